@@ -1,9 +1,43 @@
-import { defineConfig } from "vitest/config";
+/**
+ * How the tests run: two tiers, the quick ones first.
+ *
+ * Live tests (`*.live.test.ts`) start routers in namespaces and mostly wait, so they come after the others and two files
+ * at a time, whatever the machine has. `vitest run --project live` and `--project spec` run one tier alone.
+ * Read next: test/probe.ts, test/skips.test-reporter.ts.
+ */
+import { configDefaults, defineConfig } from "vitest/config";
+import { skipsReporter } from "./test/skips.test-reporter.ts";
+
+const live = "test/**/*.live.test.ts";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // A forgotten `.only` must not turn the rest of its file off.
+    allowOnly: false,
+    reporters: ["default", skipsReporter()],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "spec",
+          include: ["test/**/*.test.ts"],
+          exclude: [...configDefaults.exclude, live],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "live",
+          include: [live],
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

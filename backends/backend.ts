@@ -1,0 +1,143 @@
+/**
+ * The seam between an intent and a running speaker.
+ *
+ * A backend is level-triggered: it is handed everything wanted and makes the speaker match, changing as little as it can;
+ * handed the same again, it does nothing. It never reads the log and never decides policy. Who adds a backend reads this
+ * file, intent.ts and delta.ts, and passes test/contract/.
+ */
+import type { Address, Family } from "../events/address.ts";
+import type { AppliedDelta, SessionState } from "../events/event.ts";
+import type { NeighborKey } from "../events/ids.ts";
+import type { Prefix } from "../events/prefix.ts";
+import type { SecretRef } from "../events/resources/resource.ts";
+import type { BackendName, Provenance, SpeakerIntent } from "./intent.ts";
+
+export type Capability =
+  | "tcp-md5"
+  | "graceful-restart"
+  | "unnumbered"
+  | "vrf"
+  | "local-as"
+  | "routers-per-vrf"
+  | "bfd"
+  | "evpn"
+  | "raw";
+
+/** Declared before the first apply, probed where the kernel decides; the plan refuses what is missing, with this reason. */
+export type Capabilities = {
+  readonly has: ReadonlySet<Capability>;
+  readonly missing: ReadonlyMap<Capability, string>;
+};
+
+export type Applied = { readonly delta: AppliedDelta };
+
+export type SessionFact = {
+  readonly type: "session";
+  readonly neighbor: NeighborKey;
+  readonly status: SessionStatus;
+};
+
+/** How much moved since the last one; sent at most a few times a second for each neighbour, never one for a route. */
+export type RouteBatch = {
+  readonly type: "routes";
+  readonly neighbor: NeighborKey;
+  readonly received: number;
+  readonly announced: number;
+  readonly withdrawn: number;
+};
+
+export type SessionStatus = {
+  readonly neighbor: NeighborKey;
+  readonly name: string;
+  readonly state: SessionState;
+  /** Monotonic milliseconds since the state (or, below Established, its reason) began; the shell turns them into a time. */
+  readonly sinceMillis: number;
+  /** Why it is not Established, or why it was left last, in words an operator can act on; empty if there is nothing to say. */
+  readonly reason: string;
+  readonly holdTimeSeconds: number;
+  readonly keepaliveTimeSeconds: number;
+  readonly localAddress: Address | undefined;
+  readonly remoteAs: number | undefined;
+  readonly remoteRouterId: Address | undefined;
+  /** Names as in the IANA registry of BGP capability codes. */
+  readonly capabilities: readonly string[];
+  /** Families agreed on both sides. */
+  readonly families: readonly Family[];
+  /** Prefixes in Adj-RIB-Out, in Adj-RIB-In, and of the latter those past policy. */
+  readonly sent: number;
+  readonly received: number;
+  readonly accepted: number;
+  /** Times an Established session went down since this speaker started. */
+  readonly resets: number;
+};
+
+/** A route as `routes received|advertised` shows it. */
+export type ShownRoute = {
+  readonly prefix: Prefix;
+  readonly neighbor: NeighborKey;
+  readonly pathId: number;
+  readonly nextHop: Address;
+  readonly asPath: string;
+  readonly origin: "igp" | "egp" | "incomplete";
+  readonly localPref: number | undefined;
+  readonly med: number | undefined;
+  readonly communities: readonly string[];
+  readonly largeCommunities: readonly string[];
+  readonly accepted: boolean;
+  /** Why it was not accepted; empty otherwise. */
+  readonly reason: string;
+  readonly provenance: Provenance;
+  readonly raw: readonly {
+    readonly code: number;
+    readonly flags: number;
+    readonly hex: string;
+  }[];
+};
+
+export interface SpeakerBackend {
+  readonly name: BackendName;
+  readonly capabilities: Capabilities;
+
+  /**
+   * Resolves when the speaker accepted the intent, and says what it changed; rejects with BackendError. What waits for a
+   * peer (a session that is not up yet) does not hold it. Never called while an earlier call runs.
+   */
+  apply(intent: SpeakerIntent, signal: AbortSignal): Promise<Applied>;
+
+  /** Calls back for what is seen on the wire; the returned function stops it. */
+  watch(listener: (fact: SessionFact | RouteBatch) => void): () => void;
+
+  /** All neighbours of the intent, also those that are down, in order of key. */
+  sessions(): readonly SessionStatus[];
+
+  /** Adj-RIB-In or Adj-RIB-Out, of one neighbour or of all; walked lazily, so that a full table is never one array. */
+  routes(direction: "received" | "advertised", neighbor?: NeighborKey): Iterable<ShownRoute>;
+
+  /**
+   * `final` ends sessions with Cease / Administrative Shutdown (RFC 4486 §4). `graceful` says nothing, so that a peer with
+   * graceful restart keeps the routes (RFC 4724 §4). Idempotent.
+   */
+  close(mode: "graceful" | "final"): Promise<void>;
+}
+
+/** What a restarted speaker is told of the run before (RFC 4724 §4.1; design §7 "restart"). */
+export type RestartContext = {
+  /** True within the restart time after the start of an agent whose last run had sessions: sets the R bit. */
+  readonly restarting: boolean;
+  /** True where forwarding went on: the kernel's boot id is the one before, and bound addresses were read back. Sets the F bits. */
+  readonly forwardingPreserved: boolean;
+};
+
+/** Resolves a secret, or says why it can't: a session without its secret is refused, never opened without it. */
+export type RevealSecret = (ref: SecretRef) => string | undefined;
+
+export type BackendErrorCode = "SPEAKER_UNREACHABLE" | "SPEAKER_REFUSED" | "SPEAKER_TIMEOUT";
+
+export class BackendError extends Error {
+  override readonly name = "BackendError";
+  readonly code: BackendErrorCode;
+  constructor(code: BackendErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

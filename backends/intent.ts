@@ -1,0 +1,111 @@
+/**
+ * What a speaker is asked to be: whole, neutral, in nobody's dialect.
+ *
+ * Made by the plan (agent/plan/), handed to one backend at a time with that backend's own neighbours only. It holds own
+ * routes and rules, never learned routes, and never a secret. An intent is immutable; two versions share what is equal,
+ * so diff() of their route maps costs what changed. Everything in it names the facts that caused it.
+ * Reads next: backend.ts (who takes it), delta.ts (what differs between two of them).
+ */
+import type { Address, Family } from "../events/address.ts";
+import type { Asn, EventId, NeighborKey } from "../events/ids.ts";
+import type { PersistentMap } from "../events/persistent-map.ts";
+import type { Prefix } from "../events/prefix.ts";
+import type { SecretRef } from "../events/resources/resource.ts";
+
+export type BackendName = "native" | "frr" | "gobgp";
+
+/** Ids of the facts that made something what it is, most specific first. */
+export type Provenance = readonly EventId[];
+
+export type SpeakerIntent = {
+  /** In order of key. */
+  readonly routers: readonly RouterIntent[];
+};
+
+export type RouterIntent = {
+  /** `vrf|localAs|routerId`; empty parts where they are the default or chosen by the backend. */
+  readonly key: string;
+  /** Linux VRF device; empty for the default one. */
+  readonly vrf: string;
+  readonly localAs: Asn;
+  /** RFC 4271 §4.2; undefined: the backend takes the highest-ranking address it speaks from (design: native). */
+  readonly routerId: Address | undefined;
+  /** In order of key. */
+  readonly neighbors: readonly NeighborIntent[];
+  /** Own routes, held once however many neighbours are told. */
+  readonly routes: PersistentMap<Prefix, OwnRoute>;
+};
+
+export type NeighborIntent = {
+  readonly key: NeighborKey;
+  /** The resource's name, for people. */
+  readonly name: string;
+  readonly backend: BackendName;
+  readonly remoteAs:
+    | { readonly type: "asn"; readonly asn: Asn }
+    /** Taken from the OPEN; must equal (internal) or differ from (external) the local AS. */
+    | { readonly type: "internal" }
+    | { readonly type: "external" };
+  readonly remote:
+    | { readonly type: "address"; readonly address: Address; readonly port: number }
+    | { readonly type: "interface"; readonly interface: string };
+  /** Where to speak from; undefined: the kernel chooses. */
+  readonly localAddress: Address | undefined;
+  /** Per-peer AS override (RFC 7705 local-as, no-prepend replace-as). */
+  readonly localAsOverride: Asn | undefined;
+  /** RFC 4271 §4.2: 0 (no keepalives) or 3–65535. */
+  readonly holdTimeSeconds: number;
+  /** RFC 4271 §4.4; at most the hold time; the negotiated hold time / 3 bounds it from above. */
+  readonly keepaliveTimeSeconds: number;
+  /** RFC 4271 §8 ConnectRetryTime, 1–65535. */
+  readonly connectRetrySeconds: number;
+  /** Hop limit of what we send: 1 for a neighbour on the link, 255 where it may be hops away. */
+  readonly timeToLive: number;
+  /** TCP-MD5 (RFC 2385). The value is fetched by the backend from where secrets are kept. */
+  readonly authentication: { readonly type: "tcp-md5"; readonly secret: SecretRef } | undefined;
+  readonly families: readonly Family[];
+  /** Restarting side of RFC 4724; undefined: the capability is not offered. */
+  readonly gracefulRestart: { readonly restartTimeSeconds: number } | undefined;
+  /** What may come in; learned routes themselves are not the plan's business. */
+  readonly receive: ReceiveRule;
+  readonly provenance: Provenance;
+};
+
+/** RFC 8212 §3: nothing is accepted unless somebody asked for it. */
+export type ReceiveRule =
+  | { readonly type: "nothing" }
+  | { readonly type: "everything" }
+  | {
+      readonly type: "prefixes";
+      readonly prefixes: readonly {
+        readonly prefix: Prefix;
+        readonly atLeast: number;
+        readonly atMost: number;
+      }[];
+    };
+
+export type OwnRoute = {
+  readonly prefix: Prefix;
+  /** Each neighbour at most once over all exports; one that is in none is not told. */
+  readonly exports: readonly Export[];
+  readonly provenance: Provenance;
+};
+
+export type Export = {
+  /** Sorted; one array for all routes that are told to the same neighbours. */
+  readonly to: readonly NeighborKey[];
+  /** One object for all routes with equal attributes. */
+  readonly attributes: ExportAttributes;
+};
+
+export type ExportAttributes = {
+  /** Sent to iBGP neighbours only (RFC 4271 §5.1.5); undefined: 100. */
+  readonly localPref: number | undefined;
+  readonly med: number | undefined;
+  /** RFC 1997, each `high << 16 | low` as an unsigned number, ascending. */
+  readonly communities: readonly number[];
+  /** RFC 8092 in canonical text `global:local1:local2`, ascending by value. */
+  readonly largeCommunities: readonly string[];
+  /** undefined: the session's local address of that family. */
+  readonly nextHop: Address | undefined;
+};

@@ -1,0 +1,216 @@
+/**
+ * Everything that can be said in the log: one union, in the past tense.
+ *
+ * Four sorts: desired (somebody wants it), decided (this host settled it), observed (it was seen), effect (an apply did it on
+ * the wire); and the book's own. Shapes are for ever: bump `versions`, add an upcaster (upcasts.ts) and a fixture of the
+ * old row; never rename in place. Bodies are plain JSON: no bigint, no undefined, no secret value.
+ * Reads next: envelope.ts (what surrounds an event), state.ts (the fold).
+ */
+import type { Address } from "./address.ts";
+import type { EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
+import type { Prefix } from "./prefix.ts";
+import type { Resource } from "./resources/kinds.ts";
+import type { Labels, Owner } from "./resources/resource.ts";
+
+export type DesiredEvent =
+  /** One accepted command; the facts it led to name it as their cause. */
+  | {
+      readonly type: "change-accepted";
+      readonly command: "apply" | "delete" | "sync" | "confirm";
+      readonly owner: Owner;
+      readonly applied: readonly ResourceKey[];
+      readonly deleted: readonly ResourceKey[];
+      readonly unchanged: number;
+    }
+  | {
+      readonly type: "resource-applied";
+      readonly resource: Resource;
+      readonly owner: Owner;
+      /** The owner it was taken over from, where another one had it. */
+      readonly takenFrom?: Owner;
+    }
+  | { readonly type: "resource-deleted"; readonly key: ResourceKey; readonly owner: Owner };
+
+export type AllocatedAddress = { readonly address: Address; readonly pool: ResourceKey };
+
+export type DecidedEvent =
+  | {
+      readonly type: "address-allocated";
+      readonly service: ResourceKey;
+      /** Primary family first; at most one of each family. Replaces what the Service had. */
+      readonly addresses: readonly AllocatedAddress[];
+    }
+  | { readonly type: "address-released"; readonly service: ResourceKey; readonly reason: string }
+  /** The Service wants an address that no pool can give now; it is tried again when pools or other Services change. */
+  | { readonly type: "address-awaited"; readonly service: ResourceKey; readonly reason: string }
+  | {
+      readonly type: "resource-quarantined";
+      readonly key: ResourceKey;
+      /** Stable id of the rule that it breaks. */
+      readonly rule: string;
+      readonly reason: string;
+    }
+  | { readonly type: "quarantine-lifted"; readonly key: ResourceKey }
+  /** A change that would take away more than is plausible waits for `rutter confirm`. */
+  | {
+      readonly type: "source-suspected";
+      readonly owner: Owner;
+      readonly reason: string;
+      readonly deletes: readonly ResourceKey[];
+    }
+  | { readonly type: "source-trusted"; readonly owner: Owner }
+  /** The plan of this program version differs from what the last one put on the wire, and no event explains it. */
+  | {
+      readonly type: "plan-changed-by-version";
+      readonly from: string;
+      readonly to: string;
+      readonly withdrawals: readonly string[];
+      readonly resets: readonly NeighborKey[];
+      /** Held changes wait for `rutter confirm`; until then the wire stays as it was. */
+      readonly held: boolean;
+    }
+  | { readonly type: "plan-confirmed"; readonly version: string };
+
+export type HostFacts = {
+  readonly node: string;
+  readonly hostname: string;
+  /** From the agent's configuration; `rutter/v1` Node resources add to them. Always has kubernetes.io/hostname. */
+  readonly labels: Labels;
+  /** What a Service without an endpoint resource follows (design §5). */
+  readonly defaultEndpoint: "listen" | "always" | "none";
+};
+
+/** RFC 4271 §8.2.2 states; `Refused` is ours: it was not even tried, and the reason says what is missing. */
+export type SessionState =
+  | "Idle"
+  | "Connect"
+  | "Active"
+  | "OpenSent"
+  | "OpenConfirm"
+  | "Established"
+  | "Refused";
+
+export type ObservedEvent =
+  | { readonly type: "host-observed"; readonly facts: HostFacts }
+  | {
+      readonly type: "endpoint-observed";
+      readonly service: ResourceKey;
+      readonly healthy: boolean;
+      readonly reason: string;
+    }
+  /** A session came up, went down, or fails for another reason than before; the FSM's own steps are not facts of the book. */
+  | {
+      readonly type: "session-observed";
+      readonly neighbor: NeighborKey;
+      readonly peer: string;
+      readonly state: SessionState;
+      readonly reason: string;
+      /** In an Established session: what was agreed. */
+      readonly holdTimeSeconds?: number;
+      readonly keepaliveTimeSeconds?: number;
+      readonly localAddress?: Address;
+      readonly remoteRouterId?: Address;
+      /** True where this session went on with the routes of the one before (RFC 4724 §4.2). */
+      readonly restarted?: boolean;
+    }
+  /** How many routes a neighbour's Adj-RIB-In held after a burst; the routes themselves stay local (design §4). */
+  | {
+      readonly type: "routes-observed";
+      readonly neighbor: NeighborKey;
+      readonly received: number;
+      readonly announced: number;
+      readonly withdrawn: number;
+    };
+
+/**
+ * What an apply changed, compact: `sets` are the distinct ways in which routes are told (text made by
+ * backends/delta.ts), `routes` name one by its index.
+ */
+export type AppliedDelta = {
+  readonly neighborsAdded: readonly NeighborKey[];
+  readonly neighborsChanged: readonly {
+    readonly neighbor: NeighborKey;
+    readonly effect: "hitless" | "soft" | "hard";
+    readonly fields: readonly string[];
+  }[];
+  readonly neighborsRemoved: readonly NeighborKey[];
+  readonly sets: readonly string[];
+  readonly routes: readonly (readonly [router: string, prefix: Prefix, set: number])[];
+  readonly routesRemoved: readonly (readonly [router: string, prefix: Prefix])[];
+};
+
+export type EffectEvent =
+  | {
+      readonly type: "applied";
+      readonly backend: string;
+      readonly program: string;
+      readonly intentDigest: string;
+      /** Of each neighbour added or changed: digest of the parameters whose change would reset it, for a later version to compare. */
+      readonly neighborDigests: readonly (readonly [NeighborKey, string])[];
+      readonly delta: AppliedDelta;
+    }
+  | {
+      readonly type: "apply-failed";
+      readonly backend: string;
+      readonly code: string;
+      readonly reason: string;
+      readonly attempt: number;
+    };
+
+export type BookEvent =
+  | { readonly type: "log-created"; readonly logId: string; readonly host: string }
+  /** The log before could not be read on; it was moved aside, and this one begins where it ended. */
+  | {
+      readonly type: "log-recovered";
+      readonly lastSeq: number;
+      readonly lastHash: string;
+      readonly movedTo: string;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "agent-started";
+      readonly run: RunId;
+      readonly program: string;
+      readonly pid: number;
+      readonly backend: string;
+      readonly boot: string;
+    }
+  | { readonly type: "agent-stopped"; readonly mode: "graceful" | "final" }
+  /** Facts that could not be recorded (disk full) are gone; this says how many and why. */
+  | {
+      readonly type: "recording-interrupted";
+      readonly lost: number;
+      readonly reason: string;
+    }
+  | { readonly type: "erased"; readonly seq: Seq; readonly fact: EventId; readonly reason: string };
+
+export type Event = DesiredEvent | DecidedEvent | ObservedEvent | EffectEvent | BookEvent;
+export type EventType = Event["type"];
+
+/** Body version written today; an older one is lifted by upcasts.ts, a newer one is refused. */
+export const versions: Readonly<Record<EventType, number>> = {
+  "change-accepted": 1,
+  "resource-applied": 1,
+  "resource-deleted": 1,
+  "address-allocated": 1,
+  "address-released": 1,
+  "address-awaited": 1,
+  "resource-quarantined": 1,
+  "quarantine-lifted": 1,
+  "source-suspected": 1,
+  "source-trusted": 1,
+  "plan-changed-by-version": 1,
+  "plan-confirmed": 1,
+  "host-observed": 1,
+  "endpoint-observed": 1,
+  "session-observed": 1,
+  "routes-observed": 1,
+  applied: 1,
+  "apply-failed": 1,
+  "log-created": 1,
+  "log-recovered": 1,
+  "agent-started": 1,
+  "agent-stopped": 1,
+  "recording-interrupted": 1,
+  erased: 1,
+};

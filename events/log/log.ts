@@ -1,0 +1,79 @@
+/**
+ * The log as the rest of the program sees it; the worker thread, SQLite and the chain are behind it.
+ *
+ * Nothing here waits for the disk on the caller's thread. A batch is one transaction: all of it is recorded or nothing.
+ * Reads next: open-log.ts (the writer in its worker), read.ts (readers), chain.ts (the hashes), recover.ts.
+ */
+import type { Erased, Fact, Recorded, Source } from "../envelope.ts";
+import type { Seq } from "../ids.ts";
+
+export type Receipt =
+  | {
+      readonly type: "recorded";
+      /** One for each fact of the batch, in order. */
+      readonly positions: readonly { readonly seq: Seq; readonly hash: string }[];
+    }
+  /** The batch's source position is in the log already: nothing was written, and this is where it stands. */
+  | { readonly type: "duplicate"; readonly seq: Seq };
+
+export type LogErrorCode =
+  | "NOT_RECORDED" /* the disk refused; nothing of the batch is in the log */
+  | "LOG_HELD" /* another agent has this database */
+  | "LOG_FOREIGN" /* the database belongs to another host */
+  | "LOG_NEWER" /* written by a newer version of this program */
+  | "LOG_CORRUPT" /* refused at a named seq */
+  | "LOG_CLOSED"
+  | "LOG_UNREADABLE";
+
+export class LogError extends Error {
+  override readonly name = "LogError";
+  readonly code: LogErrorCode;
+  constructor(code: LogErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export type LogHead = { readonly seq: Seq; readonly hash: string };
+
+export type ReadFilter = {
+  /** First seq to read; 1 where absent. */
+  readonly from?: number;
+  /** Last seq to read. */
+  readonly to?: number;
+  readonly types?: readonly string[];
+  readonly subject?: string;
+  /** Wall clock, nanoseconds, inclusive. */
+  readonly since?: bigint;
+  readonly until?: bigint;
+  readonly limit?: number;
+};
+
+/** What a snapshot holds: a fold's own serialised state, and where in the log it stands. A cache: any mismatch, and it is ignored. */
+export type Snapshot = {
+  readonly foldVersion: string;
+  readonly seq: Seq;
+  readonly hash: string;
+  readonly state: string;
+};
+
+export interface EventLog {
+  /**
+   * Records the facts in one transaction, several waiting batches in one commit. Resolves after the commit (fsync).
+   * Rejects with LogError NOT_RECORDED, after which nothing of the batch is in the log and later batches are tried anew.
+   */
+  append(facts: readonly Fact[]): Promise<Receipt>;
+  /** The newest committed position; seq 0 and an empty hash for an empty log. */
+  head(): LogHead;
+  /** Committed facts in order of seq; reads in pages through a reader of its own and holds no transaction between pages. */
+  read(filter: ReadFilter): Iterable<Recorded | Erased>;
+  /** The fact that has this source and position, where it is in the log: what makes a retried change the same change. */
+  find(source: Source): Seq | undefined;
+  /** Calls back after each commit, in order, with what was committed; the returned function stops it. */
+  follow(listener: (committed: readonly Recorded[]) => void): () => void;
+  saveSnapshot(snapshot: Snapshot): Promise<void>;
+  /** The newest snapshot whose hash is the chain's at its seq and whose fold version is `foldVersion`. */
+  loadSnapshot(foldVersion: string): Snapshot | undefined;
+  /** Waits for what was appended, checkpoints, and gives the database up. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,149 @@
+/**
+ * What the log says: desired, decided, observed and applied state of this host, as one immutable value.
+ *
+ * Types and the empty value only; fold.ts makes one from facts, and snapshot.ts writes it down. Two states share what is
+ * equal, so the state at any past seq can be kept beside today's.
+ */
+import type { Address } from "./address.ts";
+import type { Instant } from "./envelope.ts";
+import type { AllocatedAddress, HostFacts, SessionState } from "./event.ts";
+import type { EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
+import { PersistentMap } from "./persistent-map.ts";
+import type { Prefix } from "./prefix.ts";
+import type { Resource } from "./resources/kinds.ts";
+import type { Owner } from "./resources/resource.ts";
+
+/** A resource as it was last applied, by whom, and by which fact. */
+export type Held<R extends Resource = Resource> = {
+  readonly key: ResourceKey;
+  readonly resource: R;
+  readonly owner: Owner;
+  readonly fact: EventId;
+};
+
+export type Allocation = {
+  readonly addresses: readonly AllocatedAddress[];
+  readonly fact: EventId;
+};
+
+export type Quarantine = { readonly rule: string; readonly reason: string; readonly fact: EventId };
+
+export type Awaited = { readonly reason: string; readonly fact: EventId };
+
+export type Endpoint = {
+  readonly healthy: boolean;
+  readonly reason: string;
+  readonly fact: EventId;
+};
+
+export type ObservedSession = {
+  readonly peer: string;
+  readonly state: SessionState;
+  readonly reason: string;
+  readonly since: Instant;
+  readonly resets: number;
+  readonly fact: EventId;
+};
+
+/** What the last apply of a backend left on the wire. */
+export type Wire = {
+  readonly program: string;
+  readonly intentDigest: string;
+  readonly fact: EventId;
+  readonly seq: Seq;
+  readonly neighborDigests: PersistentMap<NeighborKey, string>;
+  /** `router prefix` → text of the export set (backends/delta.ts); equal texts are one string. */
+  readonly routes: PersistentMap<WireKey, string>;
+};
+export type WireKey = `${string} ${Prefix}`;
+export const wireKey = (router: string, prefix: Prefix): WireKey => `${router} ${prefix}`;
+
+export type ResourceType = Resource["type"];
+export type ResourceOf<T extends ResourceType> = Extract<Resource, { readonly type: T }>;
+
+/** Inputs of the plan: desired and decided state and recorded host facts, nothing observed on the wire. */
+export type DesiredState = {
+  /** By type, because pools are few and Services are many. A type that was never seen is absent. */
+  readonly resources: Readonly<Partial<Record<ResourceType, PersistentMap<ResourceKey, Held>>>>;
+  readonly allocations: PersistentMap<ResourceKey, Allocation>;
+  /** The Services that hold an address (more than one where they share it). */
+  readonly addressHolders: PersistentMap<Address, readonly ResourceKey[]>;
+  /** Allocated addresses in each IPv4 /24 or IPv6 /120, so that a search can step over what is full. */
+  readonly addressesInBlock: PersistentMap<Prefix, number>;
+  readonly awaiting: PersistentMap<ResourceKey, Awaited>;
+  readonly quarantined: PersistentMap<ResourceKey, Quarantine>;
+  readonly endpoints: PersistentMap<ResourceKey, Endpoint>;
+  readonly host: { readonly facts: HostFacts; readonly fact: EventId } | undefined;
+};
+
+export type State = {
+  /** Newest folded fact; 0 before the first. */
+  readonly seq: Seq;
+  readonly at: Instant | undefined;
+  readonly desired: DesiredState;
+  readonly sessions: PersistentMap<NeighborKey, ObservedSession>;
+  /** By backend name. */
+  readonly wires: Readonly<Record<string, Wire>>;
+  /** Desired state as it was at each backend's last apply: what a new program version is compared on. */
+  readonly desiredAtApply: Readonly<Record<string, DesiredState>>;
+  /** Sources whose deletions wait for confirmation. */
+  readonly suspected: Readonly<
+    Record<
+      string,
+      {
+        readonly reason: string;
+        readonly deletes: readonly ResourceKey[];
+        readonly fact: EventId;
+      }
+    >
+  >;
+  readonly heldPlan:
+    | { readonly from: string; readonly to: string; readonly fact: EventId }
+    | undefined;
+  readonly run:
+    | {
+        readonly run: RunId;
+        readonly program: string;
+        readonly boot: string;
+        readonly startedAt: Instant;
+        /** False where the run before ended without saying so (kill -9, power loss). */
+        readonly stopped: boolean;
+      }
+    | undefined;
+  readonly logId: string;
+};
+
+export const nothingDesired: DesiredState = {
+  resources: {},
+  allocations: PersistentMap.empty(),
+  addressHolders: PersistentMap.empty(),
+  addressesInBlock: PersistentMap.empty(),
+  awaiting: PersistentMap.empty(),
+  quarantined: PersistentMap.empty(),
+  endpoints: PersistentMap.empty(),
+  host: undefined,
+};
+
+export const nothingRecorded: State = {
+  seq: 0 as Seq,
+  at: undefined,
+  desired: nothingDesired,
+  sessions: PersistentMap.empty(),
+  wires: {},
+  desiredAtApply: {},
+  suspected: {},
+  heldPlan: undefined,
+  run: undefined,
+  logId: "",
+};
+
+/** The resources of one type; empty where there is none. */
+export function resourcesOf<T extends ResourceType>(
+  desired: DesiredState,
+  type: T,
+): PersistentMap<ResourceKey, Held<ResourceOf<T>>> {
+  return (desired.resources[type] ?? PersistentMap.empty()) as PersistentMap<
+    ResourceKey,
+    Held<ResourceOf<T>>
+  >;
+}
