@@ -145,8 +145,8 @@ export type EffectEvent =
       readonly backend: string;
       readonly program: string;
       readonly intentDigest: string;
-      /** Of each neighbour added or changed: digest of the parameters whose change would reset it, for a later version to compare. */
-      readonly neighborDigests: readonly (readonly [NeighborKey, string])[];
+      /** Of each neighbour added or changed: its router, and its parameters as JSON (never a secret), for a later version to compare. */
+      readonly neighbors: readonly (readonly [NeighborKey, router: string, parameters: string])[];
       readonly delta: AppliedDelta;
     }
   | {

@@ -275,18 +275,20 @@ function wireAfter(
     intentDigest: event.intentDigest,
     fact: fact.id,
     seq: fact.seq,
-    neighborDigests: digestsAfter(before?.neighborDigests ?? PersistentMap.empty(), event),
+    neighbors: neighborsAfter(before?.neighbors ?? PersistentMap.empty(), event),
     routes: routesAfter(before?.routes ?? PersistentMap.empty(), event.delta),
   };
 }
 
-function digestsAfter(
-  digests: Wire["neighborDigests"],
-  { neighborDigests, delta }: Extract<Event, { type: "applied" }>,
-): Wire["neighborDigests"] {
-  let next = digests;
+function neighborsAfter(
+  told: Wire["neighbors"],
+  { neighbors, delta }: Extract<Event, { type: "applied" }>,
+): Wire["neighbors"] {
+  let next = told;
   for (const neighbor of delta.neighborsRemoved) next = next.delete(neighbor);
-  for (const [neighbor, digest] of neighborDigests) next = next.set(neighbor, digest);
+  for (const [neighbor, router, parameters] of neighbors) {
+    next = next.set(neighbor, { router, parameters });
+  }
   return next;
 }
 

@@ -45,7 +45,7 @@ export function stateFromSnapshot(text: string): State {
     ),
     wires: mapValues(raw.wires, (wire) => ({
       ...wire,
-      neighborDigests: PersistentMap.from(wire.neighborDigests),
+      neighbors: PersistentMap.from(wire.neighbors),
       routes: sharingTexts(wire.routes),
     })),
     heldPlan: raw.heldPlan,
@@ -119,7 +119,7 @@ function desiredIn(raw: RawDesired): DesiredState {
 
 const wireOut = (wire: Wire): unknown => ({
   ...wire,
-  neighborDigests: [...wire.neighborDigests],
+  neighbors: [...wire.neighbors],
   routes: [...wire.routes],
 });
 

@@ -51,7 +51,7 @@ export type Wire = {
   readonly intentDigest: string;
   readonly fact: EventId;
   readonly seq: Seq;
-  readonly neighborDigests: PersistentMap<NeighborKey, string>;
+  readonly neighbors: PersistentMap<NeighborKey, { readonly router: string; readonly parameters: string }>;
   /** `router prefix` → text of the export set (backends/delta.ts); equal texts are one string. */
   readonly routes: PersistentMap<WireKey, string>;
 };

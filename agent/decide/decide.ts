@@ -61,6 +61,7 @@ export type Command =
       readonly reason: string;
     };
 
+/** A fact without its circumstances: agent/pipeline/pen.ts adds clocks, actor and source. */
 export type DraftFact = Pick<Fact, "id" | "event" | "subject" | "cause">;
 
 export type Refusal = {
@@ -89,16 +90,14 @@ export type Decision = {
 /** A source that deletes more than this part of what it owned is suspected (design §5). */
 const SUSPECT_ABOVE = 0.5;
 
-export function decide(
-  desired: DesiredState,
-  command: Command,
-  nextId: () => EventId,
-): Decision {
+export function decide(desired: DesiredState, command: Command, nextId: () => EventId): Decision {
   return match(command)
     .returnType<Decision>()
     .with({ type: "apply" }, (apply) => {
       const { changes, refusals } = judgePuts(desired, apply.documents, apply.takeOver);
-      const pruned = apply.prune ? notNamed(desired, apply.documents, (o) => o === apply.owner) : [];
+      const pruned = apply.prune
+        ? notNamed(desired, apply.documents, (o) => o === apply.owner)
+        : [];
       if (refusals.length > 0 && !apply.keepGoing) return refused(desired, changes, refusals);
       return accepted(desired, "apply", apply.owner, changes, pruned, refusals, nextId);
     })
@@ -163,7 +162,8 @@ function decideSync(
   nextId: () => EventId,
 ): Decision {
   // A rename is a move: inside one source a resource may change its file, so only owners outside the source are asked.
-  const inside = (owner: Owner): boolean => owner === sync.root || owner.startsWith(`${sync.root}/`);
+  const inside = (owner: Owner): boolean =>
+    owner === sync.root || owner.startsWith(`${sync.root}/`);
   const refusals: Refusal[] = [];
   const mine = sync.documents.filter((document) => {
     const key = keyOf(document.resource);
@@ -204,14 +204,24 @@ function accepted(
   nextId: () => EventId,
 ): Decision {
   const changed = puts.filter(({ result }) => result !== "unchanged");
-  const refusedChanges = refusals.map(({ key }): Change => ({ key, result: "refused", fact: undefined }));
+  const refusedChanges = refusals.map(({ key }): Change => ({
+    key,
+    result: "refused",
+    fact: undefined,
+  }));
   if (changed.length === 0 && deletes.length === 0) {
     const changes = puts.map(({ document, result }) => ({
       key: keyOf(document.resource),
       result,
       fact: undefined,
     }));
-    return { type: "accepted", facts: [], changes: [...changes, ...refusedChanges], refusals, after: desired };
+    return {
+      type: "accepted",
+      facts: [],
+      changes: [...changes, ...refusedChanges],
+      refusals,
+      after: desired,
+    };
   }
   const draft = startDraft(desired, nextId);
   const change: DesiredEvent = {
@@ -314,7 +324,12 @@ function startDraft(
 
 const decidedSubject = (event: DecidedEvent): string =>
   match(event)
-    .with({ type: "address-allocated" }, { type: "address-released" }, { type: "address-awaited" }, (e) => e.service)
+    .with(
+      { type: "address-allocated" },
+      { type: "address-released" },
+      { type: "address-awaited" },
+      (e) => e.service,
+    )
     .with({ type: "resource-quarantined" }, { type: "quarantine-lifted" }, (e) => e.key)
     .with({ type: "source-suspected" }, { type: "source-trusted" }, (e) => e.owner)
     .with({ type: "plan-changed-by-version" }, { type: "plan-confirmed" }, () => "agent")

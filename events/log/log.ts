@@ -5,7 +5,7 @@
  * Reads next: open-log.ts (the writer in its worker), read.ts (readers), chain.ts (the hashes), recover.ts.
  */
 import type { Erased, Fact, Recorded, Source } from "../envelope.ts";
-import type { Seq } from "../ids.ts";
+import type { EventId, Seq } from "../ids.ts";
 
 export type Receipt =
   | {
@@ -69,6 +69,8 @@ export interface EventLog {
   read(filter: ReadFilter): Iterable<Recorded | Erased>;
   /** The fact that has this source and position, where it is in the log: what makes a retried change the same change. */
   find(source: Source): Seq | undefined;
+  /** Where a recorded fact stands; undefined for one that is not recorded. */
+  seqOf(id: EventId): Seq | undefined;
   /** Calls back after each commit, in order, with what was committed; the returned function stops it. */
   follow(listener: (committed: readonly Recorded[]) => void): () => void;
   saveSnapshot(snapshot: Snapshot): Promise<void>;

@@ -52,13 +52,17 @@ export function readAddress(value: string): Address | undefined {
   return mapped && octets[11] === 0xff ? addressFromOctets(octets.slice(12)) : parsed;
 }
 
-/** Undefined where nothing was said or where it was refused. */
+/** Undefined where nothing was said (refused where it is `required`) or where it was refused. */
 export function addressAt(
   reading: Reading,
   path: Path,
   value: string | undefined,
+  need: "optional" | "required" = "optional",
 ): Address | undefined {
-  if (!said(value)) return undefined;
+  if (!said(value)) {
+    if (need === "required") reading.refuse(path, "required", "an IP address is missing");
+    return undefined;
+  }
   const parsed = readAddress(value);
   if (parsed === undefined) {
     const zone = value.includes("%")
@@ -74,8 +78,9 @@ export function unicastAt(
   reading: Reading,
   path: Path,
   value: string | undefined,
+  need: "optional" | "required" = "optional",
 ): Address | undefined {
-  const parsed = addressAt(reading, path, value);
+  const parsed = addressAt(reading, path, value, need);
   if (parsed === undefined) return undefined;
   const [first = 0] = addressOctets(parsed);
   const multicast = parsed.includes(":") ? first === 0xff : first >= 224;

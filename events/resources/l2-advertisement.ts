@@ -24,6 +24,7 @@ export type L2AdvertisementSpec = {
   }[];
 };
 
+const at = (field: string): readonly string[] => ["spec", field];
 const selectors = z.array(writtenSelector).optional();
 export const writtenL2Advertisement = z.strictObject({
   ipAddressPools: texts.optional(),
@@ -40,7 +41,6 @@ export function l2AdvertisementSpec(
   written: z.infer<typeof writtenL2Advertisement>,
   reading: Reading,
 ): L2AdvertisementSpec {
-  const at = (field: string) => ["spec", field];
   const pools = written.ipAddressPools ?? [];
   refuseDuplicates(reading, at("ipAddressPools"), pools, (name) => name, "this name");
   return {

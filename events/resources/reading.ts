@@ -111,3 +111,7 @@ export function refuseDuplicates<T>(
       );
   }
 }
+
+/** A YAML or JSON map; a list is none. */
+export const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -143,12 +143,12 @@ function wantedAddresses(
     );
     return [];
   }
-  const texts_ = said(listed)
+  const lines = said(listed)
     ? listed.split(",")
     : said(written.loadBalancerIP)
       ? [written.loadBalancerIP]
       : [];
-  const addresses = texts_.flatMap((item) => {
+  const addresses = lines.flatMap((item) => {
     const address = readAddress(item.trim());
     if (address === undefined)
       reading.refuse(path, "bad-value", `${quoted(item.trim())} is not an IP address`);
@@ -175,7 +175,7 @@ function familiesOf(
     );
   }
   const clusterIPs = clusterAddresses(written, reading);
-  const families = named.map((family) => (family === "IPv4" ? "ipv4" : "ipv6") as Family);
+  const families = named.map((family): Family => (family === "IPv4" ? "ipv4" : "ipv6"));
   return {
     ipFamilyPolicy: policy,
     ipFamilies: families.length > 0 ? families : clusterIPs.map(familyOf),

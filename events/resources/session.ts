@@ -45,7 +45,7 @@ export const MAX_MD5_KEY_OCTETS = 80;
 /** RFC 4271 §4.2: the Hold Time field has two octets. ConnectRetryTime is held to the same bound by upstream. */
 const MAX_SECONDS = 65_535;
 /** Linux: IFNAMSIZ is 16 with the final NUL. */
-const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:]{1,15}$/;
+export const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:]{1,15}$/;
 
 export const writtenDynamicAsn = z.enum(["internal", "external", ""]);
 export const writtenSecretReference = z.strictObject({
@@ -59,7 +59,7 @@ export function remoteAsAt(
   reading: Reading,
   path: Path,
   number: number | undefined,
-  dynamic: "internal" | "external" | "" | undefined,
+  dynamic: z.infer<typeof writtenDynamicAsn> | undefined,
   field: string,
 ): RemoteAs | undefined {
   const hasNumber = number !== undefined && number !== 0;
@@ -72,7 +72,7 @@ export function remoteAsAt(
     return undefined;
   }
   if (hasNumber) return { type: "asn", asn: asn(number) };
-  if (said(dynamic)) return { type: dynamic };
+  if (dynamic !== undefined && dynamic !== "") return { type: dynamic };
   reading.refuse(
     [...path, field],
     "required",

@@ -1,0 +1,73 @@
+/**
+ * `get intent` as JSON: what the plan hands to the backends, neutral, also for peers that are down (design §8).
+ *
+ * Mirrors backends/intent.ts field by field with null for undefined; it never holds a secret, only the reference to one.
+ */
+import { z } from "zod";
+import { RemoteAsJson } from "./contract.ts";
+
+const FamilyJson = z.enum(["ipv4", "ipv6"]);
+
+export const NeighborJson = z.object({
+  key: z.string(),
+  name: z.string(),
+  backend: z.enum(["native", "frr", "gobgp"]),
+  remoteAs: RemoteAsJson,
+  address: z.string().nullable(),
+  port: z.int().nullable(),
+  interface: z.string().nullable(),
+  localAddress: z.string().nullable(),
+  localAsOverride: z.int().nullable(),
+  holdTime: z.int(),
+  keepaliveTime: z.int(),
+  connectRetryTime: z.int(),
+  timeToLive: z.int(),
+  /** Which secret, never its value. */
+  authentication: z
+    .object({ type: z.literal("tcp-md5"), secret: z.string(), version: z.string() })
+    .nullable(),
+  families: z.array(FamilyJson),
+  gracefulRestart: z.object({ restartTime: z.int() }).nullable(),
+  receive: z.discriminatedUnion("type", [
+    z.object({ type: z.literal("nothing") }),
+    z.object({ type: z.literal("everything") }),
+    z.object({
+      type: z.literal("prefixes"),
+      prefixes: z.array(z.object({ prefix: z.string(), atLeast: z.int(), atMost: z.int() })),
+    }),
+  ]),
+  provenance: z.array(z.string()),
+});
+
+export const OwnRouteJson = z.object({
+  prefix: z.string(),
+  exports: z.array(
+    z.object({
+      /** Keys of neighbours. */
+      to: z.array(z.string()),
+      localPref: z.int().nullable(),
+      med: z.int().nullable(),
+      communities: z.array(z.string()),
+      largeCommunities: z.array(z.string()),
+      /** Null: the session's own address. */
+      nextHop: z.string().nullable(),
+    }),
+  ),
+  provenance: z.array(z.string()),
+});
+
+export const IntentJson = z.object({
+  routers: z.array(
+    z.object({
+      key: z.string(),
+      vrf: z.string(),
+      localAs: z.int(),
+      routerId: z.string().nullable(),
+      neighbors: z.array(NeighborJson),
+      routes: z.array(OwnRouteJson),
+    }),
+  ),
+  kernel: z.object({ entries: z.array(z.unknown()), rules: z.array(z.unknown()) }),
+  bfd: z.array(z.unknown()),
+});
+export type IntentJson = z.infer<typeof IntentJson>;

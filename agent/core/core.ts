@@ -1,0 +1,316 @@
+/**
+ * What the API asks of the running agent, answered from the log, the plan and the speaker.
+ *
+ * Holds no state of its own and no rule: it reads, has decided and recorded (pipeline/commands.ts), and shows. Reads next:
+ * changes.ts (apply and delete), the views beside this file.
+ */
+import type { SpeakerBackend } from "../../backends/backend.ts";
+import type { Actor } from "../../events/envelope.ts";
+import { type NeighborKey, resourceKey, type ResourceKey } from "../../events/ids.ts";
+import { envelopeJson, rfc3339 } from "../../events/log/export.ts";
+import { type EventLog, LogError } from "../../events/log/log.ts";
+import type { ResourceType, State } from "../../events/state.ts";
+
+import { kindNamed } from "../api/kind-names.ts";
+import type { ApplyAnswer, DoctorJson, EnvelopeJson, RouteJson } from "../api/contract.ts";
+import {
+  type ApplyRequest,
+  type Caller,
+  type ChangeOptions,
+  type Core,
+  CoreError,
+  type DeleteRequest,
+  type Moment,
+  type NamedResource,
+  type ResourceQuery,
+} from "../api/core.ts";
+import type { Command } from "../decide/decide.ts";
+import type { Answer, Commands } from "../pipeline/commands.ts";
+import type { Planned } from "../pipeline/reconcile.ts";
+import type { Plan } from "../plan/plan.ts";
+import { preview } from "../plan/preview.ts";
+import { why } from "../plan/why.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+import {
+  answerOf,
+  applyCommand,
+  hasErrors,
+  type ReadRequest,
+  readRequest,
+  refusedAnswer,
+  sourceOf,
+} from "./changes.ts";
+import { intentView } from "./intent-view.ts";
+import { type AtMoment, stateAt } from "./moments.ts";
+import { resourceViews, type SeqOf } from "./resource-view.ts";
+import {
+  type Now,
+  peerViews,
+  recordedStatus,
+  serviceViews,
+  statusView,
+  type WallOf,
+} from "./status-view.ts";
+
+export type CoreParts = {
+  readonly log: EventLog;
+  readonly commands: Commands;
+  readonly secrets: Secrets;
+  readonly backend: SpeakerBackend;
+  /** Everything committed, folded. */
+  readonly recorded: () => State;
+  readonly planned: () => Planned;
+  readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
+  /** Resolves when the speaker has what is planned now; false where that took too long. */
+  readonly onTheWire: () => Promise<boolean>;
+  readonly confirm: (what: string | undefined, actor: Actor) => Promise<{ readonly confirmed: readonly string[]; readonly seq: number | null }>;
+  readonly doctor: () => Promise<DoctorJson>;
+  readonly ready: () => boolean;
+  readonly now: () => Pick<Now, "state" | "notRecording">;
+  readonly wallOf: WallOf;
+};
+
+export function createCore(parts: CoreParts): Core {
+  const { log, commands, planned } = parts;
+  const seqOf: SeqOf = (fact) => log.seqOf(fact) ?? null;
+  const sessions = () => new Map(parts.backend.sessions().map((one) => [one.neighbor, one]));
+  const peers = () => peerViews(planned().plan, sessions(), parts.wallOf);
+  const change = (read: ReadRequest, command: Command, options: ChangeOptions, caller: Caller) =>
+    changed(parts, read, command, options, caller);
+
+  return {
+    async apply(request, caller) {
+      const read = readRequest(request, parts.secrets);
+      if (hasErrors(read.complaints) && !request.keepGoing) {
+        parts.secrets.discard();
+        return refusedAnswer(read, request.dryRun);
+      }
+      return change(read, applyCommand(request, read), request, caller);
+    },
+
+    async delete(request, caller) {
+      const { read, keys } = deletedKeys(parts, request);
+      if (hasErrors(read.complaints)) return refusedAnswer(read, request.dryRun);
+      const { owner, takeOver } = request;
+      return change(read, { type: "delete", keys, owner, takeOver }, request, caller);
+    },
+
+    async plan(request) {
+      const read = readRequest(request, parts.secrets);
+      parts.secrets.discard();
+      const refused = hasErrors(read.complaints) && !request.keepGoing;
+      const command = applyCommand({ ...request, ...previewOptions }, read);
+      const decision = commands.preview(command);
+      const answer = answerOf(decision, read, new Map(), true);
+      const before = planned();
+      const after = refused ? before.plan : parts.replan(before, decision.after);
+      const { resources, complaints } = refused ? refusedAnswer(read, true) : answer;
+      const outcome = refused || decision.type === "refused" ? "refused" : "planned";
+      return { ...preview(before.plan, after), outcome, resources, complaints };
+    },
+
+    async confirm(what, { actor }) {
+      const { confirmed, seq } = await parts.confirm(what, actor);
+      const outcome = confirmed.length > 0 ? "confirmed" : "nothing-held";
+      return { outcome, confirmed: [...confirmed], seq };
+    },
+
+    get(query) {
+      const views = resourceViews(commands.current(), selectionOf(query), seqOf);
+      if (query.name !== undefined && views.length === 0) {
+        throw new CoreError("NOT_FOUND", `there is no ${query.kind} ${query.name}`);
+      }
+      return views;
+    },
+
+    intent: () => intentView(planned().plan),
+    peers,
+
+    status() {
+      const { desired, plan } = planned();
+      const services = serviceViews(desired, plan);
+      const now = { ...parts.now(), backend: parts.backend.name, peers: peers(), services };
+      return statusView(parts.recorded(), desired, now, seqOf);
+    },
+
+    routes: ({ direction, peer, raw }) =>
+      routeViews(parts, direction, peer === undefined ? undefined : neighborNamed(parts, peer), raw),
+
+    why(subject, peer) {
+      const { desired, plan } = planned();
+      const { chain, ...answer } = why({ subject, peer }, desired, plan, sessions());
+      return {
+        ...answer,
+        chain: chain.map(({ fact, ...step }) => ({
+          ...step,
+          seq: fact === undefined ? null : seqOf(fact),
+        })),
+      };
+    },
+
+    *log({ last, ...filter }) {
+      const facts = log.read(withoutUndefined(filter));
+      if (last === undefined) for (const fact of facts) yield envelopeJson(fact) as EnvelopeJson;
+      else for (const fact of newest(facts, last)) yield envelopeJson(fact) as EnvelopeJson;
+    },
+
+    followLog: (listener) => log.follow(() => listener(log.head().seq)),
+
+    statusAt(moment) {
+      const at = atMoment(log, moment);
+      return { ...position(at), status: recordedStatus(at.state, at.seqOf) };
+    },
+
+    resourcesAt(moment, query) {
+      const at = atMoment(log, moment);
+      const views = resourceViews(at.state.desired, selectionOf(query), at.seqOf);
+      return { ...position(at), resources: [...views] };
+    },
+
+    doctor: parts.doctor,
+    ready: parts.ready,
+  };
+}
+
+const previewOptions = { dryRun: true, wait: false, idempotencyKey: undefined } as const;
+
+async function changed(
+  parts: CoreParts,
+  read: ReadRequest,
+  command: Command,
+  options: ChangeOptions,
+  caller: Caller,
+): Promise<ApplyAnswer> {
+  if (options.dryRun) {
+    parts.secrets.discard();
+    return answerOf(parts.commands.preview(command), read, new Map(), true);
+  }
+  const source = sourceOf(caller.source, options.idempotencyKey);
+  const repeated = source.position === undefined ? undefined : parts.log.find(source);
+  if (repeated !== undefined) {
+    parts.secrets.discard();
+    const decision = parts.commands.preview(command);
+    return { ...answerOf(decision, read, new Map(), false), outcome: "unchanged", seq: repeated };
+  }
+  const answer = await submitted(parts, command, caller.actor, source);
+  if (options.wait && !(await parts.onTheWire())) {
+    throw new CoreError("WIRE_TIMEOUT", "recorded, but the speaker has not taken it yet: see rutter status");
+  }
+  return answerOf(answer.decision, read, answer.positions, false);
+}
+
+async function submitted(
+  parts: CoreParts,
+  command: Command,
+  actor: Actor,
+  source: { readonly name: string; readonly position?: string },
+): Promise<Answer> {
+  try {
+    return await parts.commands.submit(command, actor, source, () => parts.secrets.flush());
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    throw new CoreError("NOT_RECORDED", `nothing changed: ${error.message}`, { cause: error });
+  }
+}
+
+function deletedKeys(
+  parts: CoreParts,
+  request: DeleteRequest,
+): { readonly read: ReadRequest; readonly keys: readonly ResourceKey[] } {
+  const nothing: ReadRequest = { documents: [], complaints: [], notApplicable: [] };
+  if (request.what.type === "names") {
+    return { read: nothing, keys: request.what.names.map(keyNamed) };
+  }
+  const asApply: Pick<ApplyRequest, "files" | "owner" | "lenient"> = {
+    files: request.what.files,
+    owner: request.owner,
+    lenient: true,
+  };
+  const read = readRequest(asApply, parts.secrets);
+  parts.secrets.discard();
+  const keys = read.documents.map(({ resource: { type, metadata } }) =>
+    keyOfType(type, metadata.namespace, metadata.name),
+  );
+  return { read: { ...read, documents: [] }, keys };
+}
+
+function keyNamed({ kind, namespace, name }: NamedResource): ResourceKey {
+  const { types, clusterScoped } = kindNamed(kind);
+  const [type] = types;
+  if (type === undefined || types.length > 1) {
+    throw new CoreError("BAD_REQUEST", `"${kind}" is not one kind: name one, such as bgppeers.metallb.io`);
+  }
+  return keyOfType(type, clusterScoped ? "" : (namespace ?? "default"), name);
+}
+
+function keyOfType(type: ResourceType, namespace: string, name: string): ResourceKey {
+  const slash = type.indexOf("/");
+  return resourceKey(type.slice(0, slash), type.slice(slash + 1), namespace, name);
+}
+
+const selectionOf = ({ kind, namespace, name }: ResourceQuery) => ({
+  types: kindNamed(kind).types,
+  namespace,
+  name,
+});
+
+function neighborNamed(parts: CoreParts, peer: string): NeighborKey {
+  const neighbors = Object.values(parts.planned().plan.speakers)
+    .flatMap((speaker) => speaker?.routers ?? [])
+    .flatMap((router) => router.neighbors);
+  const found = neighbors.find(
+    ({ name, remote }) => name === peer || (remote.type === "address" && remote.address === peer),
+  );
+  if (found !== undefined) return found.key;
+  const known = neighbors.map(({ name }) => name).join(", ");
+  throw new CoreError("NOT_FOUND", `there is no peer ${peer} on this host; known: ${known || "none"}`);
+}
+
+function* routeViews(
+  parts: CoreParts,
+  direction: "received" | "advertised",
+  neighbor: NeighborKey | undefined,
+  raw: boolean,
+): Generator<RouteJson> {
+  const names = new Map(parts.backend.sessions().map((one) => [one.neighbor, one.name]));
+  for (const route of parts.backend.routes(direction, neighbor)) {
+    const { neighbor: key, provenance, raw: attributes, ...shown } = route;
+    yield {
+      ...shown,
+      peer: names.get(key) ?? key,
+      vrf: key.split("|")[0] ?? "",
+      localPref: shown.localPref ?? null,
+      med: shown.med ?? null,
+      communities: [...shown.communities],
+      largeCommunities: [...shown.largeCommunities],
+      best: null,
+      age: null,
+      provenance: [...provenance],
+      ...(raw ? { raw: [...attributes] } : {}),
+    };
+  }
+}
+
+function atMoment(log: EventLog, moment: Moment): AtMoment {
+  const at = stateAt((filter) => log.read(filter), moment);
+  if (at !== undefined) return at;
+  const wanted = moment.type === "seq" ? `seq ${moment.seq}` : "that time";
+  throw new CoreError("NOT_FOUND", `the log does not reach ${wanted}: it has 1 to ${log.head().seq}`);
+}
+
+const position = ({ state }: AtMoment) => ({
+  seq: state.seq,
+  at: state.at === undefined ? null : rfc3339(state.at.wall),
+});
+
+function newest<T>(facts: Iterable<T>, count: number): readonly T[] {
+  const kept: T[] = [];
+  for (const fact of facts) {
+    kept.push(fact);
+    if (kept.length > 2 * count) kept.splice(0, kept.length - count);
+  }
+  return kept.slice(-count);
+}
+
+const withoutUndefined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as never;

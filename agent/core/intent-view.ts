@@ -1,0 +1,94 @@
+/**
+ * `get intent`: the plan's intents as JSON (agent/api/intent-json.ts), field by field, null for undefined.
+ *
+ * Pure. Never resolves a secret.
+ */
+import type {
+  ExportAttributes,
+  NeighborIntent,
+  OwnRoute,
+  RouterIntent,
+} from "../../backends/intent.ts";
+import { comparePrefixes } from "../../events/prefix.ts";
+import type { IntentJson } from "../api/intent-json.ts";
+import type { Plan } from "../plan/plan.ts";
+
+type RouterJson = IntentJson["routers"][number];
+
+/** Routers of all backends, in order of key. Kernel entries and BFD sessions are empty until the agent drives them. */
+export function intentView(plan: Plan): IntentJson {
+  const routers = Object.values(plan.speakers)
+    .flatMap((speaker) => speaker?.routers ?? [])
+    .map(routerView)
+    .toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  return { routers, kernel: { entries: [], rules: [] }, bfd: [] };
+}
+
+const routerView = (router: RouterIntent): RouterJson => ({
+  key: router.key,
+  vrf: router.vrf,
+  localAs: router.localAs,
+  routerId: router.routerId ?? null,
+  neighbors: router.neighbors.map(neighborView),
+  routes: [...router.routes.values()]
+    .toSorted((a, b) => comparePrefixes(a.prefix, b.prefix))
+    .map(routeView),
+});
+
+function neighborView(neighbor: NeighborIntent): RouterJson["neighbors"][number] {
+  const { remote, remoteAs, receive } = neighbor;
+  return {
+    key: neighbor.key,
+    name: neighbor.name,
+    backend: neighbor.backend,
+    remoteAs: remoteAs.type === "asn" ? remoteAs.asn : remoteAs.type,
+    address: remote.type === "address" ? remote.address : null,
+    port: remote.type === "address" ? remote.port : null,
+    interface: remote.type === "interface" ? remote.interface : null,
+    localAddress: neighbor.localAddress ?? null,
+    localAsOverride: neighbor.localAsOverride ?? null,
+    holdTime: neighbor.holdTimeSeconds,
+    keepaliveTime: neighbor.keepaliveTimeSeconds,
+    connectRetryTime: neighbor.connectRetrySeconds,
+    timeToLive: neighbor.timeToLive,
+    authentication:
+      neighbor.authentication === undefined
+        ? null
+        : {
+            type: "tcp-md5",
+            secret: neighbor.authentication.secret.name,
+            version: neighbor.authentication.secret.version,
+          },
+    families: [...neighbor.families],
+    gracefulRestart:
+      neighbor.gracefulRestart === undefined
+        ? null
+        : { restartTime: neighbor.gracefulRestart.restartTimeSeconds },
+    receive:
+      receive.type === "prefixes"
+        ? { type: "prefixes", prefixes: receive.prefixes.map((one) => ({ ...one })) }
+        : { type: receive.type },
+    provenance: [...neighbor.provenance],
+  };
+}
+
+const routeView = (route: OwnRoute): RouterJson["routes"][number] => ({
+  prefix: route.prefix,
+  exports: route.exports.map(({ to, attributes }) => ({
+    to: [...to],
+    ...attributesView(attributes),
+  })),
+  provenance: [...route.provenance],
+});
+
+const attributesView = (attributes: ExportAttributes) => ({
+  localPref: attributes.localPref ?? null,
+  med: attributes.med ?? null,
+  communities: attributes.communities.map(communityText),
+  largeCommunities: [...attributes.largeCommunities],
+  nextHop: attributes.nextHop ?? null,
+});
+
+/** RFC 1997: the two halves of the number, as operators write them. */
+export const communityText = (community: number): string =>
+  `${community >>> 16}:${community & 0xffff}`;

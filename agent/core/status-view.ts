@@ -1,0 +1,212 @@
+/**
+ * `peers` and `status`, of now (from the plan and the speaker) and of long ago (from the log alone).
+ *
+ * Pure: sessions, clocks and positions are handed in. Reads next: agent/api/contract.ts (the shapes).
+ */
+import type { SessionStatus } from "../../backends/backend.ts";
+import type { NeighborIntent, RouterIntent } from "../../backends/intent.ts";
+import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
+import { resourceKeyParts } from "../../events/ids.ts";
+import { rfc3339 } from "../../events/log/export.ts";
+import { type DesiredState, resourcesOf, type State } from "../../events/state.ts";
+import type { HeldJson, PeerJson, ServiceJson, StatusJson } from "../api/contract.ts";
+import type { Plan } from "../plan/plan.ts";
+import { quarantinedViews, type SeqOf } from "./resource-view.ts";
+
+/** Turns monotonic milliseconds of this process into wall-clock nanoseconds. */
+export type WallOf = (monotonicMillis: number) => bigint;
+
+export function peerViews(
+  plan: Plan,
+  sessions: ReadonlyMap<NeighborKey, SessionStatus>,
+  wallOf: WallOf,
+): readonly PeerJson[] {
+  return Object.values(plan.speakers)
+    .flatMap((speaker) => speaker?.routers ?? [])
+    .flatMap((router) =>
+      router.neighbors.map((neighbor) =>
+        peerView(router, neighbor, sessions.get(neighbor.key), wallOf),
+      ),
+    )
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function peerView(
+  router: RouterIntent,
+  neighbor: NeighborIntent,
+  session: SessionStatus | undefined,
+  wallOf: WallOf,
+): PeerJson {
+  const { remote, remoteAs } = neighbor;
+  const asked = remoteAs.type === "asn" ? remoteAs.asn : remoteAs.type;
+  return {
+    name: neighbor.name,
+    address: remote.type === "address" ? remote.address : null,
+    interface: remote.type === "interface" ? remote.interface : null,
+    vrf: router.vrf,
+    localAs: neighbor.localAsOverride ?? router.localAs,
+    remoteAs: session?.remoteAs ?? asked,
+    state: session?.state ?? "Idle",
+    since: session === undefined ? null : rfc3339(wallOf(session.sinceMillis)),
+    reason: session?.reason ?? "not handed to the speaker yet",
+    holdTime: session?.holdTimeSeconds ?? neighbor.holdTimeSeconds,
+    keepaliveTime: session?.keepaliveTimeSeconds ?? neighbor.keepaliveTimeSeconds,
+    capabilities: [...(session?.capabilities ?? [])],
+    bfd: null,
+    sent: session?.sent ?? 0,
+    received: session?.received ?? 0,
+    accepted: session?.accepted ?? 0,
+    resets: session?.resets ?? 0,
+    provenance: [...neighbor.provenance],
+  };
+}
+
+export function serviceViews(desired: DesiredState, plan: Plan): readonly ServiceJson[] {
+  return [...plan.verdicts]
+    .map(([key, verdict]) => ({
+      ...serviceName(key),
+      addresses: addressesOf(desired, key),
+      announced: verdict.announced,
+      reason: verdict.announced ? "" : verdict.reason,
+      prefixes: [...verdict.prefixes],
+    }))
+    .toSorted(byName);
+}
+
+/** Services as the log alone knows them: what they hold; whether it was announced then is in `wires`. */
+function recordedServices(state: State): readonly ServiceJson[] {
+  const told = new Set(
+    Object.values(state.wires).flatMap((wire) =>
+      [...wire.routes.keys()].map((key) => key.slice(key.lastIndexOf(" ") + 1)),
+    ),
+  );
+  return [...resourcesOf(state.desired, "/Service").keys()]
+    .map((key) => {
+      const addresses = addressesOf(state.desired, key);
+      const prefixes = addresses
+        .map(({ address }) => `${address}/${address.includes(":") ? 128 : 32}`)
+        .filter((prefix) => told.has(prefix));
+      const reason = state.desired.awaiting.get(key)?.reason ?? "";
+      return { ...serviceName(key), addresses, announced: prefixes.length > 0, reason, prefixes };
+    })
+    .toSorted(byName);
+}
+
+export type Now = {
+  readonly state: StatusJson["state"];
+  readonly backend: string;
+  readonly peers: readonly PeerJson[];
+  readonly services: readonly ServiceJson[];
+  readonly notRecording: StatusJson["notRecording"];
+};
+
+export function statusView(
+  state: State,
+  desired: DesiredState,
+  now: Now,
+  seqOf: SeqOf,
+): StatusJson {
+  return {
+    node: desired.host?.facts.node ?? "",
+    backend: now.backend,
+    state: now.state,
+    logSeq: state.seq,
+    peers: [...now.peers],
+    bfd: [],
+    services: [...now.services],
+    quarantined: quarantinedViews(desired),
+    notRecording: now.notRecording,
+    held: heldViews(state, seqOf),
+    program: state.run?.program ?? "",
+    startedAt: state.run === undefined ? null : rfc3339(state.run.startedAt.wall),
+  };
+}
+
+/** `at … status`: what the log says of that moment. Counters of the wire are not in the log and are zero. */
+export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
+  const peers = [...state.sessions].map(([key, session]): PeerJson => ({
+    name: session.peer,
+    address: key.split("|")[1] ?? null,
+    interface: null,
+    vrf: key.split("|")[0] ?? "",
+    localAs: 0,
+    remoteAs: "external",
+    state: session.state,
+    since: rfc3339(session.since.wall),
+    reason: session.reason,
+    holdTime: 0,
+    keepaliveTime: 0,
+    capabilities: [],
+    bfd: null,
+    sent: 0,
+    received: 0,
+    accepted: 0,
+    resets: session.resets,
+    provenance: [session.fact],
+  }));
+  return statusView(
+    state,
+    state.desired,
+    {
+      state: state.run === undefined || state.run.stopped ? "stopped" : "running",
+      backend: Object.keys(state.wires).join(", "),
+      peers: peers
+        .map((peer) => recordedParameters(state, peer))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      services: recordedServices(state),
+      notRecording: null,
+    },
+    seqOf,
+  );
+}
+
+/** Adds what the last apply recorded of the neighbour's parameters. */
+function recordedParameters(state: State, peer: PeerJson): PeerJson {
+  for (const wire of Object.values(state.wires)) {
+    for (const { router, parameters } of wire.neighbors.values()) {
+      const told = JSON.parse(parameters) as Pick<
+        NeighborIntent,
+        "name" | "remoteAs" | "holdTimeSeconds" | "keepaliveTimeSeconds"
+      >;
+      if (told.name !== peer.name) continue;
+      return {
+        ...peer,
+        localAs: Number(router.split("|")[1] ?? 0),
+        remoteAs: told.remoteAs.type === "asn" ? told.remoteAs.asn : told.remoteAs.type,
+        holdTime: told.holdTimeSeconds,
+        keepaliveTime: told.keepaliveTimeSeconds,
+      };
+    }
+  }
+  return peer;
+}
+
+function heldViews(state: State, seqOf: SeqOf): HeldJson[] {
+  const plan =
+    state.heldPlan === undefined
+      ? []
+      : [
+          {
+            what: "plan",
+            reason: `rutter ${state.heldPlan.to} plans withdrawals or resets that ${state.heldPlan.from} did not; they wait for: rutter confirm plan`,
+            seq: seqOf(state.heldPlan.fact),
+          },
+        ];
+  const sources = Object.entries(state.suspected).map(([what, { reason, fact }]) => ({
+    what,
+    reason,
+    seq: seqOf(fact),
+  }));
+  return [...plan, ...sources];
+}
+
+const serviceName = (key: ResourceKey): { namespace: string; name: string } => {
+  const { namespace, name } = resourceKeyParts(key);
+  return { namespace, name };
+};
+
+const addressesOf = (desired: DesiredState, key: ResourceKey): ServiceJson["addresses"] =>
+  (desired.allocations.get(key)?.addresses ?? []).map(({ address, pool }) => ({ address, pool }));
+
+const byName = (a: ServiceJson, b: ServiceJson): number =>
+  `${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1;
