@@ -51,7 +51,10 @@ export type Wire = {
   readonly intentDigest: string;
   readonly fact: EventId;
   readonly seq: Seq;
-  readonly neighbors: PersistentMap<NeighborKey, { readonly router: string; readonly parameters: string }>;
+  readonly neighbors: PersistentMap<
+    NeighborKey,
+    { readonly router: string; readonly parameters: string }
+  >;
   /** `router prefix` → text of the export set (backends/delta.ts); equal texts are one string. */
   readonly routes: PersistentMap<WireKey, string>;
 };

@@ -278,7 +278,8 @@ export const EnvelopeJson = z.looseObject({
   source: z.object({ name: z.string(), position: z.string().optional() }),
   cause: z.array(z.string()),
   body: z.record(z.string(), z.unknown()).nullable(),
-  bodyDigest: z.string(),
+  /** SHA-256 of the stored body; in exports. */
+  bodyDigest: z.string().optional(),
   hash: z.string(),
 });
 export type EnvelopeJson = z.infer<typeof EnvelopeJson>;

@@ -63,7 +63,10 @@ export type CoreParts = {
   readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
   /** Resolves when the speaker has what is planned now; false where that took too long. */
   readonly onTheWire: () => Promise<boolean>;
-  readonly confirm: (what: string | undefined, actor: Actor) => Promise<{ readonly confirmed: readonly string[]; readonly seq: number | null }>;
+  readonly confirm: (
+    what: string | undefined,
+    actor: Actor,
+  ) => Promise<{ readonly confirmed: readonly string[]; readonly seq: number | null }>;
   readonly doctor: () => Promise<DoctorJson>;
   readonly ready: () => boolean;
   readonly now: () => Pick<Now, "state" | "notRecording">;
@@ -134,7 +137,12 @@ export function createCore(parts: CoreParts): Core {
     },
 
     routes: ({ direction, peer, raw }) =>
-      routeViews(parts, direction, peer === undefined ? undefined : neighborNamed(parts, peer), raw),
+      routeViews(
+        parts,
+        direction,
+        peer === undefined ? undefined : neighborNamed(parts, peer),
+        raw,
+      ),
 
     why(subject, peer) {
       const { desired, plan } = planned();
@@ -194,7 +202,10 @@ async function changed(
   }
   const answer = await submitted(parts, command, caller.actor, source);
   if (options.wait && !(await parts.onTheWire())) {
-    throw new CoreError("WIRE_TIMEOUT", "recorded, but the speaker has not taken it yet: see rutter status");
+    throw new CoreError(
+      "WIRE_TIMEOUT",
+      "recorded, but the speaker has not taken it yet: see rutter status",
+    );
   }
   return answerOf(answer.decision, read, answer.positions, false);
 }
@@ -238,7 +249,10 @@ function keyNamed({ kind, namespace, name }: NamedResource): ResourceKey {
   const { types, clusterScoped } = kindNamed(kind);
   const [type] = types;
   if (type === undefined || types.length > 1) {
-    throw new CoreError("BAD_REQUEST", `"${kind}" is not one kind: name one, such as bgppeers.metallb.io`);
+    throw new CoreError(
+      "BAD_REQUEST",
+      `"${kind}" is not one kind: name one, such as bgppeers.metallb.io`,
+    );
   }
   return keyOfType(type, clusterScoped ? "" : (namespace ?? "default"), name);
 }
@@ -263,7 +277,10 @@ function neighborNamed(parts: CoreParts, peer: string): NeighborKey {
   );
   if (found !== undefined) return found.key;
   const known = neighbors.map(({ name }) => name).join(", ");
-  throw new CoreError("NOT_FOUND", `there is no peer ${peer} on this host; known: ${known || "none"}`);
+  throw new CoreError(
+    "NOT_FOUND",
+    `there is no peer ${peer} on this host; known: ${known || "none"}`,
+  );
 }
 
 function* routeViews(
@@ -295,7 +312,10 @@ function atMoment(log: EventLog, moment: Moment): AtMoment {
   const at = stateAt((filter) => log.read(filter), moment);
   if (at !== undefined) return at;
   const wanted = moment.type === "seq" ? `seq ${moment.seq}` : "that time";
-  throw new CoreError("NOT_FOUND", `the log does not reach ${wanted}: it has 1 to ${log.head().seq}`);
+  throw new CoreError(
+    "NOT_FOUND",
+    `the log does not reach ${wanted}: it has 1 to ${log.head().seq}`,
+  );
 }
 
 const position = ({ state }: AtMoment) => ({
@@ -312,5 +332,7 @@ function newest<T>(facts: Iterable<T>, count: number): readonly T[] {
   return kept.slice(-count);
 }
 
-const withoutUndefined = <T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+const withoutUndefined = <T extends object>(
+  value: T,
+): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as never;

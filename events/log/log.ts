@@ -57,6 +57,9 @@ export type Snapshot = {
   readonly state: string;
 };
 
+/** Facts that the disk refused and that no `recording-interrupted` fact has told of yet. */
+export type Interruption = { readonly lost: number; readonly reason: string };
+
 export interface EventLog {
   /**
    * Records the facts in one transaction, several waiting batches in one commit. Resolves after the commit (fsync).
@@ -73,6 +76,8 @@ export interface EventLog {
   seqOf(id: EventId): Seq | undefined;
   /** Calls back after each commit, in order, with what was committed; the returned function stops it. */
   follow(listener: (committed: readonly Recorded[]) => void): () => void;
+  /** What was lost since the last recorded `recording-interrupted`; append one, and its `lost` is taken off. */
+  interruption(): Interruption | undefined;
   saveSnapshot(snapshot: Snapshot): Promise<void>;
   /** The newest snapshot whose hash is the chain's at its seq and whose fold version is `foldVersion`. */
   loadSnapshot(foldVersion: string): Snapshot | undefined;

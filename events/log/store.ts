@@ -1,0 +1,221 @@
+/**
+ * The writer's side of a log database: creating and opening it, and one commit for many batches.
+ *
+ * Synchronous and for one thread only. A group is one transaction; a batch in it that cannot be (its position is in the
+ * log already, it erases what cannot be erased) is answered and left out before anything is written. After a failed
+ * commit the store is of no more use: close it and open another, because a failed fsync must not be tried again in place.
+ * Reads next: chain.ts (what is written), writer.ts (the thread that calls this).
+ */
+import { randomUUID } from "node:crypto";
+import { existsSync, lstatSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { migrate, readMigrations } from "../../migrations/run.ts";
+import { bodyDigest, chainHash, type Encoded, GENESIS, headerStart } from "./chain.ts";
+import { LogError } from "./log.ts";
+import { createFile, syncDirectory } from "./place.ts";
+import { asLogError, type Database, isRefusal, openForWriting } from "./sqlite.ts";
+
+export type Outcome =
+  /** Hashes in hexadecimal, one behind the other. */
+  | { readonly type: "recorded"; readonly firstSeq: number; readonly hashes: string }
+  | { readonly type: "duplicate"; readonly seq: number }
+  /** The batch breaks a rule that its maker must keep: our own bug, not the disk's. */
+  | { readonly type: "refused"; readonly reason: string };
+
+export type Head = { readonly seq: number; readonly hash: string };
+
+/** The disk refused. `outcomes` and `head` are what would hold if the commit is found in the file after all. */
+export class CommitFailed extends Error {
+  override readonly name = "CommitFailed";
+  readonly outcomes: readonly Outcome[];
+  readonly head: Head;
+  constructor(cause: unknown, outcomes: readonly Outcome[], head: Head) {
+    super((cause as Error).message, { cause });
+    this.outcomes = outcomes;
+    this.head = head;
+  }
+}
+
+export type Store = {
+  readonly identity: { readonly id: string; readonly host: string };
+  head(): Head;
+  /** One transaction, synced when this returns. Throws CommitFailed. */
+  commit(batches: readonly (readonly Encoded[])[]): Outcome[];
+  /** Copies the WAL into the database; `truncate` also empties the WAL. False where a reader was in the way. */
+  checkpoint(mode: "passive" | "truncate"): boolean;
+  close(): void;
+};
+
+/** Makes a new log under another name first, so that a database of this name is always a whole one. */
+export function createStore(file: string, host: string): void {
+  for (const suffix of ["-wal", "-shm"]) {
+    if (existsSync(`${file}${suffix}`)) {
+      throw new LogError("LOG_CORRUPT", `${file} is missing, and its ${suffix} is there: seq 1`);
+    }
+  }
+  const unfinished = `${file}.new`;
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(`${unfinished}${suffix}`, { force: true });
+  try {
+    createFile(unfinished);
+    const database = openForWriting(unfinished);
+    try {
+      upgrade(database, unfinished);
+      database.prepare("INSERT INTO log_identity VALUES (1, ?, ?)").run(randomUUID(), host);
+    } finally {
+      database.close();
+    }
+    renameSync(unfinished, file);
+    syncDirectory(dirname(file));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw asLogError(error, file);
+    throw new LogError("LOG_UNREADABLE", `${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Throws LOG_NEWER, LOG_FOREIGN, LOG_CORRUPT (SQLite's own word; the chain is verify.ts's) or LOG_UNREADABLE. */
+export function openStore(file: string, host: string): Store {
+  // SQLite would take an empty file for a new database; createStore() never leaves one.
+  if (lstatSync(file).size === 0) throw new LogError("LOG_CORRUPT", `${file} is empty: seq 1`);
+  try {
+    const database = openForWriting(file);
+    try {
+      upgrade(database, file);
+      return storeOf(database, identityOf(database, file, host));
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  } catch (error) {
+    throw asLogError(error, file);
+  }
+}
+
+function upgrade(database: Database, file: string): void {
+  const outcome = migrate(database, readMigrations(), bodyDigest);
+  if (outcome.type === "newer") {
+    const { has, knows } = outcome;
+    const text = `${file}: schema ${has} is newer than this rutter, which knows ${knows}: use the newer one`;
+    throw new LogError("LOG_NEWER", text);
+  }
+  if (outcome.type === "edited") {
+    const text = `${file} was made by another ${outcome.name} than this rutter's`;
+    throw new LogError("LOG_UNREADABLE", text);
+  }
+}
+
+function identityOf(database: Database, file: string, host: string): Store["identity"] {
+  const identity = database
+    .prepare<[], Store["identity"]>("SELECT id, host FROM log_identity")
+    .get();
+  if (identity === undefined) {
+    throw new LogError("LOG_CORRUPT", `${file} has lost its identity: seq 1`);
+  }
+  if (identity.host !== host) {
+    const text =
+      `${file} is the log of host ${identity.host}, and this is host ${host}: ` +
+      "move it away to begin a new one here; it can still be read with --log";
+    throw new LogError("LOG_FOREIGN", text);
+  }
+  return identity;
+}
+
+function storeOf(database: Database, identity: Store["identity"]): Store {
+  const insert = database.prepare(
+    "INSERT INTO event (seq, header, body, body_digest, hash, source, position, erases) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+  );
+  const erase = database.prepare<[number]>("UPDATE event SET body = NULL WHERE seq = ?");
+  const seqOfKey = database
+    .prepare<[string, string], number>("SELECT seq FROM event WHERE source = ? AND position = ?")
+    .pluck();
+  const canErase = database
+    .prepare<[number], number>(
+      "SELECT 1 FROM event WHERE seq = ? AND body IS NOT NULL AND erases IS NULL",
+    )
+    .pluck();
+  const newest = database
+    .prepare<[], [number, string]>(
+      "SELECT seq, lower(hex(hash)) FROM event ORDER BY seq DESC LIMIT 1",
+    )
+    .raw();
+  const [seq, hash] = newest.get() ?? [0, GENESIS];
+  let head: Head = { seq, hash };
+  const digestOctets = Buffer.alloc(32);
+  const hashOctets = Buffer.alloc(32);
+
+  function put(fact: Encoded, at: Head): Head {
+    const next = at.seq + 1;
+    const header = headerStart(next) + fact.header;
+    const digest = bodyDigest(fact.body);
+    const linked = chainHash(at.hash, header, digest);
+    digestOctets.write(digest, "hex");
+    hashOctets.write(linked, "hex");
+    const [source, position] = fact.key ?? [null, null];
+    const erases = fact.erases ?? null;
+    insert.run(next, header, fact.body, digestOctets, hashOctets, source, position, erases);
+    if (fact.erases !== undefined) erase.run(fact.erases);
+    return { seq: next, hash: linked };
+  }
+
+  /** Answered without writing: a duplicate, a refusal; undefined where the batch can be put. */
+  function refusal(batch: readonly Encoded[]): Outcome | undefined {
+    for (const [place, { key, erases }] of batch.entries()) {
+      const known = key === undefined ? undefined : seqOfKey.get(...key);
+      if (known !== undefined) {
+        return place === 0
+          ? { type: "duplicate", seq: known }
+          : { type: "refused", reason: `fact ${place} of a batch repeats position ${key?.[1]}` };
+      }
+      if (erases !== undefined && canErase.get(erases) === undefined) {
+        return { type: "refused", reason: `the body of seq ${erases} cannot be erased` };
+      }
+    }
+    const keys = batch.flatMap(({ key }) => (key === undefined ? [] : [JSON.stringify(key)]));
+    const erasures = batch.flatMap(({ erases }) => erases ?? []);
+    return new Set(keys).size < keys.length || new Set(erasures).size < erasures.length
+      ? { type: "refused", reason: "a batch says the same position or erasure twice" }
+      : undefined;
+  }
+
+  function commit(batches: readonly (readonly Encoded[])[]): Outcome[] {
+    const outcomes: Outcome[] = [];
+    let at = head;
+    try {
+      database.exec("BEGIN IMMEDIATE");
+      for (const batch of batches) {
+        const refused = refusal(batch);
+        if (refused === undefined) {
+          const firstSeq = at.seq + 1;
+          let hashes = "";
+          for (const fact of batch) {
+            at = put(fact, at);
+            hashes += at.hash;
+          }
+          outcomes.push({ type: "recorded", firstSeq, hashes });
+        } else outcomes.push(refused);
+      }
+      database.exec("COMMIT");
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw new CommitFailed(error, outcomes, at);
+    }
+    head = at;
+    return outcomes;
+  }
+
+  return {
+    identity,
+    head: () => head,
+    commit,
+    checkpoint: (mode) => {
+      const [result] = database.pragma(`wal_checkpoint(${mode.toUpperCase()})`) as {
+        readonly busy: number;
+        readonly log: number;
+        readonly checkpointed: number;
+      }[];
+      return result?.busy === 0 && result.log === result.checkpointed;
+    },
+    close: () => {
+      database.close();
+    },
+  };
+}
