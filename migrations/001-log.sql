@@ -1,11 +1,13 @@
 -- The log, first schema. Released: never edited; what comes later is another numbered file.
 --
 -- event: one row a fact. header and body hold the octets that were hashed (chain.ts); body is NULL where it was erased.
--- source and position are set only where a fact has a position; erases only in rows of the type "erased". Both repeat
+-- id is the fact's own, so that a cause can be found.
+-- source and position are set only where a fact has a position; erases only in rows of the type "erased". All of them repeat
 -- what header and body say, so that SQLite itself can hold the rules below; verify.ts compares them.
 
 CREATE TABLE event (
   seq INTEGER PRIMARY KEY CHECK (seq > 0),
+  id TEXT NOT NULL,
   header TEXT NOT NULL,
   body TEXT,
   body_digest BLOB NOT NULL CHECK (length(body_digest) = 32),
@@ -16,6 +18,7 @@ CREATE TABLE event (
   CHECK ((source IS NULL) = (position IS NULL))
 ) STRICT;
 
+CREATE UNIQUE INDEX event_id ON event (id);
 CREATE UNIQUE INDEX event_position ON event (source, position) WHERE position IS NOT NULL;
 CREATE INDEX event_erases ON event (erases) WHERE erases IS NOT NULL;
 
@@ -25,7 +28,7 @@ CREATE TABLE log_identity (
   host TEXT NOT NULL
 ) STRICT;
 
--- Gapless and append-only. The two BEFORE INSERT triggers also stop INSERT OR REPLACE, which would delete unasked.
+-- Gapless and append-only. The BEFORE INSERT triggers also stop INSERT OR REPLACE, which would delete unasked.
 CREATE TRIGGER event_gapless BEFORE INSERT ON event
 WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM event)
 BEGIN
@@ -39,6 +42,12 @@ BEGIN
   SELECT RAISE(ABORT, 'the log holds this source position already');
 END;
 
+CREATE TRIGGER event_own_id BEFORE INSERT ON event
+WHEN EXISTS (SELECT 1 FROM event WHERE id = NEW.id)
+BEGIN
+  SELECT RAISE(ABORT, 'the log holds this id already');
+END;
+
 CREATE TRIGGER event_no_delete BEFORE DELETE ON event
 BEGIN
   SELECT RAISE(ABORT, 'the log is append-only: no row is ever deleted');
@@ -47,7 +56,7 @@ END;
 CREATE TRIGGER event_no_update BEFORE UPDATE ON event
 WHEN NOT (
   NEW.body IS NULL AND OLD.body IS NOT NULL AND OLD.erases IS NULL
-  AND NEW.seq = OLD.seq AND NEW.header = OLD.header AND NEW.body_digest = OLD.body_digest AND NEW.hash = OLD.hash
+  AND NEW.seq = OLD.seq AND NEW.id = OLD.id AND NEW.header = OLD.header AND NEW.body_digest = OLD.body_digest AND NEW.hash = OLD.hash
   AND NEW.source IS OLD.source AND NEW.position IS OLD.position AND NEW.erases IS NULL
   AND EXISTS (SELECT 1 FROM event AS e WHERE e.erases = OLD.seq)
 )

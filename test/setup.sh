@@ -44,11 +44,27 @@ missing_packages() {
   done
 }
 
+# A program's output only where it fails.
+quietly() {
+  output=$("$@" 2>&1) && return 0
+  printf '%s\n' "$output" >&2
+  say "failed: $*"
+  return 1
+}
+
 made_policy=no
 unmake_policy() {
   if [ "$made_policy" = yes ]; then
     rm -f "$policy"
-    made_policy=no
+    # A program's output only where it fails.
+quietly() {
+  output=$("$@" 2>&1) && return 0
+  printf '%s\n' "$output" >&2
+  say "failed: $*"
+  return 1
+}
+
+made_policy=no
     say "removed the temporary $policy"
   fi
 }
@@ -78,9 +94,9 @@ install_debian() {
   trap 'exit 143' TERM
   forbid_daemon_start
   export DEBIAN_FRONTEND=noninteractive
-  apt-get -qq -o DPkg::Lock::Timeout=300 update
+  quietly apt-get -qq -o DPkg::Lock::Timeout=300 update
   # shellcheck disable=SC2086 # a list of words
-  apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends $missing >/dev/null
+  quietly apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends $missing
   unmake_policy
   keep_off_at_boot
 }

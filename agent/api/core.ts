@@ -113,6 +113,8 @@ export interface Core {
   why(subject: string, peer: string | undefined): WhyJson;
   /** In order of seq, lazily. */
   log(query: LogQuery): Iterable<EnvelopeJson>;
+  /** Seq of the newest committed fact; 0 in an empty log. */
+  head(): number;
   /** Calls back with the newest seq after each commit; the reader then reads on from where it stands. */
   followLog(listener: (head: number) => void): () => void;
   /** State as the log has it at that moment. Throws NOT_FOUND for a moment that the log does not reach. */

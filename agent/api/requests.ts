@@ -32,12 +32,15 @@ const SeqText = z
   .string()
   .regex(/^\d{1,15}$/, "a position in the log, such as 42")
   .transform(Number);
-const TimeText = z.string().max(64).transform((text, context) => {
-  const wall = parseTime(text);
-  if (wall !== undefined) return wall;
-  context.addIssue({ code: "custom", message: "not a time; write it as 2026-01-31T10:00:00Z" });
-  return z.NEVER;
-});
+const TimeText = z
+  .string()
+  .max(64)
+  .transform((text, context) => {
+    const wall = parseTime(text);
+    if (wall !== undefined) return wall;
+    context.addIssue({ code: "custom", message: "not a time; write it as 2026-01-31T10:00:00Z" });
+    return z.NEVER;
+  });
 const OwnerText = z.union([
   z.literal("cli"),
   z.templateLiteral(["file:", z.string().min(1).max(NAME_LENGTH)]),
@@ -107,16 +110,19 @@ export const LogFilter = z.strictObject({
 
 export const AtQuery = z.strictObject({
   /** A seq, or a time. */
-  at: z.string().max(64).transform((text, context): Moment => {
-    if (/^\d{1,15}$/.test(text)) return { type: "seq", seq: Number(text) };
-    const wall = parseTime(text);
-    if (wall !== undefined) return { type: "time", wall };
-    context.addIssue({
-      code: "custom",
-      message: "neither a seq nor a time; write 42 or 2026-01-31T10:00:00Z",
-    });
-    return z.NEVER;
-  }),
+  at: z
+    .string()
+    .max(64)
+    .transform((text, context): Moment => {
+      if (/^\d{1,15}$/.test(text)) return { type: "seq", seq: Number(text) };
+      const wall = parseTime(text);
+      if (wall !== undefined) return { type: "time", wall };
+      context.addIssue({
+        code: "custom",
+        message: "neither a seq nor a time; write 42 or 2026-01-31T10:00:00Z",
+      });
+      return z.NEVER;
+    }),
 });
 export const AtGetQuery = AtQuery.extend({ namespace: OptionalName, name: OptionalName });
 
@@ -129,7 +135,9 @@ export const EventsQuery = z.strictObject({
   subject: OptionalName,
 });
 
-function changeOptions(body: z.infer<typeof ApplyBody> | z.infer<typeof DeleteBody>): ChangeOptions {
+function changeOptions(
+  body: z.infer<typeof ApplyBody> | z.infer<typeof DeleteBody>,
+): ChangeOptions {
   return {
     owner: body.owner,
     dryRun: body.dryRun,

@@ -4,7 +4,15 @@
  * A socket that still answers belongs to a live agent and is never taken; a symbolic link or a file that is no socket is
  * never followed and never removed. Reads next: server.ts, which binds.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, type Stats, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  statSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
 import { createConnection } from "node:net";
 import { dirname } from "node:path";
 
@@ -66,7 +74,7 @@ function prepareDirectory(directory: string, gid: number | undefined): void {
       if (gid !== undefined) chownSync(directory, -1, gid);
     }
   } catch (cause) {
-    throw new SocketError("SOCKET_UNUSABLE", `cannot create ${directory}: ${(cause as Error).message}`, {
+    throw new SocketError("SOCKET_UNUSABLE", `cannot create ${directory}: ${messageOf(cause)}`, {
       cause,
     });
   }
@@ -107,10 +115,17 @@ function answers(path: string): Promise<boolean> {
       else if (cause.code === "EAGAIN") finish(true);
       else
         reject(
-          new SocketError("SOCKET_UNUSABLE", `cannot tell whether ${path} is in use: ${cause.message}`, {
-            cause,
-          }),
+          new SocketError(
+            "SOCKET_UNUSABLE",
+            `cannot tell whether ${path} is in use: ${cause.message}`,
+            {
+              cause,
+            },
+          ),
         );
     });
   });
 }
+
+const messageOf = (cause: unknown): string =>
+  cause instanceof Error ? cause.message : String(cause);

@@ -15,6 +15,7 @@ import { type EventLog, LogError } from "../../events/log/log.ts";
 import type { DesiredState } from "../../events/state.ts";
 import { type Command, decide, type Decision } from "../decide/decide.ts";
 import type { Pen } from "./pen.ts";
+import type { Recorder } from "./recorder.ts";
 
 export type Answer = {
   readonly decision: Decision;
@@ -54,7 +55,7 @@ export function createCommands(
   initial: DesiredState,
   log: EventLog,
   pen: Pen,
-  onLost: (count: number, reason: string) => void,
+  recorder: Recorder,
 ): Commands {
   /** Committed and observed, plus what is in flight: what the next command is decided on. */
   let head = initial;
@@ -136,10 +137,7 @@ export function createCommands(
       const facts = pen.facts(decision.facts, { type: "agent" }, { name: "agent" });
       head = decision.after;
       foldLive(facts);
-      log.append(facts).catch((error: unknown) => {
-        if (!(error instanceof LogError)) throw error;
-        onLost(facts.length, error.message);
-      });
+      recorder.keep(facts);
     },
   };
 }

@@ -26,6 +26,7 @@ export const GENESIS = "00".repeat(DIGEST_OCTETS);
 
 /** A fact as it goes to the writer: everything but its seq. */
 export type Encoded = {
+  readonly id: EventId;
   /** Header without its first member: `"id":…}`. The writer puts `{"seq":N,` before it. */
   readonly header: string;
   readonly body: string;
@@ -37,6 +38,7 @@ export type Encoded = {
 /** A row as it is stored; digests in hexadecimal. */
 export type Row = {
   readonly seq: number;
+  readonly id: string;
   readonly header: string;
   readonly body: string | null;
   readonly bodyDigest: string;
@@ -73,6 +75,7 @@ export function encodeFact(fact: Fact): Encoded {
     cause: fact.cause,
   });
   return {
+    id: fact.id,
     header: header.slice(1),
     body: JSON.stringify(bodyOf(event)),
     key: source.position === undefined ? undefined : [source.name, source.position],
@@ -80,7 +83,7 @@ export function encodeFact(fact: Fact): Encoded {
   };
 }
 
-/** What the header of row `seq` begins with. */
+/** What the header of row `seq` begins with; its id follows. */
 export const headerStart = (seq: number): string => `{"seq":${seq},`;
 
 export const bodyDigest = (body: string): string => digestOnce("sha256", body, "hex");
@@ -104,11 +107,15 @@ export function chainHash(previous: string, header: string, digest: string): str
 
 export type Checked = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
+const wrong = (reason: string): Checked => ({ ok: false, reason });
+
 /** Whether the row belongs at `seq` behind a row whose hash is `previous`. */
 export function checkRow(row: Row, seq: number, previous: string): Checked {
-  const wrong = (reason: string): Checked => ({ ok: false, reason });
   if (row.seq !== seq) return wrong(`row is missing; the next one is ${row.seq}`);
   if (!row.header.startsWith(headerStart(seq))) return wrong("header belongs to another seq");
+  if (!row.header.startsWith(`"id":"${row.id}",`, headerStart(seq).length)) {
+    return wrong("id column is not the header's");
+  }
   if (row.body !== null && bodyDigest(row.body) !== row.bodyDigest) {
     return wrong("body does not match its digest");
   }

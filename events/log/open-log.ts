@@ -96,7 +96,7 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
   let lost: Interruption | undefined;
 
   const say = (message: ToWriter): void => {
-    worker.postMessage(message);
+    worker.postMessage(message, []);
   };
 
   function append(facts: readonly Fact[]): Promise<Receipt> {
@@ -193,6 +193,8 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
     append,
     head: () => head,
     read: (filter) => reader.read(filter),
+    find: (source) => reader.find(source),
+    seqOf: (id) => reader.seqOf(id),
     follow: (listener) => {
       listeners.add(listener);
       return () => {

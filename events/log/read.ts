@@ -6,12 +6,12 @@
  * by itself. readOnlyLog() opens any file, also a copy on another host, and changes nothing beside it.
  * Reads next: chain.ts (what a row says), verify.ts, export.ts.
  */
-import { constants, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { constants, copyFileSync, existsSync, linkSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMigrations } from "../../migrations/run.ts";
-import type { Erased, Recorded } from "../envelope.ts";
-import type { Seq } from "../ids.ts";
+import type { Erased, Recorded, Source } from "../envelope.ts";
+import type { EventId, Seq } from "../ids.ts";
 import { bodyDigest, checkRow, decodeRow, GENESIS, type Row } from "./chain.ts";
 import { LogError, type LogHead, type ReadFilter } from "./log.ts";
 import { asLogError, type Database, isDamage, openForReading } from "./sqlite.ts";
@@ -24,6 +24,9 @@ export type LogReader = {
   /** Stored rows, unchecked, in order. Throws LOG_CORRUPT at the first row that SQLite cannot read. */
   rows(from: number, to?: number): Iterable<Row>;
   hashAt(seq: number): string | undefined;
+  seqOf(id: EventId): Seq | undefined;
+  /** Undefined also where the source has no position. */
+  find(source: Source): Seq | undefined;
   close(): void;
 };
 
@@ -34,9 +37,10 @@ const PAGE_OCTETS = 4 * 1024 * 1024;
 const WINDOW_ROWS = 10_000;
 
 const COLUMNS =
-  "seq, header, body, lower(hex(body_digest)), lower(hex(hash)), source, position, erases";
+  "seq, id, header, body, lower(hex(body_digest)), lower(hex(hash)), source, position, erases";
 type Columns = [
   seq: number,
+  id: string,
   header: string,
   body: string | null,
   bodyDigest: string,
@@ -46,37 +50,36 @@ type Columns = [
   erases: number | null,
 ];
 
-export function openReader(file: string, mode: "shared" | "immutable" = "shared"): LogReader {
+/** `shownAs`: the name that errors give. */
+export function openReader(file: string, shownAs: string = file): LogReader {
   try {
-    const database = openForReading(file, mode);
+    const database = openForReading(file);
     try {
-      refuseUnknown(database, file);
-      return readerOf(database, file);
+      refuseUnknown(database, shownAs);
+      return readerOf(database, shownAs);
     } catch (error) {
       database.close();
       throw error;
     }
   } catch (error) {
-    throw asLogError(error, file);
+    throw asLogError(error, shownAs);
   }
 }
 
 /**
- * A log file of whatever host, for reading only. A WAL beside it is read too: in place where a running agent shares it,
- * from a private copy otherwise, because SQLite would create files beside a WAL that nobody has open.
+ * A log file of whatever host, for reading only; a WAL beside it is read too. Where nobody has it open, it is opened under
+ * another name in a private directory, because SQLite makes files beside every database that it opens.
  */
 export function readOnlyLog(file: string): LogReader {
   if (!existsSync(file)) throw new LogError("LOG_UNREADABLE", `${file}: no such file`);
-  const wal = `${file}-wal`;
-  if (!existsSync(wal) || statSync(wal).size === 0) return openReader(file, "immutable");
-  if (existsSync(`${file}-shm`)) return openReader(file, "shared");
+  if (existsSync(`${file}-shm`)) return openReader(file);
   const directory = mkdtempSync(join(tmpdir(), "rutter-log-"));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
-    const copy = join(directory, "log.db");
-    copyFileSync(file, copy, constants.COPYFILE_FICLONE);
-    copyFileSync(wal, `${copy}-wal`, constants.COPYFILE_FICLONE);
-    const reader = openReader(copy, "shared");
+    const name = join(directory, "log.db");
+    linkOrCopy(file, name);
+    if (existsSync(`${file}-wal`)) linkOrCopy(`${file}-wal`, `${name}-wal`);
+    const reader = openReader(name, file);
     return {
       ...reader,
       close: () => {
@@ -87,6 +90,21 @@ export function readOnlyLog(file: string): LogReader {
   } catch (error) {
     remove();
     throw error;
+  }
+}
+
+/** A second name costs nothing; another file system or owner wants a copy. */
+function linkOrCopy(file: string, name: string): void {
+  try {
+    linkSync(file, name);
+  } catch {
+    try {
+      copyFileSync(file, name, constants.COPYFILE_FICLONE);
+    } catch (error) {
+      throw new LogError("LOG_UNREADABLE", `${file}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
   }
 }
 
@@ -117,18 +135,18 @@ function readerOf(database: Database, file: string): LogReader {
 
   /** Rows up to a page's limits, and what stopped SQLite before, if anything did. */
   function page(from: number, to: number): { rows: Row[]; failure: unknown } {
-    const rows: Row[] = [];
+    const found: Row[] = [];
     let octets = 0;
     try {
       for (const columns of onePage.iterate(from, to, PAGE_ROWS)) {
         const row = rowOf(columns);
-        rows.push(row);
+        found.push(row);
         octets += row.header.length + (row.body?.length ?? 0);
         if (octets > PAGE_OCTETS) break;
       }
-      return { rows, failure: undefined };
+      return { rows: found, failure: undefined };
     } catch (failure) {
-      return { rows, failure };
+      return { rows: found, failure };
     }
   }
 
@@ -141,6 +159,11 @@ function readerOf(database: Database, file: string): LogReader {
       if (found.length === 0) return;
     }
   }
+
+  const seqOfId = database.prepare<[string], Seq>("SELECT seq FROM event WHERE id = ?").pluck();
+  const seqOfPosition = database
+    .prepare<[string, string], Seq>("SELECT seq FROM event WHERE source = ? AND position = ?")
+    .pluck();
 
   const guarded = <T>(look: () => T): T => {
     try {
@@ -160,6 +183,9 @@ function readerOf(database: Database, file: string): LogReader {
     head,
     rows,
     hashAt,
+    seqOf: (id) => guarded(() => seqOfId.get(id)),
+    find: ({ name, position }) =>
+      position === undefined ? undefined : guarded(() => seqOfPosition.get(name, position)),
     read: (filter) =>
       limited(
         isNarrow(filter) ? matching(database, file, filter, head().seq) : every(filter),
@@ -171,16 +197,10 @@ function readerOf(database: Database, file: string): LogReader {
   };
 }
 
-const rowOf = ([seq, header, body, digest, hash, source, position, erases]: Columns): Row => ({
-  seq,
-  header,
-  body,
-  bodyDigest: digest,
-  hash,
-  source,
-  position,
-  erases,
-});
+const rowOf = (columns: Columns): Row => {
+  const [seq, id, header, body, digest, hash, source, position, erases] = columns;
+  return { seq, id, header, body, bodyDigest: digest, hash, source, position, erases };
+};
 
 const isNarrow = ({ types, subject, since, until }: ReadFilter): boolean =>
   (types ?? subject ?? since ?? until) !== undefined;
@@ -213,7 +233,6 @@ function* matching(
   filter: ReadFilter,
   newest: number,
 ): Iterable<Recorded | Erased> {
-  const member = (name: string, value: string): string => `"${name}":${JSON.stringify(value)},`;
   const types = (filter.types ?? []).map((type) => member("type", type));
   const subjects = filter.subject === undefined ? [] : [member("subject", filter.subject)];
   const wall = 'CAST(substr(header, instr(header, \'"wall":"\') + 8, 20) AS INTEGER)';
@@ -245,6 +264,8 @@ function* matching(
     }
   }
 }
+
+const member = (name: string, value: string): string => `"${name}":${JSON.stringify(value)},`;
 
 const anyOf = (members: readonly string[]): string =>
   members.length === 0 ? "0" : `(${members.map(() => "instr(header, ?) > 0").join(" OR ")})`;

@@ -33,10 +33,9 @@ export function openForWriting(file: string): Database {
   }
 }
 
-/** A handle that cannot write. `immutable`: nobody else has the file, so neither locks nor a WAL are looked at. */
-export function openForReading(file: string, mode: "shared" | "immutable"): Database {
-  const name = mode === "immutable" ? `file:${uriPath(file)}?immutable=1` : file;
-  const database = new Sqlite(name, { readonly: true, fileMustExist: true, timeout: BUSY_MILLIS });
+/** A handle that cannot write. */
+export function openForReading(file: string): Database {
+  const database = new Sqlite(file, { readonly: true, fileMustExist: true, timeout: BUSY_MILLIS });
   try {
     database.pragma("trusted_schema = OFF");
     return database;
@@ -81,7 +80,3 @@ export function asLogError(error: unknown, file: string, where = ""): LogError {
   const text = `${file}${where}: ${(error as Error).message} (${code})`;
   return new LogError(isDamage(error) ? "LOG_CORRUPT" : "LOG_UNREADABLE", text, { cause: error });
 }
-
-/** RFC 3986 §3.3: what would end the path of a URI is escaped. */
-const uriPath = (file: string): string =>
-  file.replaceAll("%", "%25").replaceAll("?", "%3f").replaceAll("#", "%23");

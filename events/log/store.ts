@@ -121,7 +121,7 @@ function identityOf(database: Database, file: string, host: string): Store["iden
 
 function storeOf(database: Database, identity: Store["identity"]): Store {
   const insert = database.prepare(
-    "INSERT INTO event (seq, header, body, body_digest, hash, source, position, erases) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO event (seq, id, header, body, body_digest, hash, source, position, erases) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
   );
   const erase = database.prepare<[number]>("UPDATE event SET body = NULL WHERE seq = ?");
   const seqOfKey = database
@@ -151,7 +151,17 @@ function storeOf(database: Database, identity: Store["identity"]): Store {
     hashOctets.write(linked, "hex");
     const [source, position] = fact.key ?? [null, null];
     const erases = fact.erases ?? null;
-    insert.run(next, header, fact.body, digestOctets, hashOctets, source, position, erases);
+    insert.run(
+      next,
+      fact.id,
+      header,
+      fact.body,
+      digestOctets,
+      hashOctets,
+      source,
+      position,
+      erases,
+    );
     if (fact.erases !== undefined) erase.run(fact.erases);
     return { seq: next, hash: linked };
   }

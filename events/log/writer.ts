@@ -82,8 +82,7 @@ function receive(first: ToWriter): void {
   }
 }
 
-const waiting = (): ToWriter | undefined =>
-  (receiveMessageOnPort(port) as { readonly message: ToWriter } | undefined)?.message;
+const waiting = (): ToWriter | undefined => receiveMessageOnPort(port)?.message;
 
 function other(message: Exclude<ToWriter, Append>): void {
   if (message.type === "close") {

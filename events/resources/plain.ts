@@ -76,10 +76,15 @@ function walkFields(
   return copy ?? fields;
 }
 
+export type ListItem = {
+  readonly path: Path;
+  /** As it stands in the list. */
+  readonly written: unknown;
+  readonly document: unknown;
+};
+
 /** The items of a `List`, each with its place; undefined where the document is none. Items without a kind take the list's. */
-export function listItems(
-  document: unknown,
-): readonly { readonly path: Path; readonly document: unknown }[] | undefined {
+export function listItems(document: unknown): readonly ListItem[] | undefined {
   if (!isFields(document)) return undefined;
   const { kind, apiVersion, items } = document;
   if (typeof kind !== "string" || !kind.endsWith("List") || !Array.isArray(items)) return undefined;
@@ -87,6 +92,7 @@ export function listItems(
   const inherits = itemKind !== "" && typeof apiVersion === "string";
   return items.map((item: unknown, i) => ({
     path: ["items", i],
+    written: item,
     document: inherits && isFields(item) ? { apiVersion, kind: itemKind, ...item } : item,
   }));
 }

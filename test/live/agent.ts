@@ -29,6 +29,8 @@ export type AgentPlan = {
   /** Further arguments of `rutter agent`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another version's agent/main.ts, where a test starts one on this version's state. */
+  readonly program?: string;
 };
 
 export type Agent = AsyncDisposable & {
@@ -83,9 +85,10 @@ export async function startAgent(place: Place, plan: AgentPlan = {}): Promise<Ag
   const state = join(place.directory, `${name}-state`);
   const path = join(place.directory, `${name}.sock`);
   const env = { ...process.env, ...plan.env };
+  const program = plan.program ?? PROGRAM;
   const started = performance.now();
   const argv = argumentsOf({ ...plan, name }, place.directory, state, path);
-  const daemon = await place.start([process.execPath, PROGRAM, ...argv], { env });
+  const daemon = await place.start([process.execPath, program, ...argv], { env });
 
   const said = () => `${lastLines(daemon.stdout())}\n${lastLines(daemon.stderr())}`;
   const socket = await until(
@@ -96,7 +99,7 @@ export async function startAgent(place: Place, plan: AgentPlan = {}): Promise<Ag
   const readyAfterMs = performance.now() - started;
 
   const command = (args: readonly string[], input = "") =>
-    place.run([process.execPath, PROGRAM, ...args, "--socket", socket], { env, input });
+    place.run([process.execPath, program, ...args, "--socket", socket], { env, input });
   const ask = async <T>(...args: readonly string[]): Promise<T> => {
     const { code, stdout, stderr } = await command([...args, "-o", "json"]);
     if (code !== 0) throw new Error(`rutter ${args.join(" ")} ends with ${code}: ${stderr}`);

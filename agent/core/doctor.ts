@@ -1,0 +1,102 @@
+/**
+ * `rutter doctor`: what on this host stands in the way, each with the line that mends it.
+ *
+ * Looks only; never changes anything. What is measured is handed in, so that each finding can be tested.
+ */
+import type { Capabilities } from "../../backends/backend.ts";
+import type { DoctorJson, PeerJson } from "../api/contract.ts";
+
+export type Findings = {
+  readonly program: string;
+  readonly nodeVersion: string;
+  readonly capabilities: Capabilities;
+  readonly listenProblem: string | undefined;
+  readonly peers: readonly PeerJson[];
+  readonly quarantined: readonly { readonly resource: string; readonly reason: string }[];
+  readonly sourceComplaints: readonly string[];
+  readonly missingSecrets: readonly string[];
+  readonly notRecording: string | undefined;
+  /** Octets that the file system of the state directory has left. */
+  readonly freeOctets: bigint;
+  readonly stateDirectory: string;
+};
+
+type Check = DoctorJson[number];
+
+/** Below this a burst of events could fill the disk before somebody looks. */
+const LOW_OCTETS = 256n * 1024n * 1024n;
+
+export function doctorReport(findings: Findings): DoctorJson {
+  return [
+    good("program", `${findings.program} on Node ${findings.nodeVersion}`),
+    findings.notRecording === undefined
+      ? good("log", "every fact is recorded")
+      : bad(
+          "log",
+          `not recording: ${findings.notRecording}`,
+          "free space on the disk, or look at dmesg for errors of it; routing goes on meanwhile",
+        ),
+    findings.freeOctets < LOW_OCTETS
+      ? warn(
+          "disk",
+          `${findings.freeOctets / 1048576n} MiB left in ${findings.stateDirectory}`,
+          `make room in ${findings.stateDirectory}`,
+        )
+      : good("disk", `${findings.freeOctets / 1048576n} MiB left in ${findings.stateDirectory}`),
+    findings.listenProblem === undefined
+      ? good("listen", "the BGP port is open to the configured peers")
+      : warn(
+          "listen",
+          findings.listenProblem,
+          "stop the other speaker, or give --listen another address:port; this agent dials its peers meanwhile",
+        ),
+    ...[...findings.capabilities.missing]
+      .filter(([, reason]) => reason.includes("kernel"))
+      .map(([capability, reason]) => warn("kernel", `${capability}: ${reason}`, "")),
+    ...findings.missingSecrets.map((name) =>
+      bad(
+        "secrets",
+        `the value of ${name} is missing`,
+        "apply the Secret or the BGPPeer with its password again",
+      ),
+    ),
+    ...findings.sourceComplaints.map((text) =>
+      bad("manifests", text, "mend the file; it is read again when it changes"),
+    ),
+    ...findings.quarantined.map(({ resource, reason }) =>
+      warn("quarantine", `${resource}: ${reason}`, "mend or delete the resource"),
+    ),
+    ...findings.peers.map(peerCheck),
+  ];
+}
+
+const peerCheck = (peer: PeerJson): Check =>
+  peer.state === "Established"
+    ? good("peer", `${peer.name} is Established`)
+    : warn(
+        "peer",
+        `${peer.name} is ${peer.state}: ${peer.reason}`,
+        `rutter peers; on the other side: is AS ${peer.localAs} expected from this host?`,
+      );
+
+const good = (check: string, detail: string): Check => ({
+  check,
+  ok: true,
+  severity: "info",
+  detail,
+  fix: "",
+});
+const warn = (check: string, detail: string, fix: string): Check => ({
+  check,
+  ok: false,
+  severity: "warning",
+  detail,
+  fix,
+});
+const bad = (check: string, detail: string, fix: string): Check => ({
+  check,
+  ok: false,
+  severity: "error",
+  detail,
+  fix,
+});

@@ -1,0 +1,93 @@
+/**
+ * A directory of manifests as a source of commands: each snapshot of it is synced whole.
+ *
+ * A file that can't be read or has a mistake keeps what it owned; a directory that can't be read keeps everything. Complaints
+ * go to the log lines and to `status`, once for each content. Reads next: agent/feeds/manifests-dir.ts, agent/decide/decide.ts.
+ */
+import type { Logger } from "../../backends/clock.ts";
+import type { Owner } from "../../events/resources/resource.ts";
+import type { Document } from "../decide/decide.ts";
+import type { DirectorySnapshot } from "../feeds/manifests-dir.ts";
+import { type Complaint, complaintText } from "../manifests/complaint.ts";
+import { readManifests } from "../manifests/read.ts";
+import type { Commands } from "../pipeline/commands.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+import { documentsOf } from "./changes.ts";
+
+export type SourceState = {
+  readonly root: Owner;
+  readonly complaints: readonly Complaint[];
+  readonly problems: readonly string[];
+};
+
+export type ManifestSource = {
+  /** Resolves when the snapshot's change is recorded, or refused with its complaints told. */
+  take(snapshot: DirectorySnapshot): Promise<void>;
+  /** Syncs the last snapshot again although it deletes much: the operator said so. Resolves with the newest seq, if any. */
+  confirm(): Promise<number | null>;
+  state(): SourceState;
+};
+
+type Parts = {
+  readonly root: Owner;
+  readonly commands: Commands;
+  readonly secrets: Secrets;
+  readonly logger: Logger;
+};
+
+export function createManifestSource({ root, commands, secrets, logger }: Parts): ManifestSource {
+  let last: DirectorySnapshot | undefined;
+  let complaints: readonly Complaint[] = [];
+
+  const sync = async (snapshot: DirectorySnapshot, confirmed: boolean): Promise<number | null> => {
+    const documents: Document[] = [];
+    const unreadable: Owner[] = snapshot.problems.flatMap(({ path }) =>
+      path === undefined ? [] : [ownerOf(path)],
+    );
+    const found: Complaint[] = [];
+    for (const { path, text } of snapshot.files) {
+      const read = readManifests(text, path, { seal: secrets.seal });
+      found.push(...read.complaints);
+      if (read.complaints.length > 0) unreadable.push(ownerOf(path));
+      else documents.push(...documentsOf(read, ownerOf(path)));
+    }
+    tell(found);
+    const { decision, positions } = await commands.submit(
+      { type: "sync", root, documents, unreadable, confirmed },
+      { type: "agent" },
+      { name: root },
+      () => secrets.flush(),
+    );
+    for (const { message, document } of decision.refusals) {
+      logger.warn({ file: document?.file, line: document?.line }, message);
+    }
+    if (decision.type === "held")
+      logger.warn({ source: root }, "held: it would delete more than half of what it owned");
+    return Math.max(0, ...positions.values()) || null;
+  };
+
+  const tell = (found: readonly Complaint[]): void => {
+    const known = new Set(complaints.map(complaintText));
+    for (const complaint of found) {
+      if (!known.has(complaintText(complaint))) logger.warn({}, complaintText(complaint));
+    }
+    complaints = found;
+  };
+
+  return {
+    async take(snapshot) {
+      last = snapshot;
+      for (const { reason } of snapshot.problems) logger.warn({ source: root }, reason);
+      if (snapshot.problems.some(({ path }) => path === undefined)) return;
+      await sync(snapshot, false);
+    },
+    confirm: async () => (last === undefined ? null : sync(last, true)),
+    state: () => ({
+      root,
+      complaints,
+      problems: (last?.problems ?? []).map(({ reason }) => reason),
+    }),
+  };
+}
+
+const ownerOf = (path: string): Owner => `file:${path}`;

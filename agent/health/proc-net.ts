@@ -1,0 +1,60 @@
+/**
+ * Reads the kernel's tables of sockets of this network namespace.
+ *
+ * Synchronous on purpose: /proc is memory, and a look at the few dozen listeners of a host costs some 0.1 ms. Never reads
+ * the connections behind the listeners, of which there may be a hundred thousand. Reads next: listeners.ts.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { endianness } from "node:os";
+import type { Address } from "../../events/address.ts";
+import { addListeners, isPastListeners, type Listeners, type PortKey, type Table } from "./listeners.ts";
+
+/** `tables` are the ones that some check needs. A table that the kernel lacks (IPv6 off) is an empty one. */
+export type ReadListeners = (tables: readonly Table[]) => Listeners;
+
+const CHUNK_OCTETS = 64 * 1024;
+/** 64 MiB of a table are some 400,000 sockets: past that a host has other troubles, and the look would cost a second. */
+const MAX_CHUNKS = 1024;
+
+/** Throws what the file system throws, but for a table that is not there. `directory` is another one in tests only. */
+export const readListeners =
+  (directory = "/proc/net"): ReadListeners =>
+  (tables) => {
+    const into = new Map<PortKey, Set<Address>>();
+    for (const table of tables) {
+      addListeners(into, table, readTable(`${directory}/${table}`, table), endianness() === "LE");
+    }
+    return into;
+  };
+
+function readTable(path: string, table: Table): string {
+  const file = openTable(path);
+  if (file === undefined) return "";
+  try {
+    const chunk = Buffer.alloc(CHUNK_OCTETS);
+    let text = "";
+    for (let chunks = 0; chunks < MAX_CHUNKS; chunks += 1) {
+      const length = readSync(file, chunk);
+      if (length === 0) break;
+      text += chunk.toString("latin1", 0, length);
+      if (table.startsWith("tcp") && isPastListeners(lastWholeLine(text))) break;
+    }
+    return text;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openTable(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function lastWholeLine(text: string): string {
+  const end = text.lastIndexOf("\n");
+  return text.slice(text.lastIndexOf("\n", end - 1) + 1, end);
+}

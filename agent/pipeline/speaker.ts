@@ -1,0 +1,116 @@
+/**
+ * One backend's life: each newest plan is applied, what changed is recorded, what is seen is recorded.
+ *
+ * Holds back what a new program version would withdraw or reset (upgrade.ts) until it is confirmed. Never decides policy;
+ * the clock's pauses and the digest function are handed in.
+ */
+import { map, type Observable, type Subscription, tap } from "rxjs";
+import type { Applied, SpeakerBackend } from "../../backends/backend.ts";
+import type { SpeakerIntent } from "../../backends/intent.ts";
+import type { Sha256 } from "../../events/digest.ts";
+import type { EventId } from "../../events/ids.ts";
+import type { State, Wire } from "../../events/state.ts";
+import { appliedEvent, intentDigester, withDepartures } from "./effects.ts";
+import { sightings, watching } from "./observe.ts";
+import { applyNewest, intentFor, type Outcome, type Planned } from "./reconcile.ts";
+import type { Recorder } from "./recorder.ts";
+import { holdBack, nothingUnexplained, type Unexplained } from "./upgrade.ts";
+
+export type SpeakerParts = {
+  readonly backend: SpeakerBackend;
+  readonly program: string;
+  readonly planned$: Observable<Planned>;
+  readonly recorder: Recorder;
+  /** Committed facts, folded: what the log says is on the wire. */
+  readonly recorded: () => State;
+  /** Ids of the facts that desired state took in since this was last called. */
+  readonly causes: () => readonly EventId[];
+  /** What waits for `rutter confirm plan`; empty where nothing does. */
+  readonly held: () => Unexplained;
+  readonly sha256: Sha256;
+  readonly pause: (attempt: number) => Promise<void>;
+  readonly onBug: (error: unknown) => void;
+};
+
+export type Speaker = {
+  /** Plans handed to the backend so far, and of them those that it took. */
+  readonly progress: () => {
+    readonly planned: SpeakerIntent | undefined;
+    readonly applied: SpeakerIntent | undefined;
+  };
+  stop(): void;
+};
+
+export function startSpeaker(parts: SpeakerParts): Speaker {
+  const { backend, recorder } = parts;
+  const digest = intentDigester(parts.sha256);
+  let planned: SpeakerIntent | undefined;
+  let taken: SpeakerIntent | undefined;
+  let firstWire: Wire | undefined | "done" = parts.recorded().wires[backend.name];
+
+  const wireNow = (): Wire | undefined => parts.recorded().wires[backend.name];
+
+  const recordApplied = (intent: SpeakerIntent, { delta }: Applied): void => {
+    const first = firstWire === "done" ? undefined : firstWire;
+    const whole = withDepartures(intent, first, delta);
+    const event = appliedEvent(
+      backend.name,
+      parts.program,
+      digest(intent),
+      intent,
+      whole,
+      firstWire === "done" ? undefined : (first ?? wireNow()),
+    );
+    firstWire = "done";
+    if (event !== undefined) recorder.record(event, backend.name, parts.causes());
+  };
+
+  const onOutcome = (outcome: Outcome): void => {
+    if (outcome.type === "applied") {
+      taken = outcome.intent;
+      recordApplied(outcome.intent, outcome.applied);
+      return;
+    }
+    const { attempt, error } = outcome;
+    // The first failure is news; after that the powers of two, so that a dead speaker fills no log.
+    if ((attempt & (attempt - 1)) !== 0) return;
+    recorder.record(
+      {
+        type: "apply-failed",
+        backend: backend.name,
+        code: error.code,
+        reason: error.message,
+        attempt,
+      },
+      backend.name,
+    );
+  };
+
+  const subscriptions: Subscription[] = [
+    watching(backend)
+      .pipe(sightings())
+      .subscribe(({ event, subject }) => void recorder.record(event, subject)),
+    parts.planned$
+      .pipe(
+        intentFor(backend),
+        map((intent) => {
+          const held = parts.held();
+          const wire = wireNow();
+          return nothingUnexplained(held) || wire === undefined
+            ? intent
+            : holdBack(intent, held, wire);
+        }),
+        tap((intent) => {
+          planned = intent;
+        }),
+        applyNewest(backend, parts.pause),
+      )
+      .subscribe({ next: onOutcome, error: parts.onBug }),
+  ];
+  return {
+    progress: () => ({ planned, applied: taken }),
+    stop: () => {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+    },
+  };
+}
