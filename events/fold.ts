@@ -125,10 +125,11 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
       awaiting: desired.awaiting.delete(service),
     }))
     .with({ type: "address-released" }, ({ service }) => withoutAllocation(desired, service))
-    .with({ type: "address-awaited" }, ({ service, reason }) => ({
-      ...desired,
-      awaiting: desired.awaiting.set(service, { reason, fact }),
-    }))
+    .with({ type: "address-awaited" }, ({ service, reason }) => {
+      // Whoever waits holds nothing: an address that is no longer allowed goes back with this fact.
+      const without = withoutAllocation(desired, service);
+      return { ...without, awaiting: without.awaiting.set(service, { reason, fact }) };
+    })
     .with({ type: "resource-quarantined" }, ({ key, rule, reason }) => ({
       ...desired,
       quarantined: desired.quarantined.set(key, { rule, reason, fact }),

@@ -18,8 +18,8 @@ CREATE TABLE event (
   CHECK ((source IS NULL) = (position IS NULL))
 ) STRICT;
 
-CREATE UNIQUE INDEX event_id ON event (id);
-CREATE UNIQUE INDEX event_position ON event (source, position) WHERE position IS NOT NULL;
+CREATE INDEX event_id ON event (id);
+CREATE INDEX event_position ON event (source, position) WHERE position IS NOT NULL;
 CREATE INDEX event_erases ON event (erases) WHERE erases IS NOT NULL;
 
 CREATE TABLE log_identity (
@@ -28,24 +28,14 @@ CREATE TABLE log_identity (
   host TEXT NOT NULL
 ) STRICT;
 
--- Gapless and append-only. The BEFORE INSERT triggers also stop INSERT OR REPLACE, which would delete unasked.
-CREATE TRIGGER event_gapless BEFORE INSERT ON event
+-- Gapless and append-only; a source position once. Rules of one trigger, and no index is UNIQUE: INSERT OR REPLACE would
+-- delete the older row unasked.
+CREATE TRIGGER event_next BEFORE INSERT ON event
 WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM event)
+  OR (NEW.position IS NOT NULL
+      AND EXISTS (SELECT 1 FROM event WHERE source = NEW.source AND position = NEW.position))
 BEGIN
-  SELECT RAISE(ABORT, 'the log is append-only: seq must be the next one');
-END;
-
-CREATE TRIGGER event_once BEFORE INSERT ON event
-WHEN NEW.position IS NOT NULL
- AND EXISTS (SELECT 1 FROM event WHERE source = NEW.source AND position = NEW.position)
-BEGIN
-  SELECT RAISE(ABORT, 'the log holds this source position already');
-END;
-
-CREATE TRIGGER event_own_id BEFORE INSERT ON event
-WHEN EXISTS (SELECT 1 FROM event WHERE id = NEW.id)
-BEGIN
-  SELECT RAISE(ABORT, 'the log holds this id already');
+  SELECT RAISE(ABORT, 'the log is append-only: seq must be the next one, and its position new');
 END;
 
 CREATE TRIGGER event_no_delete BEFORE DELETE ON event

@@ -23,14 +23,11 @@ npm_outside() {
     --no-audit --no-fund --no-progress --loglevel=error
 }
 
+# `npm ci` refuses a lock in which an optional package of another platform has no version, and it empties node_modules/
+# under the feet of a run beside this one. `npm install --no-save` takes the same versions and writes no lock.
 install_npm() {
-  if [ ! -f "$stamp" ]; then
-    say "installing the npm packages of package-lock.json into node_modules/"
-    npm_outside ci
-  else
-    say "package-lock.json has changed: bringing node_modules/ up to date"
-    npm_outside install
-  fi
+  say "installing the npm packages of package-lock.json into node_modules/"
+  npm_outside install --no-save
   cp package-lock.json "$stamp"
 }
 

@@ -20,6 +20,12 @@ const reasonOf = (probe: string): string | undefined =>
 const titleOf = (test: TestCase): string =>
   `${relative(process.cwd(), test.module.moduleId)} > ${test.fullName}`;
 
+/** skipUnless notes `probe: reason`. */
+function namedBy(test: TestCase): string | undefined {
+  const result = test.result();
+  return result.state === "skipped" ? result.note?.split(":")[0] : undefined;
+}
+
 function judge(skipped: readonly TestCase[], print: (line: string) => void): number {
   const list = readFileSync(join(import.meta.dirname, "expected-skips.txt"), "utf8");
   const expectations = parseExpectations(list);
@@ -28,7 +34,7 @@ function judge(skipped: readonly TestCase[], print: (line: string) => void): num
   let faults = unknown.length;
   for (const test of skipped) {
     const title = titleOf(test);
-    const verdict = judgeSkip(title, expectations, reasonOf);
+    const verdict = judgeSkip(title, expectations, reasonOf, namedBy(test));
     if (verdict.type === "fault") faults += 1;
     print(
       verdict.type === "expected"

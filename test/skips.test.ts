@@ -9,9 +9,11 @@ const expectations = parseExpectations(
 );
 const live = "test/live/a.live.test.ts > peers > come up";
 
+const noNetns = (probe: string) => (probe === "netns" ? "not root" : undefined);
+const nothing = () => "absent";
+
 describe("a skipped test", () => {
   test("is expected where a probe beside it fails, and says which", () => {
-    const noNetns = (probe: string) => (probe === "netns" ? "not root" : undefined);
     expect(judgeSkip(live, expectations, noNetns)).toEqual({
       type: "expected",
       probe: "netns",
@@ -23,8 +25,13 @@ describe("a skipped test", () => {
     expect(judgeSkip(live, expectations, () => undefined).type).toBe("fault");
   });
 
+  test("that names its probe is judged by that one alone", () => {
+    expect(judgeSkip(live, expectations, nothing, "netns")).toMatchObject({ probe: "netns" });
+    expect(judgeSkip(live, expectations, nothing, "bird").type).toBe("fault");
+    expect(judgeSkip(live, expectations, noNetns, "frr").type).toBe("fault");
+  });
+
   test("is a fault where no line names it, whatever is missing", () => {
-    const nothing = () => "absent";
     expect(judgeSkip("test/fsm.test.ts > x", expectations, nothing).type).toBe("fault");
     expect(judgeSkip("test/wire.test.ts > a b", expectations, nothing).type).toBe("fault");
     expect(judgeSkip("test/wire.test.ts > a (b) c", expectations, nothing).type).toBe("expected");

@@ -26,13 +26,19 @@ export function parseExpectations(text: string): Expectation[] {
   });
 }
 
-/** `lacking` gives the reason why a probe fails on this machine, or undefined where it passes. */
+/**
+ * `lacking` gives the reason why a probe fails on this machine, or undefined where it passes. `named` is the probe that
+ * the test itself gave as its reason, where it did: then only that one is asked.
+ */
 export function judgeSkip(
   test: string,
   expectations: readonly Expectation[],
   lacking: (probe: string) => string | undefined,
+  named?: string,
 ): Verdict {
-  const matching = expectations.filter(({ pattern }) => pattern.test(test));
+  const matching = expectations.filter(
+    ({ pattern, probe }) => pattern.test(test) && (named === undefined || named === probe),
+  );
   if (matching.length === 0) {
     return { type: "fault", reason: "no line of expected-skips.txt allows this skip" };
   }

@@ -326,6 +326,9 @@ export const DoctorCheck = z.object({
 export const DoctorJson = z.array(DoctorCheck);
 export type DoctorJson = z.infer<typeof DoctorJson>;
 
+export const LogFileJson = z.object({ path: z.string(), head: SeqJson });
+export type LogFileJson = z.infer<typeof LogFileJson>;
+
 export const HealthJson = z.object({ ok: z.boolean() });
 
 /** RFC 9457 §3, with a stable code. */

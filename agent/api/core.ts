@@ -115,6 +115,8 @@ export interface Core {
   log(query: LogQuery): Iterable<EnvelopeJson>;
   /** Seq of the newest committed fact; 0 in an empty log. */
   head(): number;
+  /** Path of the log's database, so that who may read it can verify and export it without the agent's help. */
+  logFile(): string;
   /** Calls back with the newest seq after each commit; the reader then reads on from where it stands. */
   followLog(listener: (head: number) => void): () => void;
   /** State as the log has it at that moment. Throws NOT_FOUND for a moment that the log does not reach. */

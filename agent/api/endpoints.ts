@@ -147,6 +147,16 @@ export const endpoints: readonly Endpoint[] = [
   endpoint(
     {
       method: "GET",
+      url: "/v1/log/file",
+      summary: "Where the log is, for who verifies or exports it, and its newest seq.",
+      access: "read",
+      answer: answers.LogFileJson,
+    },
+    (core) => json({ path: core.logFile(), head: core.head() }),
+  ),
+  endpoint(
+    {
+      method: "GET",
       url: "/v1/at/status",
       summary: "The status as the log has it at a seq or a time.",
       access: "read",

@@ -49,7 +49,9 @@ export function commandLine(named: NamedCheck, privileges: Privileges): readonly
 
 /** A bare number has no entry in the user database to take groups from. */
 const groupsOf = (user: string): readonly string[] =>
-  /^\d+$/.test(user) ? [`--regid=${user}`, "--clear-groups"] : ["--init-groups", `--regid=${user === "nobody" ? "nogroup" : user}`];
+  /^\d+$/.test(user)
+    ? [`--regid=${user}`, "--clear-groups"]
+    : ["--init-groups", `--regid=${user === "nobody" ? "nogroup" : user}`];
 
 /** What a check may want to know; all of it stands in manifests, nothing in it is secret. */
 export function environmentOf({ service, addresses, ports }: PlannedCheck): Record<string, string> {
@@ -85,7 +87,10 @@ export function probeExec(
       ended = why;
       killGroup(child);
     };
-    const timer = setTimeout(() => end(`ran longer than ${seconds} s and was killed`), seconds * 1000);
+    const timer = setTimeout(
+      () => end(`ran longer than ${seconds} s and was killed`),
+      seconds * 1000,
+    );
     const abort = (): void => end("was ended");
     signal.addEventListener("abort", abort);
     if (signal.aborted) abort();
@@ -98,11 +103,15 @@ export function probeExec(
       resolve({ ok, reason: words });
     };
     child.once("error", (error: NodeJS.ErrnoException) =>
-      answer(false, `${program} (package util-linux) cannot be started: ${error.code ?? error.name}`),
+      answer(
+        false,
+        `${program} (package util-linux) cannot be started: ${error.code ?? error.name}`,
+      ),
     );
     child.once("exit", (code, killer) => {
       const said = output();
-      const how = ended !== "" ? ended : killer === null ? `ended with ${code ?? "?"}` : `died of ${killer}`;
+      const how =
+        ended !== "" ? ended : killer === null ? `ended with ${code ?? "?"}` : `died of ${killer}`;
       answer(code === 0 && ended === "", `the check ${how}${said === "" ? "" : `: ${said}`}`);
     });
   });

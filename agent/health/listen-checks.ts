@@ -5,10 +5,18 @@
  * so a host with 100,000 Services at rest pays for the look alone. Reads next: listeners.ts.
  */
 import type { Clock } from "../../backends/clock.ts";
-import { changedPorts, isListenedOn, type Listeners, type PortKey, portKey, type Table } from "./listeners.ts";
+import { errorCode } from "./errno.ts";
+import {
+  changedPorts,
+  isListenedOn,
+  type Listeners,
+  type PortKey,
+  portKey,
+  type Table,
+} from "./listeners.ts";
 import type { ReadListeners } from "./proc-net.ts";
 import { isSettled, type Result } from "./rise-fall.ts";
-import type { Due, Running, Timetable } from "./runner.ts";
+import type { Running, Timetable } from "./timetable.ts";
 
 export type ListenChecks = {
   add(check: Running): void;
@@ -49,22 +57,22 @@ export function listenChecks(options: {
   const lookAt = (group: Group, now: number): void => {
     if (!group.live) return;
     const looked = safely(() => read(tablesOf(group.byPort.keys())));
-    for (const check of group.members) {
-      if (looked.ok) break;
-      take(check, { ok: false, reason: looked.reason });
-      group.unsettled.add(check);
-    }
     if (looked.ok) {
       const asked = new Set(group.unsettled);
       for (const port of changedPorts(group.seen, looked.listeners)) {
         for (const check of group.byPort.get(port) ?? []) asked.add(check);
       }
       group.seen = looked.listeners;
-      for (const check of asked) if (check.live) ask(check, group, looked.listeners);
+      for (const check of asked) ask(check, group, looked.listeners);
+    } else {
+      for (const check of group.members) {
+        take(check, { ok: false, reason: looked.reason });
+        group.unsettled.add(check);
+      }
     }
     const cost = clock.monotonicMillis() - now;
-    const due: Due = { run: (then) => lookAt(group, then) };
-    timetable.at(now + Math.max(group.intervalMillis, cost / MAX_SHARE), due);
+    const pause = Math.max(group.intervalMillis, cost / MAX_SHARE);
+    timetable.at(now + pause, (then) => lookAt(group, then));
   };
   return {
     add(check) {
@@ -107,7 +115,7 @@ export function listenChecks(options: {
         group.unsettled.add(check);
         if (group.live) continue;
         group.live = true;
-        timetable.at(now + group.intervalMillis, { run: (then) => lookAt(group, then) });
+        timetable.at(now + group.intervalMillis, (then) => lookAt(group, then));
       }
       fresh.clear();
     },
@@ -151,8 +159,8 @@ function safely(read: () => Listeners): Looked {
   try {
     return { ok: true, listeners: read() };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
+    const code = errorCode(error);
+    if (code === "") throw error;
     return { ok: false, reason: `the listeners of this host cannot be read: ${code}` };
   }
 }

@@ -4,7 +4,7 @@
  * Pure: the text comes in, a value goes out; proc-net.ts reads. Never says who listens. What the kernel does not show
  * stays unknown: a socket on `::` is taken to serve IPv4 too, as it does unless its program set IPV6_V6ONLY.
  */
-import { type Address, addressFromOctets, familyOf } from "../../events/address.ts";
+import { type Address, address, addressFromOctets, familyOf } from "../../events/address.ts";
 import type { ServicePort } from "../../events/resources/service.ts";
 import type { Result } from "./rise-fall.ts";
 
@@ -39,9 +39,9 @@ export function addListeners(
     ? (["TCP", LISTEN] as const)
     : (["UDP", UNCONNECTED] as const);
   for (const line of text.split("\n")) {
-    const [, address, port, state] = LINE.exec(line) ?? [];
-    if (address === undefined || port === undefined || state !== wanted) continue;
-    const local = addressFromWords(address, littleEndian);
+    const [, words, port, state] = LINE.exec(line) ?? [];
+    if (words === undefined || port === undefined || state !== wanted) continue;
+    const local = addressFromWords(words, littleEndian);
     if (local === undefined) continue;
     const key = portKey({ protocol, port: Number.parseInt(port, 16) });
     const known = into.get(key);
@@ -104,9 +104,9 @@ export function isListenedOn(
     const key = portKey(port);
     const open = listeners.get(key);
     if (open === undefined) continue;
-    const served = addresses.filter((address) => covers(open, address));
+    const served = addresses.filter((one) => covers(open, one));
     if (served.length === 0) continue;
-    const dead = addresses.filter((address) => !served.includes(address));
+    const dead = addresses.filter((one) => !served.includes(one));
     const but = dead.length === 0 ? "" : `, but not on ${named(dead)}`;
     return { ok: true, reason: `something listens on ${key}${but}` };
   }
@@ -114,7 +114,8 @@ export function isListenedOn(
   if (seen.length === 0) {
     return {
       ok: false,
-      reason: "listeners on SCTP cannot be seen: give the Service a ServiceEndpoint of another type",
+      reason:
+        "listeners on SCTP cannot be seen: give the Service a ServiceEndpoint of another type",
     };
   }
   return {
@@ -123,9 +124,12 @@ export function isListenedOn(
   };
 }
 
-function covers(open: ReadonlySet<Address>, address: Address): boolean {
-  if (open.has(address) || open.has("::" as Address)) return true;
-  return familyOf(address) === "ipv4" && open.has("0.0.0.0" as Address);
+const ANY_IPV4 = address("0.0.0.0");
+const ANY_IPV6 = address("::");
+
+function covers(open: ReadonlySet<Address>, wanted: Address): boolean {
+  if (open.has(wanted) || open.has(ANY_IPV6)) return true;
+  return familyOf(wanted) === "ipv4" && open.has(ANY_IPV4);
 }
 
 const named = (items: readonly string[]): string =>

@@ -7,7 +7,7 @@
 import type { Clock } from "../../backends/clock.ts";
 import type { Probe } from "./probes.ts";
 import type { Result } from "./rise-fall.ts";
-import type { Running, Timetable } from "./runner.ts";
+import type { Running, Timetable } from "./timetable.ts";
 
 export type ProbeChecks = { add(check: Running): void; remove(check: Running): void };
 
@@ -49,7 +49,7 @@ export function probeChecks(options: {
       take(check, result);
       const spread = 1 - JITTER + 2 * JITTER * clock.random();
       const next = started + check.planned.intervalSeconds * 1000 * spread;
-      timetable.at(next, { run: () => want(check) });
+      timetable.at(next, () => want(check));
       timetable.arm();
     }
     fill();

@@ -95,11 +95,11 @@ function settled(
   attempt: (answer: (result: Result) => void) => () => void,
 ): Promise<Result> {
   return new Promise((resolve) => {
-    let end = (): void => {};
+    let end: (() => void) | undefined;
     const answer = (result: Result): void => {
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);
-      end();
+      end?.();
       resolve(result);
     };
     const abort = (): void => answer({ ok: false, reason: "the check was ended" });

@@ -7,7 +7,14 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { endianness } from "node:os";
 import type { Address } from "../../events/address.ts";
-import { addListeners, isPastListeners, type Listeners, type PortKey, type Table } from "./listeners.ts";
+import { errorCode } from "./errno.ts";
+import {
+  addListeners,
+  isPastListeners,
+  type Listeners,
+  type PortKey,
+  type Table,
+} from "./listeners.ts";
 
 /** `tables` are the ones that some check needs. A table that the kernel lacks (IPv6 off) is an empty one. */
 export type ReadListeners = (tables: readonly Table[]) => Listeners;
@@ -49,7 +56,7 @@ function openTable(path: string): number | undefined {
   try {
     return openSync(path, "r");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -8,13 +8,13 @@
 import type { Clock } from "../../backends/clock.ts";
 import type { ResourceKey } from "../../events/ids.ts";
 import { type DesiredState, nothingDesired } from "../../events/state.ts";
-import { type DueQueue, dueQueue } from "./due-queue.ts";
 import { listenChecks } from "./listen-checks.ts";
 import { followChecks, type PlannedCheck } from "./plan-checks.ts";
 import type { Probe } from "./probes.ts";
 import { probeChecks } from "./probe-checks.ts";
 import type { ReadListeners } from "./proc-net.ts";
-import { judge, type Result, resumed, type Trend, unknown, type Verdict } from "./rise-fall.ts";
+import { judge, type Result, resumed, unknown, type Verdict } from "./rise-fall.ts";
+import { createTimetable, type Running } from "./timetable.ts";
 
 export type HealthOptions = {
   readonly clock: Clock;
@@ -39,16 +39,6 @@ export type Health = {
   stop(): void;
 };
 
-/** A check that runs. `live` is false once it was replaced or taken away: its late result counts nothing. */
-export type Running = {
-  readonly planned: PlannedCheck;
-  trend: Trend;
-  known: Verdict | undefined;
-  live: boolean;
-};
-
-export type Due = { readonly run: (now: number) => void };
-
 export function createHealth(options: HealthOptions): Health {
   const { clock, onChange } = options;
   const checks = followChecks();
@@ -68,7 +58,7 @@ export function createHealth(options: HealthOptions): Health {
     if (before?.healthy === healthy && before.reason === reason) return;
     onChange(service, healthy, reason);
   };
-  const timetable = timetableOf(clock);
+  const timetable = createTimetable(clock);
   const listen = listenChecks({ clock, read: options.readListeners, timetable, take });
   const probes = probeChecks({ clock, probe: options.probe, timetable, take });
 
@@ -107,42 +97,8 @@ export function createHealth(options: HealthOptions): Health {
       }
     },
     stop() {
-      for (const service of [...running.keys()]) end(service);
+      for (const service of running.keys()) end(service);
       timetable.stop();
-    },
-  };
-}
-
-export type Timetable = {
-  at(time: number, due: Due): void;
-  /** Sets the one timer to the earliest entry. */
-  arm(): void;
-  stop(): void;
-};
-
-function timetableOf(clock: Clock): Timetable {
-  const queue: DueQueue<Due> = dueQueue();
-  let armed: { readonly at: number; readonly cancel: () => void } | undefined;
-  let stopped = false;
-  const arm = (): void => {
-    const next = queue.next();
-    if (stopped || next === undefined || (armed !== undefined && armed.at <= next)) return;
-    armed?.cancel();
-    armed = { at: next, cancel: clock.after(Math.max(0, next - clock.monotonicMillis()), fire) };
-  };
-  const fire = (): void => {
-    armed = undefined;
-    const now = clock.monotonicMillis();
-    for (let due = queue.take(now); due !== undefined; due = queue.take(now)) due.run(now);
-    arm();
-  };
-  return {
-    at: (time, due) => queue.add(time, due),
-    arm,
-    stop() {
-      stopped = true;
-      armed?.cancel();
-      armed = undefined;
     },
   };
 }

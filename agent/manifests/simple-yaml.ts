@@ -19,7 +19,7 @@ const notSimple = Symbol("not simple");
 
 const KEY = /^([A-Za-z_][\w./-]*):(?: +(\S.*))?$/;
 const UNPLAIN = /: |:$| #/;
-const PLAIN_START = /^(?:[A-Za-z0-9_./+<(]|-[^\s])/;
+const PLAIN_START = /^(?:[A-Za-z0-9_./+<(~]|-[^\s])/;
 const DOUBLE = /^"([^"\\]*)"$/;
 const SINGLE = /^'([^']*)'$/;
 /** Tabs, carriage returns, and what only Unicode takes for space. */

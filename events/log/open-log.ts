@@ -19,7 +19,14 @@ import {
   type Receipt,
   type Snapshot,
 } from "./log.ts";
-import type { Answer, FromWriter, Recovered, ToWriter, WriterStart } from "./messages.ts";
+import {
+  type Answer,
+  type FromWriter,
+  pack,
+  type Recovered,
+  type ToWriter,
+  type WriterStart,
+} from "./messages.ts";
 import { placeOf } from "./place.ts";
 import { openReader } from "./read.ts";
 import { readSnapshot } from "./snapshots.ts";
@@ -111,7 +118,7 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
     waitingCharacters += characters;
     return new Promise((resolve, reject) => {
       waiting.set(ticket, { facts, characters, resolve, reject });
-      say({ type: "append", ticket, facts: encoded });
+      say({ type: "append", ticket, batch: pack(encoded) });
     });
   }
 

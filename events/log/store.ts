@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, lstatSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { migrate, readMigrations } from "../../migrations/run.ts";
-import { bodyDigest, chainHash, type Encoded, GENESIS, headerStart } from "./chain.ts";
+import { bodyDigest, chainHash, type Encoded, GENESIS, headerStart, idOf } from "./chain.ts";
 import { LogError } from "./log.ts";
 import { createFile, syncDirectory } from "./place.ts";
 import { asLogError, type Database, isRefusal, openForWriting } from "./sqlite.ts";
@@ -153,7 +153,7 @@ function storeOf(database: Database, identity: Store["identity"]): Store {
     const erases = fact.erases ?? null;
     insert.run(
       next,
-      fact.id,
+      idOf(fact.header),
       header,
       fact.body,
       digestOctets,

@@ -7,8 +7,15 @@
  */
 import assert from "node:assert/strict";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Encoded } from "./chain.ts";
 import { LogError } from "./log.ts";
-import type { Answer, FromWriter, ToWriter, WriterStart } from "./messages.ts";
+import {
+  type Answer,
+  type FromWriter,
+  type ToWriter,
+  unpack,
+  type WriterStart,
+} from "./messages.ts";
 import { holdPlace, placeOf, preparePlace } from "./place.ts";
 import { openOrRecover } from "./recover.ts";
 import { dropSnapshots, writeSnapshot } from "./snapshots.ts";
@@ -23,7 +30,7 @@ const CHECKPOINT_BUSY = 64 * 1024 * 1024;
 /** Octets that a commit writes beside its facts: pages are written whole. */
 const COMMIT_OVERHEAD = 12 * 1024;
 
-type Append = Extract<ToWriter, { type: "append" }>;
+type Append = { readonly ticket: number; readonly facts: readonly Encoded[] };
 
 assert(parentPort !== null, "writer.ts is a worker's entry");
 const port = parentPort;
@@ -73,8 +80,9 @@ function receive(first: ToWriter): void {
     const group: Append[] = [];
     let facts = 0;
     while (next?.type === "append" && facts < GROUP_FACTS) {
-      group.push(next);
-      facts += next.facts.length;
+      const batch = { ticket: next.ticket, facts: unpack(next.batch) };
+      group.push(batch);
+      facts += batch.facts.length;
       next = waiting();
     }
     say({ type: "committed", answers: commitGroup(group) });
@@ -84,7 +92,7 @@ function receive(first: ToWriter): void {
 
 const waiting = (): ToWriter | undefined => receiveMessageOnPort(port)?.message;
 
-function other(message: Exclude<ToWriter, Append>): void {
+function other(message: Exclude<ToWriter, { type: "append" }>): void {
   if (message.type === "close") {
     void saving.then(close);
     return;

@@ -52,6 +52,7 @@ const pathOf = (path: readonly PropertyKey[]): Path =>
   path.map((part) => (typeof part === "number" ? part : String(part)));
 
 function ruleOf(issue: Issue): Rule {
+  if (issue.code === "too_small" && issue.origin === "array") return "required";
   if (issue.code === "too_small" || issue.code === "too_big") return "out-of-range";
   if (issue.code === "invalid_value" || issue.code === "invalid_union") return "not-allowed";
   if (issue.code === "invalid_type") return "wrong-type";

@@ -192,15 +192,15 @@ describe("Service", () => {
   });
 });
 
-describe("Secret", () => {
-  const secret = (more: Written) => ({
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: { name: "it" },
-    type: "kubernetes.io/basic-auth",
-    ...more,
-  });
+const secret = (more: Written) => ({
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name: "it" },
+  type: "kubernetes.io/basic-auth",
+  ...more,
+});
 
+describe("Secret", () => {
   test("keeps the password as a reference and nothing else", () => {
     const resource = resourceOf(
       secret({ data: { password: btoa("hush"), username: btoa("someone") } }),
@@ -241,14 +241,14 @@ describe("Secret", () => {
   });
 });
 
-describe("ConfigMap", () => {
-  const extras = (text: string) => ({
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: "bgpextras" },
-    data: { extras: text },
-  });
+const extras = (text: string) => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name: "bgpextras" },
+  data: { extras: text },
+});
 
+describe("ConfigMap", () => {
   test("only bgpextras means something", () => {
     expect(
       parsed({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "other" }, data: {} }),
@@ -288,9 +288,9 @@ describe("ConfigMap", () => {
   });
 });
 
-describe("rutter/v1", () => {
-  const endpoint = (spec: Written) => manifest("rutter/v1", "ServiceEndpoint", spec);
+const endpoint = (spec: Written) => manifest("rutter/v1", "ServiceEndpoint", spec);
 
+describe("rutter/v1", () => {
   test("Node belongs to no namespace and adds labels", () => {
     expect(resourceOf(manifest("rutter/v1", "Node", { labels: { rack: "r1" } }))).toMatchObject({
       metadata: { namespace: "" },
@@ -365,9 +365,9 @@ describe("rutter/v1", () => {
   });
 });
 
-describe("EgressService", () => {
-  const egress = (spec: Written) => manifest("k8s.ovn.org/v1", "EgressService", spec);
+const egress = (spec: Written) => manifest("k8s.ovn.org/v1", "EgressService", spec);
 
+describe("EgressService", () => {
   test("a network is a table where it is a number, and a VRF where it is not", () => {
     expect(specOf("k8s.ovn.org/EgressService", egress({ network: "11" })).network).toEqual({
       type: "table",

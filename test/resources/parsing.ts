@@ -36,19 +36,14 @@ export function resourceOf(document: unknown, options?: ParseOptions): Resource 
   return result.resource;
 }
 
-export function specOf<Type extends ResourceType>(
-  type: Type,
-  document: unknown,
-): Extract<Resource, { type: Type }>["spec"] {
+export function specOf<Type extends ResourceType>(type: Type, document: unknown): SpecOf<Type> {
   const resource = resourceOf(document);
-  if (!isOf(type, resource)) throw new Error(`expected ${type}, got ${resource.type}`);
-  return resource.spec;
+  expect(resource.type).toBe(type);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the line above is the guard
+  return resource.spec as SpecOf<Type>;
 }
 
-const isOf = <Type extends ResourceType>(
-  type: Type,
-  resource: Resource,
-): resource is Extract<Resource, { type: Type }> => resource.type === type;
+type SpecOf<Type extends ResourceType> = Extract<Resource, { type: Type }>["spec"];
 
 /** `field rule` of each refusal; empty where it was read. */
 export function refusals(document: unknown, options?: ParseOptions): readonly string[] {

@@ -1,0 +1,239 @@
+/**
+ * What `-o table` shows of each answer: the columns that an operator looks for first.
+ *
+ * Pure: an answer, the time and the terminal in, text out. JSON and YAML show everything; a table leaves out.
+ */
+import type {
+  DoctorJson,
+  PeerJson,
+  PlanAnswer,
+  ResourceJson,
+  RouteJson,
+  ServiceJson,
+  StatusJson,
+  WhyJson,
+} from "../api/contract.ts";
+import { ago, type Colour, coloured, duration, safe, table } from "./terminal.ts";
+
+export type Screen = {
+  readonly width: number | undefined;
+  readonly colour: boolean;
+  readonly nowMillis: number;
+};
+
+/** Services that a status names one by one; the others are counted. Those with trouble come first. */
+const SERVICES_SHOWN = 20;
+
+/** `group/Kind/namespace/name` as a person says it: `bgppeer.metallb.io/metallb-system/peer1`. */
+export function resourceName(key: string): string {
+  const [group = "", kind = "", namespace = "", name = ""] = key.split("/");
+  return manifestName(group, kind, namespace, name);
+}
+
+export function manifestName(group: string, kind: string, namespace: string, name: string): string {
+  const type = `${kind.toLowerCase()}${group === "" ? "" : `.${group}`}`;
+  return safe([type, namespace, name].filter((part) => part !== "").join("/"));
+}
+
+export const groupOf = (apiVersion: string): string =>
+  apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+
+const listOf = (values: readonly string[]): string => values.join(",");
+
+export function peersTable(peers: readonly PeerJson[], screen: Screen): string {
+  if (peers.length === 0) return "no peers\n";
+  return table(
+    ["NAME", "ADDRESS", "AS", "STATE", "SINCE", "SENT", "RECEIVED", "RESETS", "REASON"],
+    peers.map((peer) => [
+      peer.name,
+      (peer.address ?? peer.interface ?? "") + (peer.vrf === "" ? "" : `%${peer.vrf}`),
+      String(peer.remoteAs),
+      peer.state,
+      ago(peer.since, screen.nowMillis),
+      String(peer.sent),
+      String(peer.received),
+      String(peer.resets),
+      peer.reason,
+    ]),
+    screen.width,
+  );
+}
+
+function servicesTable(services: readonly ServiceJson[], screen: Screen): string {
+  const inTrouble = services.filter(({ announced }) => !announced);
+  const shown = [...inTrouble, ...services.filter(({ announced }) => announced)].slice(
+    0,
+    SERVICES_SHOWN,
+  );
+  const text = table(
+    ["NAMESPACE", "SERVICE", "ADDRESSES", "ANNOUNCED", "REASON"],
+    shown.map(({ namespace, name, addresses, announced, reason }) => [
+      namespace,
+      name,
+      listOf(addresses.map(({ address }) => address)),
+      announced ? "yes" : "no",
+      reason,
+    ]),
+    screen.width,
+  );
+  const left = services.length - shown.length;
+  return left === 0 ? text : `${text}and ${left} more: rutter status -o json\n`;
+}
+
+const stateColour: Readonly<Record<StatusJson["state"], Colour>> = {
+  starting: "yellow",
+  running: "green",
+  held: "yellow",
+  degraded: "red",
+  stopping: "yellow",
+  stopped: "red",
+};
+
+/** The agent in one line, then each thing that is there, trouble first. */
+export function statusTable(status: StatusJson, screen: Screen): string {
+  const { node, backend, state, logSeq, peers, services, quarantined, held } = status;
+  const up = peers.filter((peer) => peer.state === "Established").length;
+  const announced = services.filter((service) => service.announced).length;
+  const head = [
+    `node ${safe(node)}`,
+    coloured(state, stateColour[state], screen.colour),
+    `backend ${safe(backend)}`,
+    `up ${ago(status.startedAt, screen.nowMillis)}`,
+    `log at ${logSeq}`,
+    `peers ${up}/${peers.length} Established`,
+    `services ${announced}/${services.length} announced`,
+  ];
+  const parts = [`${head.join(", ")}\n`];
+  const { notRecording } = status;
+  if (notRecording !== null) {
+    const since = ago(notRecording.since, screen.nowMillis);
+    parts.push(
+      `NOT RECORDING for ${since}: ${safe(notRecording.reason)} (${notRecording.lost} facts lost)\n`,
+    );
+  }
+  for (const { what, reason } of held) parts.push(`HELD ${safe(what)}: ${safe(reason)}\n`);
+  if (peers.length > 0) parts.push("\n", peersTable(peers, screen));
+  if (services.length > 0) parts.push("\n", servicesTable(services, screen));
+  if (quarantined.length > 0) {
+    const rows = quarantined.map(({ resource, rule, reason }) => [
+      resourceName(resource),
+      rule,
+      reason,
+    ]);
+    parts.push("\n", table(["QUARANTINED", "RULE", "REASON"], rows, screen.width));
+  }
+  return parts.join("");
+}
+
+/** Fixed widths, because rows are written as they come; a longer cell moves only its own line. */
+const routeWidths = [24, 16, 24, 20, 5, 5, 20] as const;
+const routeCells = (cells: readonly string[]): string =>
+  `${cells
+    .map((cell, column) => safe(cell === "" ? "-" : cell).padEnd(routeWidths[column] ?? 0))
+    .join(" ")
+    .trimEnd()}\n`;
+
+export const routesHeading = (): string =>
+  routeCells(["PREFIX", "PEER", "NEXT HOP", "AS PATH", "PREF", "MED", "COMMUNITIES", "NOTE"]);
+
+export function routeRow(route: RouteJson): string {
+  const line = routeCells([
+    route.prefix,
+    route.peer,
+    route.nextHop,
+    route.asPath,
+    String(route.localPref ?? ""),
+    String(route.med ?? ""),
+    listOf([...route.communities, ...route.largeCommunities]),
+    route.accepted ? "accepted" : route.reason,
+  ]);
+  const raw = (route.raw ?? []).map(
+    ({ code, flags, hex }) => `    attribute ${code} flags 0x${flags.toString(16)} ${hex}\n`,
+  );
+  return line + raw.join("");
+}
+
+export function planTable(plan: PlanAnswer): string {
+  const lines: string[] = [];
+  for (const { peer, add, change, remove } of plan.peers) {
+    if (add.length + change.length + remove.length === 0) continue;
+    lines.push(`${safe(peer)}:`);
+    lines.push(...add.map((prefix) => `  + ${safe(prefix)}`));
+    lines.push(...change.map((prefix) => `  ~ ${safe(prefix)}`));
+    lines.push(...remove.map((prefix) => `  - ${safe(prefix)}`));
+  }
+  lines.push(...plan.resets.map((peer) => `session reset: ${safe(peer)}`));
+  if (lines.length === 0) lines.push("nothing changes on the wire");
+  for (const { resource, rule, reason } of plan.quarantined) {
+    lines.push(`quarantined: ${resourceName(resource)}: ${safe(reason)} [${safe(rule)}]`);
+  }
+  for (const { resource, field, reason } of plan.notCarried) {
+    lines.push(`${carried(reason)}: ${resourceName(resource)} ${safe(field)}`);
+  }
+  for (const { resource, reason } of plan.warnings) {
+    lines.push(`warning: ${resourceName(resource)}: ${safe(reason)}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+const carried = (reason: string): string =>
+  safe(reason.startsWith("not carried") ? `accepted, ${reason}` : reason);
+
+export function whyTable(answer: WhyJson, screen: Screen): string {
+  const { prefix, peer, announced, chain } = answer;
+  const verdict = announced
+    ? coloured("announced", "green", screen.colour)
+    : coloured("not announced", "red", screen.colour);
+  const head = `${safe(prefix)} to ${peer === null ? "all peers" : safe(peer)}: ${verdict}\n\n`;
+  const rows = chain.map((step) => [
+    step.step,
+    step.verdict,
+    step.seq === null ? "" : String(step.seq),
+    step.subject.split("/").length === 4 ? resourceName(step.subject) : step.subject,
+    step.reason,
+  ]);
+  return head + table(["STEP", "VERDICT", "SEQ", "SUBJECT", "REASON"], rows, screen.width);
+}
+
+export function doctorTable(checks: DoctorJson, screen: Screen): string {
+  const marks = { info: "dim", warning: "yellow", error: "red" } as const;
+  return checks
+    .map(({ check, ok, severity, detail, fix }) => {
+      const mark = ok ? "ok" : severity;
+      const shown = coloured(mark.padEnd(8), ok ? "green" : marks[severity], screen.colour);
+      const way = ok || fix === "" ? "" : `\n         → ${safe(fix)}`;
+      return `${shown} ${safe(check)}: ${safe(detail)}${way}\n`;
+    })
+    .join("");
+}
+
+export function resourcesTable(resources: readonly ResourceJson[], screen: Screen): string {
+  if (resources.length === 0) return "no resources\n";
+  return table(
+    ["RESOURCE", "NAMESPACE", "NAME", "OWNER", "SEQ", "STATE", "NOTES"],
+    resources.map(({ apiVersion, kind, metadata, status }) => [
+      manifestName(groupOf(apiVersion), kind, "", ""),
+      metadata.namespace ?? "",
+      metadata.name,
+      status.owner,
+      String(status.seq ?? ""),
+      status.state,
+      notesOf(status),
+    ]),
+    screen.width,
+  );
+}
+
+function notesOf(status: ResourceJson["status"]): string {
+  const addresses = (status.loadBalancer?.ingress ?? []).map(({ ip }) => ip);
+  return [
+    ...addresses,
+    ...(status.reason === "" ? [] : [status.reason]),
+    ...status.notCarried.map(({ field, reason }) =>
+      reason.startsWith("not carried") ? `accepted, ${reason} (${field})` : `${reason} (${field})`,
+    ),
+  ].join("; ");
+}
+
+export const elapsed = (millis: number): string =>
+  millis < 1000 ? `${Math.round(millis)}ms` : duration(millis / 1000);

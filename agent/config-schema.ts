@@ -1,0 +1,189 @@
+/**
+ * What may stand in agent.yaml, its defaults, and how the command line goes before it.
+ *
+ * Pure: config.ts reads the file. Strict: an unknown field is an error, for a mistyped one would silently be a default.
+ */
+import { z } from "zod";
+import type { BackendName } from "../backends/intent.ts";
+import { type Address, address, parseAddress } from "../events/address.ts";
+import type { HostFacts } from "../events/event.ts";
+import type { Labels } from "../events/resources/resource.ts";
+
+export type ListenAt = { readonly address: Address; readonly port: number };
+
+/** An entry of `checks:`. Runs without capabilities as this user (name or number; absent: nobody). */
+export type NamedCheck = {
+  readonly command: readonly string[];
+  readonly timeoutSeconds: number;
+  readonly user?: string;
+};
+
+export type AgentConfig = {
+  readonly node: { readonly name: string; readonly labels: Labels };
+  readonly backend: BackendName;
+  /** Where BGP connections are taken; an empty list: nowhere, the agent only dials. */
+  readonly listen: readonly ListenAt[];
+  readonly stateDirectory: string;
+  readonly socket: string;
+  /** Directory or file. `isDefault`: nobody named it, so that its absence is no fault. */
+  readonly manifests: { readonly path: string; readonly isDefault: boolean };
+  readonly endpoints: { readonly default: HostFacts["defaultEndpoint"] };
+  readonly checks: ReadonlyMap<string, NamedCheck>;
+  readonly gracefulRestart: { readonly restartTimeSeconds: number };
+  readonly upgrade: { readonly onChangedPlan: "hold" | "apply" };
+  readonly log: {
+    readonly level: "debug" | "info" | "warn" | "error";
+    /** What the book keeps of received routes: how many there were after each burst, or nothing. */
+    readonly routes: "counts" | "none";
+  };
+};
+
+/** What the command line said; an absent member was not said. */
+export type AgentOptions = {
+  readonly config?: string;
+  readonly state?: string;
+  readonly socket?: string;
+  readonly backend?: BackendName;
+  readonly listen?: readonly ListenAt[];
+  readonly manifests?: string;
+};
+
+const backends = ["native", "frr", "gobgp"] as const satisfies readonly BackendName[];
+
+/** `address:port`, IPv6 in brackets; undefined where the text is none. */
+export function parseListenAt(text: string): ListenAt | undefined {
+  const [, six, four, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const parsed = parseAddress(six ?? four ?? "");
+  const port = Number(digits);
+  const isFitting = parsed !== undefined && parsed.includes(":") === (six !== undefined);
+  return isFitting && port >= 1 && port <= 65_535 ? { address: parsed, port } : undefined;
+}
+
+const listenAt = z.string().transform((text, context): ListenAt => {
+  const parsed = parseListenAt(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue({
+    code: "custom",
+    message: "must be address:port, an IPv6 address in brackets: [::]:179",
+  });
+  return z.NEVER;
+});
+
+const path = z.string().regex(/^\/[^\0]*$/, "must be an absolute path");
+/** DNS-1123 subdomain, what Kubernetes takes for a node's name. */
+const nodeName = z
+  .string()
+  .max(253)
+  .regex(
+    /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
+    "must be lower-case letters, digits, - and . as in a host name",
+  );
+const LABEL_KEY =
+  /^(?:(?=[^/]{1,253}\/)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?$/;
+const labels = z.record(
+  z.string().regex(LABEL_KEY, "is no label key"),
+  z
+    .string("must be text: put it in quotes")
+    .regex(/^(?:[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?)?$/, "is no label value"),
+);
+
+const namedCheck = z.strictObject({
+  command: z
+    .array(z.string().regex(/^[^\0]*$/, "must hold no NUL"))
+    .min(1, "needs a program")
+    .refine(
+      ([program]) => program?.startsWith("/"),
+      "must begin with an absolute path: no PATH is searched",
+    ),
+  timeoutSeconds: z.number().min(0.1).max(60).optional(),
+  user: z
+    .union([
+      z.int().min(0).max(0xffff_fffe).transform(String),
+      z.string().regex(/^[a-z_][\w-]{0,31}$/),
+    ])
+    .optional(),
+});
+/** The rule that manifests hold a check's name to (ServiceEndpoint). */
+const checkName = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, "is no name for a check");
+
+/** RFC 4724 §3: Restart Time has twelve bits. */
+const MAX_RESTART_SECONDS = 4095;
+/** More listening sockets than this no host has use for. */
+const MAX_LISTEN = 64;
+
+export const writtenConfig = z.strictObject({
+  node: z.strictObject({ name: nodeName.optional(), labels: labels.optional() }).optional(),
+  backend: z.enum(backends).optional(),
+  listen: z.array(listenAt).max(MAX_LISTEN).optional(),
+  state: path.optional(),
+  socket: path.optional(),
+  manifests: path.optional(),
+  endpoints: z
+    .strictObject({ default: z.enum(["listen", "always", "none"]).optional() })
+    .optional(),
+  checks: z.record(checkName, namedCheck).optional(),
+  gracefulRestart: z
+    .strictObject({ restartTimeSeconds: z.int().min(0).max(MAX_RESTART_SECONDS).optional() })
+    .optional(),
+  upgrade: z.strictObject({ onChangedPlan: z.enum(["hold", "apply"]).optional() }).optional(),
+  log: z
+    .strictObject({
+      level: z.enum(["debug", "info", "warn", "error"]).optional(),
+      routes: z.enum(["counts", "none"]).optional(),
+    })
+    .optional(),
+});
+export type WrittenConfig = z.infer<typeof writtenConfig>;
+
+export const DEFAULT_MANIFESTS = "/etc/rutter/manifests.d";
+const DEFAULT_LISTEN: readonly ListenAt[] = [
+  { address: address("0.0.0.0"), port: 179 },
+  { address: address("::"), port: 179 },
+];
+/** As long as a check of a ServiceEndpoint may take when its author says nothing. */
+const DEFAULT_CHECK_SECONDS = 10;
+
+/** Command line before file before default. `hostname` as the kernel says it; node names are lower case. */
+export function mergeConfig(
+  written: WrittenConfig,
+  options: AgentOptions,
+  hostname: string,
+): AgentConfig {
+  const manifests = options.manifests ?? written.manifests;
+  return {
+    node: {
+      name: written.node?.name ?? hostname.toLowerCase(),
+      labels: written.node?.labels ?? {},
+    },
+    backend: options.backend ?? written.backend ?? "native",
+    listen: options.listen ?? written.listen ?? DEFAULT_LISTEN,
+    stateDirectory: options.state ?? written.state ?? "/var/lib/rutter",
+    socket: options.socket ?? written.socket ?? "/run/rutter/api.sock",
+    manifests: { path: manifests ?? DEFAULT_MANIFESTS, isDefault: manifests === undefined },
+    endpoints: { default: written.endpoints?.default ?? "listen" },
+    checks: new Map(
+      Object.entries(written.checks ?? {}).map(([name, check]) => [name, named(check)]),
+    ),
+    gracefulRestart: { restartTimeSeconds: written.gracefulRestart?.restartTimeSeconds ?? 120 },
+    upgrade: { onChangedPlan: written.upgrade?.onChangedPlan ?? "hold" },
+    log: { level: written.log?.level ?? "info", routes: written.log?.routes ?? "counts" },
+  };
+}
+
+const named = ({ command, timeoutSeconds, user }: z.infer<typeof namedCheck>): NamedCheck => ({
+  command,
+  timeoutSeconds: timeoutSeconds ?? DEFAULT_CHECK_SECONDS,
+  ...(user === undefined ? {} : { user }),
+});
+
+/** What the plan is told of this host. kubernetes.io/hostname is the node's name unless the configuration says otherwise. */
+export function hostFacts(config: AgentConfig, hostname: string): HostFacts {
+  return {
+    node: config.node.name,
+    hostname,
+    labels: { "kubernetes.io/hostname": config.node.name, ...config.node.labels },
+    defaultEndpoint: config.endpoints.default,
+  };
+}

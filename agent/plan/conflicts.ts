@@ -1,0 +1,196 @@
+/**
+ * Which resources can't be in force together, or not at all: the rules that need more than one resource.
+ *
+ * Pure. Goes through the resources in order of precedence (order.ts) and keeps each that agrees with what was kept; the
+ * others are set aside with rule and reason while everything else goes on. Upstream rejects its whole configuration instead
+ * (reference/rules.md §2.2.1). Rules inside one resource are its schema's (events/resources/).
+ */
+import type { ResourceKey } from "../../events/ids.ts";
+import { neighborKey } from "../../events/ids.ts";
+import { prefixContains, prefixFamily, prefixLength } from "../../events/prefix.ts";
+import type { BgpAdvertisement } from "../../events/resources/bgp-advertisement.ts";
+import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
+import type { IpAddressPool } from "../../events/resources/ip-address-pool.ts";
+import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
+import { attachedPools } from "./attached.ts";
+import { resolveCommunities } from "./communities.ts";
+import { anySelects, nodeLabels } from "./labels.ts";
+import { inForceFirst } from "./order.ts";
+import { secretOfPeer } from "./secrets.ts";
+
+export type Reasons = ReadonlyMap<ResourceKey, { readonly rule: string; readonly reason: string }>;
+
+/** Everything that has to be set aside in `after`, given what was in force in `before`. */
+export function conflicts(before: DesiredState | undefined, after: DesiredState): Reasons {
+  const order = inForceFirst(before);
+  const labels = nodeLabels(after);
+  const reasons = new Map<ResourceKey, { rule: string; reason: string }>();
+  const judge = <R extends Held>(
+    candidates: Iterable<R>,
+    against: (
+      candidate: R,
+      kept: readonly R[],
+    ) => readonly [rule: string, reason: string] | undefined,
+  ): readonly R[] => {
+    const kept: R[] = [];
+    for (const candidate of [...candidates].toSorted(order)) {
+      const found = against(candidate, kept);
+      if (found === undefined) kept.push(candidate);
+      else reasons.set(candidate.key, { rule: found[0], reason: found[1] });
+    }
+    return kept;
+  };
+
+  const aliases = judge(resourcesOf(after, "metallb.io/Community").values(), aliasTwice);
+  const pools = judge(resourcesOf(after, "metallb.io/IPAddressPool").values(), overlap);
+  // Peers and advertisements that do not select this node are out before any check (rules.md §2.2.1, asks 6).
+  const here = <R extends Held<BgpPeer> | Held<BgpAdvertisement>>({ resource }: R): boolean =>
+    anySelects(resource.spec.nodeSelectors, labels);
+  judge(
+    [...resourcesOf(after, "metallb.io/BGPPeer").values()].filter(here),
+    (peer, kept) => brokenReference(after, peer) ?? sameNeighbor(peer, kept),
+  );
+  judge(
+    [...resourcesOf(after, "metallb.io/BGPAdvertisement").values()].filter(here),
+    (one, kept) =>
+      unknownAlias(one, aliases) ?? tooShort(one, pools) ?? localPrefConflict(one, kept, pools),
+  );
+  return reasons;
+}
+
+type Found = readonly [rule: string, reason: string] | undefined;
+
+const nameOf = ({ resource: { metadata } }: Held): string =>
+  `${metadata.namespace}/${metadata.name}`;
+
+/** A name may be defined once over all Community objects (manifests.md §1.5). */
+function aliasTwice(
+  one: Held<Extract<Held["resource"], { type: "metallb.io/Community" }>>,
+  kept: readonly (typeof one)[],
+): Found {
+  for (const { name } of one.resource.spec.communities) {
+    const other = kept.find(({ resource }) =>
+      resource.spec.communities.some((c) => c.name === name),
+    );
+    if (other !== undefined) {
+      return ["community-twice", `community "${name}" is defined in ${nameOf(other)} already`];
+    }
+  }
+  return undefined;
+}
+
+/** Pools do not overlap (manifests.md §1.3). */
+function overlap(one: Held<IpAddressPool>, kept: readonly Held<IpAddressPool>[]): Found {
+  for (const other of kept) {
+    for (const mine of prefixesOf(one)) {
+      const theirs = prefixesOf(other).find(
+        (p) => prefixContains(p, mine) || prefixContains(mine, p),
+      );
+      if (theirs !== undefined) {
+        return ["pool-overlap", `${mine} overlaps ${theirs} of pool ${nameOf(other)}`];
+      }
+    }
+  }
+  return undefined;
+}
+
+const prefixesOf = ({ resource }: Held<IpAddressPool>) =>
+  resource.spec.addresses.flatMap(({ prefixes }) => prefixes);
+
+function brokenReference(desired: DesiredState, { resource }: Held<BgpPeer>): Found {
+  const { bfdProfile } = resource.spec;
+  const profiles = resourcesOf(desired, "metallb.io/BFDProfile");
+  if (
+    bfdProfile !== "" &&
+    ![...profiles.values()].some((one) => one.resource.metadata.name === bfdProfile)
+  ) {
+    return [
+      "bfd-profile-missing",
+      `there is no BFDProfile ${bfdProfile}; the peer comes up when it is applied`,
+    ];
+  }
+  const secret = secretOfPeer(desired, resource);
+  return secret.type === "missing" ? ["secret-missing", secret.reason] : undefined;
+}
+
+/** One session for each (VRF, far end, local address) (design §6). */
+function sameNeighbor(one: Held<BgpPeer>, kept: readonly Held<BgpPeer>[]): Found {
+  const key = keyOfPeer(one.resource);
+  const other = kept.find(({ resource }) => keyOfPeer(resource) === key);
+  return other === undefined
+    ? undefined
+    : ["same-neighbor", `BGPPeer ${nameOf(other)} has this neighbour already`];
+}
+
+export function keyOfPeer({ spec }: BgpPeer) {
+  const remote = spec.remote.type === "address" ? spec.remote.address : spec.remote.interface;
+  return neighborKey(spec.vrf, remote, spec.sourceAddress ?? "");
+}
+
+function unknownAlias(
+  { resource }: Held<BgpAdvertisement>,
+  aliases: readonly Held<Extract<Held["resource"], { type: "metallb.io/Community" }>>[],
+): Found {
+  const { unknown } = resolveCommunities(
+    resource.spec.communities,
+    aliases.flatMap((one) => one.resource.spec.communities),
+  );
+  return unknown === undefined
+    ? undefined
+    : ["community-unknown", `"${unknown}" is no community and no Community defines it yet`];
+}
+
+/** The length must reach the shortest mask of each pool entry, or the aggregate would cover what is not ours (rule 3). */
+function tooShort(one: Held<BgpAdvertisement>, pools: readonly Held<IpAddressPool>[]): Found {
+  const { aggregationLength, aggregationLengthV6 } = one.resource.spec;
+  for (const pool of attachedPools(one.resource, pools)) {
+    for (const { text, prefixes } of pool.resource.spec.addresses) {
+      for (const family of ["ipv4", "ipv6"] as const) {
+        const length = family === "ipv4" ? aggregationLength : aggregationLengthV6;
+        const masks = prefixes.filter((p) => prefixFamily(p) === family).map(prefixLength);
+        if (masks.length > 0 && length < Math.min(...masks)) {
+          return [
+            "aggregation-length",
+            `aggregation to /${length} is wider than ${text} of pool ${nameOf(pool)} (/${Math.min(...masks)})`,
+          ];
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Rule 4: equal prefixes to one peer would need two localPrefs. With serviceSelectors it is judged for each Service. */
+function localPrefConflict(
+  one: Held<BgpAdvertisement>,
+  kept: readonly Held<BgpAdvertisement>[],
+  pools: readonly Held<IpAddressPool>[],
+): Found {
+  const mine = one.resource.spec;
+  const shared = attachedPools(one.resource, pools);
+  for (const other of kept) {
+    const theirs = other.resource.spec;
+    const pool = attachedPools(other.resource, shared)[0];
+    if (pool === undefined || (mine.localPref ?? 0) === (theirs.localPref ?? 0)) continue;
+    if (mine.serviceSelectors.length > 0 || theirs.serviceSelectors.length > 0) continue;
+    if (!peersMeet(mine.peers, theirs.peers) || !lengthsMeet(one.resource, other.resource, pool))
+      continue;
+    return [
+      "local-pref-conflict",
+      `pool ${nameOf(pool)} is announced by ${nameOf(other)} with localPref ${theirs.localPref ?? "unset"} to the same peers`,
+    ];
+  }
+  return undefined;
+}
+
+/** Empty means all. */
+export const peersMeet = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === 0 || b.length === 0 || a.some((peer) => b.includes(peer));
+
+function lengthsMeet(a: BgpAdvertisement, b: BgpAdvertisement, pool: Held<IpAddressPool>): boolean {
+  const families = new Set(prefixesOf(pool).map(prefixFamily));
+  return (
+    (families.has("ipv4") && a.spec.aggregationLength === b.spec.aggregationLength) ||
+    (families.has("ipv6") && a.spec.aggregationLengthV6 === b.spec.aggregationLengthV6)
+  );
+}

@@ -1,0 +1,229 @@
+/**
+ * Desired state → what each speaker has to be.
+ *
+ * Pure: reads no clock and asks nobody. plan() makes it from scratch; replan() makes the same from the plan before and costs
+ * what changed, because one more VIP among 100,000 must cost what it costs among 10. Learned routes never pass through here.
+ * Reads next: neighbors.ts (peers), announce.ts (Services), routes.ts (prefixes).
+ */
+import type { BackendName, OwnRoute, RouterIntent, SpeakerIntent } from "../../backends/intent.ts";
+import type { ResourceKey } from "../../events/ids.ts";
+import { diff, PersistentMap } from "../../events/persistent-map.ts";
+import type { Prefix } from "../../events/prefix.ts";
+import { notCarried } from "../../events/resources/carried.ts";
+import type { NotCarried } from "../../events/resources/resource.ts";
+import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
+import { announce, type Context, contextOf, type Contribution, type Verdict } from "./announce.ts";
+import {
+  type PeerVerdict,
+  planNeighbors,
+  type PlannedRouter,
+  type PlanOptions,
+} from "./neighbors.ts";
+import { type Interned, routeOf, sameRoute } from "./routes.ts";
+
+export type Plan = {
+  readonly speakers: Readonly<Partial<Record<BackendName, SpeakerIntent>>>;
+  readonly verdicts: PersistentMap<ResourceKey, Verdict>;
+  readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
+  readonly notCarried: readonly NotCarried[];
+  readonly warnings: PersistentMap<ResourceKey, readonly string[]>;
+  readonly quarantined: DesiredState["quarantined"];
+  /** When this must be planned again although nothing changed (recorded timers); undefined: never. */
+  readonly wakeAt: undefined;
+  /** For replan() only. */
+  readonly memo: Memo;
+};
+
+type Memo = {
+  readonly context: Context;
+  readonly routers: readonly PlannedRouter[];
+  readonly contributions: PersistentMap<ResourceKey, readonly Contribution[]>;
+  readonly contributors: PersistentMap<Prefix, readonly Contribution[]>;
+  readonly interned: Interned;
+};
+
+const quiet: readonly string[] = [];
+
+export function plan(desired: DesiredState, options: PlanOptions): Plan {
+  const context = contextOf(desired);
+  const { routers, verdicts: peers } = planNeighbors(desired, options);
+  const verdicts: [ResourceKey, Verdict][] = [];
+  const contributions: [ResourceKey, readonly Contribution[]][] = [];
+  for (const held of resourcesOf(desired, "/Service").values()) {
+    const announced = announce(context, held);
+    verdicts.push([held.key, announced.verdict]);
+    if (announced.contributions.length > 0) contributions.push([held.key, announced.contributions]);
+  }
+  const contributors = Map.groupBy(
+    contributions.flatMap(([, list]) => list),
+    ({ prefix }) => prefix,
+  );
+  const interned: Interned = new Map();
+  const sorted = [...contributors].map(
+    ([prefix, list]) => [prefix, list.toSorted(byCause)] as const,
+  );
+  return {
+    speakers: { [options.backend]: speakerOf(routers, sorted, interned) },
+    verdicts: PersistentMap.from(verdicts),
+    peers,
+    notCarried: notCarriedOf(desired),
+    warnings: PersistentMap.from(
+      verdicts.flatMap(([key, { warnings }]) =>
+        warnings.length > 0 ? [[key, warnings] as const] : [],
+      ),
+    ),
+    quarantined: desired.quarantined,
+    wakeAt: undefined,
+    memo: {
+      context,
+      routers,
+      contributions: PersistentMap.from(contributions),
+      contributors: PersistentMap.from(sorted),
+      interned,
+    },
+  };
+}
+
+/** Equal to plan(desired, options), for the price of what differs from `before`. */
+export function replan(
+  before: { readonly desired: DesiredState; readonly plan: Plan } | undefined,
+  desired: DesiredState,
+  options: PlanOptions,
+): Plan {
+  if (before === undefined || otherwiseChanged(before.desired, desired))
+    return plan(desired, options);
+  const { memo } = before.plan;
+  const context: Context = { ...memo.context, desired };
+  let { verdicts, warnings } = before.plan;
+  let { contributions, contributors } = memo;
+  const touched = new Set<Prefix>();
+  for (const key of touchedServices(before.desired, desired)) {
+    const held = resourcesOf(desired, "/Service").get(key);
+    const now = held === undefined ? undefined : announce(context, held);
+    const old = contributions.get(key) ?? [];
+    const young = now?.contributions ?? [];
+    verdicts = now === undefined ? verdicts.delete(key) : verdicts.set(key, now.verdict);
+    const said = now?.verdict.warnings ?? quiet;
+    warnings = said.length === 0 ? warnings.delete(key) : warnings.set(key, said);
+    contributions = young.length === 0 ? contributions.delete(key) : contributions.set(key, young);
+    for (const { prefix } of [...old, ...young]) touched.add(prefix);
+    contributors = moved(contributors, key, old, young);
+  }
+  return {
+    ...before.plan,
+    speakers: {
+      [options.backend]: speakerAfter(
+        before.plan.speakers[options.backend],
+        memo,
+        contributors,
+        touched,
+      ),
+    },
+    verdicts,
+    warnings,
+    notCarried: before.plan.notCarried,
+    quarantined: desired.quarantined,
+    memo: { ...memo, context, contributions, contributors },
+  };
+}
+
+/** Whether anything but Services, what they hold and their health differs. */
+function otherwiseChanged(before: DesiredState, after: DesiredState): boolean {
+  if (before.host !== after.host || before.quarantined !== after.quarantined) return true;
+  const types = new Set([...Object.keys(before.resources), ...Object.keys(after.resources)]);
+  types.delete("/Service");
+  return [...types].some(
+    (type) =>
+      before.resources[type as keyof DesiredState["resources"]] !==
+      after.resources[type as keyof DesiredState["resources"]],
+  );
+}
+
+function touchedServices(before: DesiredState, after: DesiredState): ReadonlySet<ResourceKey> {
+  const keys = new Set<ResourceKey>();
+  const pairs = [
+    [resourcesOf(before, "/Service"), resourcesOf(after, "/Service")],
+    [before.allocations, after.allocations],
+    [before.awaiting, after.awaiting],
+    [before.endpoints, after.endpoints],
+  ] as const;
+  for (const [old, young] of pairs) {
+    for (const { key } of diff<ResourceKey, unknown>(old, young)) keys.add(key);
+  }
+  return keys;
+}
+
+function moved(
+  contributors: Memo["contributors"],
+  service: ResourceKey,
+  old: readonly Contribution[],
+  young: readonly Contribution[],
+): Memo["contributors"] {
+  let next = contributors;
+  for (const prefix of new Set([...old, ...young].map((one) => one.prefix))) {
+    const others = (next.get(prefix) ?? []).filter((one) => one.service !== service);
+    const list = [...others, ...young.filter((one) => one.prefix === prefix)].toSorted(byCause);
+    next = list.length === 0 ? next.delete(prefix) : next.set(prefix, list);
+  }
+  return next;
+}
+
+/** One order for all ways to the same plan: by advertisement, then Service. */
+function byCause(a: Contribution, b: Contribution): number {
+  const x = `${a.advertisement} ${a.service}`;
+  const y = `${b.advertisement} ${b.service}`;
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+function speakerOf(
+  routers: readonly PlannedRouter[],
+  contributors: readonly (readonly [Prefix, readonly Contribution[]])[],
+  interned: Interned,
+): SpeakerIntent {
+  return {
+    routers: routers.map((router): RouterIntent => ({
+      ...router,
+      routes: PersistentMap.from(
+        contributors.flatMap(([prefix, list]): [Prefix, OwnRoute][] => {
+          const route = routeOf(prefix, list, router.neighbors, interned);
+          return route === undefined ? [] : [[prefix, route]];
+        }),
+      ),
+    })),
+  };
+}
+
+function speakerAfter(
+  before: SpeakerIntent | undefined,
+  { interned }: Memo,
+  contributors: Memo["contributors"],
+  touched: ReadonlySet<Prefix>,
+): SpeakerIntent {
+  if (before === undefined) throw new Error("a plan has its backend's speaker");
+  let changed = false;
+  const routers = before.routers.map((router): RouterIntent => {
+    let { routes } = router;
+    for (const prefix of touched) {
+      const list = contributors.get(prefix);
+      const route = list && routeOf(prefix, list, router.neighbors, interned);
+      const known = routes.get(prefix);
+      if (route === undefined) routes = routes.delete(prefix);
+      else if (known === undefined || !sameRoute(known, route)) routes = routes.set(prefix, route);
+    }
+    if (routes === router.routes) return router;
+    changed = true;
+    return { ...router, routes };
+  });
+  return changed ? { routers } : before;
+}
+
+function notCarriedOf(desired: DesiredState): readonly NotCarried[] {
+  const peers = [...resourcesOf(desired, "metallb.io/BGPPeer").values()].map(
+    ({ resource }) => resource,
+  );
+  return Object.entries(desired.resources)
+    .filter(([type]) => type !== "/Service")
+    .flatMap(([, ofType]) => [...ofType.values()] as readonly Held[])
+    .flatMap(({ resource }) => notCarried(resource, peers))
+    .toSorted((a, b) => (`${a.resource} ${a.field}` < `${b.resource} ${b.field}` ? -1 : 1));
+}

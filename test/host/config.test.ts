@@ -1,0 +1,150 @@
+/**
+ * agent.yaml: defaults, strictness, who may have written it, and that the command line goes before it.
+ */
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { ConfigError, loadConfig, parseConfig } from "../../agent/config.ts";
+import { hostFacts, mergeConfig, parseListenAt } from "../../agent/config-schema.ts";
+
+let directory = "";
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "rutter-config-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const put = (text: string, mode = 0o600): string => {
+  const file = join(directory, "agent.yaml");
+  writeFileSync(file, text);
+  chmodSync(file, mode);
+  return file;
+};
+
+const problems = (text: string): readonly string[] => {
+  try {
+    parseConfig(text, "agent.yaml");
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n");
+    throw error;
+  }
+  return [];
+};
+
+const codeOf = (act: () => unknown): string => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.code;
+    throw error;
+  }
+  return "";
+};
+
+test("without a file everything has its documented default", () => {
+  const config = loadConfig({}, join(directory, "none.yaml"));
+  expect(config).toMatchObject({
+    backend: "native",
+    listen: [
+      { address: "0.0.0.0", port: 179 },
+      { address: "::", port: 179 },
+    ],
+    stateDirectory: "/var/lib/rutter",
+    socket: "/run/rutter/api.sock",
+    manifests: { path: "/etc/rutter/manifests.d", isDefault: true },
+    endpoints: { default: "listen" },
+    gracefulRestart: { restartTimeSeconds: 120 },
+    upgrade: { onChangedPlan: "hold" },
+    log: { level: "info", routes: "counts" },
+  });
+});
+
+test("an empty file, and one that holds only comments, says nothing", () => {
+  expect(loadConfig({ config: put("# nothing yet\n") }).backend).toBe("native");
+});
+
+test("a file that was named and is not there stops the agent", () => {
+  expect(codeOf(() => loadConfig({ config: join(directory, "none.yaml") }))).toBe(
+    "CONFIG_UNREADABLE",
+  );
+});
+
+test("the command line goes before the file", () => {
+  const file = put("backend: frr\nstate: /a\nsocket: /b\n");
+  const config = loadConfig({ config: file, state: "/c", backend: "native", manifests: "/m.yaml" });
+  expect(config).toMatchObject({
+    backend: "native",
+    stateDirectory: "/c",
+    socket: "/b",
+    manifests: { path: "/m.yaml", isDefault: false },
+  });
+});
+
+test.each([
+  ["writable by the group", 0o620],
+  ["writable by all", 0o602],
+])("a file that is %s is refused", (_what, mode) => {
+  expect(codeOf(() => loadConfig({ config: put("backend: frr\n", mode) }))).toBe("CONFIG_UNSAFE");
+});
+
+test("a symbolic link is refused, and so is what is no file", () => {
+  put("backend: frr\n");
+  const link = join(directory, "link.yaml");
+  symlinkSync(join(directory, "agent.yaml"), link);
+  expect(codeOf(() => loadConfig({ config: link }))).toBe("CONFIG_UNSAFE");
+  expect(codeOf(() => loadConfig({ config: directory }))).toBe("CONFIG_UNSAFE");
+});
+
+test.each([
+  ["backend: quagga", "agent.yaml:1: backend: "],
+  ["node:\n  name: a\n  colour: red\n", "agent.yaml:3: node.colour: there is no such field"],
+  ["listen:\n  - 0.0.0.0:179\n  - '::179'\n", "agent.yaml:3: listen[1]: must be address:port"],
+  ["checks:\n  web:\n    command: [curl]\n", "agent.yaml:3: checks.web.command: must begin with"],
+  ["checks:\n  web:\n    command: []\n", "agent.yaml:3: checks.web.command: needs a program"],
+  ["gracefulRestart: {restartTimeSeconds: 4096}", "agent.yaml:1: gracefulRestart.restartTime"],
+  ["backend: frr\nbackend: native\n", "agent.yaml:2: "],
+  ["a: [", "agent.yaml:"],
+  ["- x\n", "agent.yaml:1: "],
+])("%j is refused with its place", (text, start) => {
+  expect(
+    problems(text).some((line) => line.startsWith(start)),
+    problems(text).join("\n"),
+  ).toBe(true);
+});
+
+test("all complaints are told at once", () => {
+  expect(problems("backend: x\nsocket: relative\n")).toHaveLength(2);
+});
+
+test("an alias bomb is refused, not spelt out", () => {
+  const levels = Array.from(
+    { length: 12 },
+    (_, i) => `l${i + 1}: &l${i + 1} [${Array.from({ length: 9 }, () => `*l${i}`).join(",")}]`,
+  );
+  expect(problems(`l0: &l0 [x]\n${levels.join("\n")}\n`)).toHaveLength(1);
+});
+
+test("listen addresses take IPv6 in brackets only, and ports from 1 to 65535", () => {
+  expect(parseListenAt("[2001:db8::1]:1179")).toEqual({ address: "2001:db8::1", port: 1179 });
+  for (const text of [
+    "2001:db8::1:179",
+    "[10.0.0.1]:179",
+    "10.0.0.1:0",
+    "10.0.0.1:65536",
+    "10.0.0.1",
+    "host:179",
+  ]) {
+    expect(parseListenAt(text), text).toBeUndefined();
+  }
+});
+
+test("the host's facts always name the node, and a configured label goes first", () => {
+  const config = mergeConfig({ node: { name: "n1", labels: { rack: "a" } } }, {}, "H1");
+  expect(hostFacts(config, "H1")).toEqual({
+    node: "n1",
+    hostname: "H1",
+    labels: { "kubernetes.io/hostname": "n1", rack: "a" },
+    defaultEndpoint: "listen",
+  });
+  expect(mergeConfig({}, {}, "H1").node.name).toBe("h1");
+});

@@ -1,0 +1,106 @@
+/**
+ * The architecture as tables: who may import whom, which package enters by which door, which folders are pure.
+ *
+ * Only data. A row is changed together with ARCHITECTURE.md, never to let one file through.
+ * Read next: faults.ts (judges a file by these), ../tidy.test.ts.
+ */
+
+/** A folder (`events/log/`), the files right in one (`events/*.ts`), one file, a package, or a scheme (`node:`). */
+export type Place = string;
+
+const EVENTS: readonly Place[] = ["events/*.ts", "events/resources/"];
+const SEAM: readonly Place[] = ["backends/*.ts"];
+/** The seam without its clock, which pure code must not even name. */
+const PURE_SEAM: readonly Place[] = [
+  "backends/backend.ts",
+  "backends/delta.ts",
+  "backends/intent.ts",
+];
+const NATIVE = "backends/native/";
+
+/** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
+export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
+  "events/": [...EVENTS, "zod"],
+  "events/log/": [...EVENTS, "migrations/", "node:", "better-sqlite3"],
+  "migrations/": ["events/log/sqlite.ts", "node:"],
+  "backends/": [...EVENTS, ...SEAM],
+  [`${NATIVE}wire/`]: ["events/ids.ts", "events/prefix.ts", "events/address.ts"],
+  [`${NATIVE}fsm/`]: [`${NATIVE}wire/`],
+  [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS],
+  [NATIVE]: [NATIVE, ...SEAM, ...EVENTS, "node:"],
+  [`${NATIVE}io/`]: [NATIVE, ...SEAM, ...EVENTS, "node:", "koffi"],
+  "agent/": [...EVENTS, ...SEAM, "agent/manifests/", "node:", "pino", "zod"],
+  "agent/plan/": [...EVENTS, ...PURE_SEAM],
+  "agent/decide/": [...EVENTS, ...PURE_SEAM, "agent/plan/"],
+  "agent/pipeline/": [
+    ...EVENTS,
+    ...SEAM,
+    "events/log/log.ts",
+    "agent/plan/",
+    "agent/decide/",
+    "rxjs",
+  ],
+  "agent/core/": [
+    ...EVENTS,
+    ...SEAM,
+    "events/log/",
+    "agent/*.ts",
+    "agent/api/",
+    "agent/decide/",
+    "agent/feeds/",
+    "agent/health/",
+    "agent/manifests/",
+    "agent/pipeline/",
+    "agent/plan/",
+    "agent/secrets/",
+    "node:",
+  ],
+  "agent/manifests/": [...EVENTS, "node:", "yaml"],
+  "agent/feeds/": [...EVENTS, ...SEAM, "agent/manifests/", "agent/decide/", "node:"],
+  "agent/health/": [...EVENTS, ...SEAM, "agent/config-schema.ts", "agent/errno.ts", "node:"],
+  "agent/secrets/": [...EVENTS, ...SEAM, "agent/errno.ts", "node:", "zod"],
+  "agent/api/": [...EVENTS, ...SEAM, "events/log/log.ts", "node:", "fastify", "zod"],
+  "agent/cli/": ["agent/api/contract.ts", "agent/api/socket-path.ts", "node:", "commander"],
+  "agent/cli/offline.ts": [...EVENTS, "events/log/", "agent/api/", "agent/core/", "node:"],
+  "agent/config.ts": [...EVENTS, "agent/*.ts", "agent/manifests/", "node:", "yaml", "zod"],
+  "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],
+};
+
+/** The one file that wires the others together. */
+export const MAY_IMPORT_EVERYTHING: Place = "agent/compose.ts";
+
+/** Where a package may come in at all. */
+export const DOORS: Readonly<Record<string, readonly Place[]>> = {
+  "better-sqlite3": ["events/log/sqlite.ts"],
+  koffi: [`${NATIVE}io/libc.ts`],
+  pino: ["agent/logger.ts"],
+  fastify: ["agent/api/server.ts"],
+  commander: ["agent/cli/program.ts"],
+  yaml: ["agent/manifests/", "agent/config.ts"],
+  zod: [
+    "events/resources/",
+    "agent/config.ts",
+    "agent/config-schema.ts",
+    "agent/api/",
+    "agent/secrets/",
+  ],
+  rxjs: ["agent/pipeline/", "agent/compose.ts"],
+  "ts-pattern": ["events/", "backends/", "agent/"],
+};
+
+/** No clock, no chance, no process, no node:*. */
+export const PURE: readonly Place[] = [
+  ...EVENTS,
+  ...PURE_SEAM,
+  `${NATIVE}wire/`,
+  `${NATIVE}fsm/`,
+  `${NATIVE}rib/`,
+  "agent/plan/",
+  "agent/decide/",
+];
+
+export const WORLDLY =
+  /\b(?:Date\.now|new Date\(\)|Math\.random|crypto\.|set(?:Timeout|Interval|Immediate)\b|process\.|performance\.|console\.|fetch\()/;
+
+/** The hard limit; past some 300 lines a file should be asked what second reason to exist has crept in. */
+export const LINES_LIMIT = 400;
