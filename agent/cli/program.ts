@@ -5,12 +5,12 @@
  * Loads nothing heavy: `rutter agent` and the offline commands import what they need when they run.
  */
 import { Command, CommanderError, Option } from "commander";
-import * as book from "./book.ts";
-import * as change from "./change.ts";
+import type { AtFlags, LogFlags } from "./book.ts";
+import type { ApplyFlags, DeleteFlags } from "./change.ts";
 import { type Client, createClient } from "./client.ts";
 import { exitCode, Failure } from "./failure.ts";
 import type { Context, Io, Output } from "./io.ts";
-import * as read from "./read.ts";
+import type { RoutesFlags } from "./read.ts";
 import { safe } from "./terminal.ts";
 
 export type AgentFlags = {
@@ -33,6 +33,11 @@ export type Program = {
 const DEFAULT_SOCKET = "/run/rutter/api.sock";
 const OUTPUTS: readonly Output[] = ["table", "json", "yaml"];
 const USAGE = 2;
+
+/** Loaded when a command runs: a start that loads them all takes twice as long. */
+const change = () => import("./change.ts");
+const read = () => import("./read.ts");
+const book = () => import("./book.ts");
 
 type Shared = { readonly output?: Output; readonly socket: string };
 
@@ -65,16 +70,13 @@ function isWorldsFault(error: unknown): error is Error {
 function commands(program: Program): Command {
   const { io } = program;
   const root = new Command("rutter")
+    .version(program.version(), "-V, --version", "print the version and end")
     .description("The book of this host's routing: desired state, sessions, routes, and why.")
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({ writeErr: (text) => io.err(text), writeOut: (text) => void io.out(text) })
     .configureHelp({ showGlobalOptions: false })
     .showHelpAfterError("(see rutter --help)");
-  root.option("-V, --version", "print the version and end").action(async (flags) => {
-    if (flags.version !== true) root.help({ error: true });
-    await io.out(`${program.version()}\n`);
-  });
   addAgent(root, program);
   addChanges(root, program);
   addReads(root, program);
@@ -156,9 +158,9 @@ function addChanges(root: Command, program: Program): void {
     ),
   )
     .addHelpText("after", example("rutter apply -f examples/01-ecmp-bfd-service.yaml --wait"))
-    .action((flags: change.ApplyFlags & Shared) => {
+    .action(async (flags: ApplyFlags & Shared) => {
       const { output: _output, socket: _socket, ...options } = flags;
-      return change.apply(contextOf(program, flags), options);
+      return (await change()).apply(contextOf(program, flags), options);
     });
 
   changing(
@@ -167,9 +169,9 @@ function addChanges(root: Command, program: Program): void {
     .option("-f, --filename <path>", "manifests that name what is to go; may be repeated", collect)
     .option("-n, --namespace <name>", "namespace of what is named")
     .addHelpText("after", example("rutter delete bgppeers.metallb.io peer1 -n metallb-system"))
-    .action((kind: string | undefined, names: string[], flags: change.DeleteFlags & Shared) => {
+    .action(async (kind: string | undefined, names: string[], flags: DeleteFlags & Shared) => {
       const { output: _output, socket: _socket, ...options } = flags;
-      return change.remove(contextOf(program, flags), kind, names, options);
+      return (await change()).remove(contextOf(program, flags), kind, names, options);
     });
 
   judging(
@@ -179,12 +181,14 @@ function addChanges(root: Command, program: Program): void {
   )
     .option("--take-over", "plan as if --take-over were given to apply")
     .addHelpText("after", example("rutter plan -f new-pool.yaml"))
-    .action((flags: change.ApplyFlags & Shared) => change.plan(contextOf(program, flags), flags));
+    .action(async (flags: ApplyFlags & Shared) =>
+      (await change()).plan(contextOf(program, flags), flags),
+    );
 
   asking(root, program, "confirm [what]", "Let go on what is held: `plan`, a source, or all.")
     .addHelpText("after", example("rutter confirm file:/etc/rutter/manifests.d"))
-    .action((what: string | undefined, flags: Shared) =>
-      change.confirm(contextOf(program, flags), what),
+    .action(async (what: string | undefined, flags: Shared) =>
+      (await change()).confirm(contextOf(program, flags), what),
     );
 }
 
@@ -192,43 +196,44 @@ function addReads(root: Command, program: Program): void {
   asking(root, program, "get <kind> [name]", "Resources of a kind, of `all`, or the `intent`.")
     .option("-n, --namespace <name>", "only of this namespace (default: all)")
     .addHelpText("after", example("rutter get services -n default -o yaml"))
-    .action((kind: string, name: string | undefined, flags: Shared & { namespace?: string }) =>
-      read.get(contextOf(program, flags), kind, name, flags.namespace),
+    .action(
+      async (kind: string, name: string | undefined, flags: Shared & { namespace?: string }) =>
+        (await read()).get(contextOf(program, flags), kind, name, flags.namespace),
     );
 
   asking(root, program, "status", "Everything at a glance.")
     .option("--watch", "show it again whenever it changes")
     .addHelpText("after", example("rutter status --watch"))
-    .action((flags: Shared & { watch?: boolean }) =>
-      read.status(contextOf(program, flags), flags.watch === true),
+    .action(async (flags: Shared & { watch?: boolean }) =>
+      (await read()).status(contextOf(program, flags), flags.watch === true),
     );
 
   asking(root, program, "peers", "All BGP neighbours, also those that are down, and why.")
     .addHelpText("after", example("rutter peers -o json"))
-    .action((flags: Shared) => read.peers(contextOf(program, flags)));
+    .action(async (flags: Shared) => (await read()).peers(contextOf(program, flags)));
 
   asking(root, program, "routes <direction>", "Routes: received or advertised.")
     .option("--peer <name>", "only of this peer, by name or address")
     .option("--stream", "one JSON object a line, as they come")
     .option("--raw", "with the path attributes as they were on the wire")
     .addHelpText("after", example("rutter routes advertised --peer tor1"))
-    .action((direction: string, flags: Shared & read.RoutesFlags) => {
+    .action(async (direction: string, flags: Shared & RoutesFlags) => {
       if (direction !== "received" && direction !== "advertised") {
         throw new Failure("USAGE", `routes: "${direction}" is not received or advertised`);
       }
-      return read.routes(contextOf(program, flags), direction, flags);
+      return (await read()).routes(contextOf(program, flags), direction, flags);
     });
 
   asking(root, program, "why <subject>", "Why a prefix, address or Service is announced or not.")
     .option("--peer <name>", "to this peer")
     .addHelpText("after", example("rutter why 203.0.113.10"))
-    .action((subject: string, flags: Shared & { peer?: string }) =>
-      read.why(contextOf(program, flags), subject, flags.peer),
+    .action(async (subject: string, flags: Shared & { peer?: string }) =>
+      (await read()).why(contextOf(program, flags), subject, flags.peer),
     );
 
   asking(root, program, "doctor", "Check the host and the agent, with a way out for each fault.")
     .addHelpText("after", example("rutter doctor"))
-    .action((flags: Shared) => read.doctor(contextOf(program, flags)));
+    .action(async (flags: Shared) => (await read()).doctor(contextOf(program, flags)));
 }
 
 const fileOption = "read this log's file instead of asking the agent";
@@ -246,22 +251,24 @@ function addBook(root: Command, program: Program): void {
     .option("-n, --limit <count>", "only the newest so many")
     .option("--log <file>", fileOption)
     .addHelpText("after", example("rutter log --since 1h --type session-observed"))
-    .action((flags: book.LogFlags & Shared) => book.log(contextOf(program, flags), flags));
+    .action(async (flags: LogFlags & Shared) =>
+      (await book()).log(contextOf(program, flags), flags),
+    );
 
   asking(log, program, "verify", "Walk the hash chain and say where it breaks.")
     .option("--log <file>", fileOption)
     .option("--checkpoint <seq:hash>", "a position noted elsewhere, which the log must have")
     .addHelpText("after", example("rutter log verify --log /var/lib/rutter/log.db"))
-    .action((flags: Shared & { log?: string; checkpoint?: string }) =>
-      book.verify(contextOf(program, flags), flags),
+    .action(async (flags: Shared & { log?: string; checkpoint?: string }) =>
+      (await book()).verify(contextOf(program, flags), flags),
     );
 
   asking(log, program, "export", "The log as JSON Lines, with each body as it was stored.")
     .option("--log <file>", fileOption)
     .option("--from <seq>", "from this position")
     .addHelpText("after", example("rutter log export --log copy-of-log.db > log.jsonl"))
-    .action((flags: Shared & { log?: string; from?: string }) =>
-      book.exportFacts(contextOf(program, flags), flags),
+    .action(async (flags: Shared & { log?: string; from?: string }) =>
+      (await book()).exportFacts(contextOf(program, flags), flags),
     );
 
   asking(
@@ -274,12 +281,12 @@ function addBook(root: Command, program: Program): void {
     .option("--log <file>", fileOption)
     .addHelpText("after", example("rutter at 2026-01-31T10:00:00Z get services"))
     .action(
-      (
+      async (
         moment: string,
         what: string,
         kind: string | undefined,
         name: string | undefined,
-        flags: Shared & book.AtFlags,
-      ) => book.at(contextOf(program, flags), [moment, what, kind, name], flags),
+        flags: Shared & AtFlags,
+      ) => (await book()).at(contextOf(program, flags), [moment, what, kind, name], flags),
     );
 }

@@ -202,7 +202,7 @@ function holdTimeAt(
   const seconds = secondsAt(reading, path, written);
   if (seconds === undefined || seconds === "refused") return seconds;
   const cut = Math.trunc(seconds);
-  if (cut === 0 || (cut >= 2 && cut <= MAX_SECONDS)) return cut;
+  if (cut === 0 || (cut >= 3 && cut <= MAX_SECONDS)) return cut;
   reading.refuse(
     path,
     "out-of-range",

@@ -13,7 +13,7 @@ import { lastLines } from "./router.ts";
 import { until } from "./until.ts";
 
 /** The program's entry, from this file, so that tests run from any directory. */
-export const PROGRAM = join(import.meta.dirname, "../../agent/main.ts");
+const PROGRAM = join(import.meta.dirname, "../../agent/main.ts");
 /** A cold start of Node and a replay of a large log, on a machine that does much else. */
 const READY_TIMEOUT_MS = 30_000;
 

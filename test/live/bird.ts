@@ -15,7 +15,7 @@ import { lastLines, type Router, type RouterPlan } from "./router.ts";
 import { serving } from "./until.ts";
 
 /** Debian keeps it off an ordinary user's PATH. */
-export const BIRD = "/usr/sbin/bird";
+const BIRD = "/usr/sbin/bird";
 /** A table of 100,000 routes is printed in less. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
@@ -23,7 +23,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
  * One command over BIRD's control socket. Each line of an answer starts with a four-digit code, then `-` where more
  * follow or a blank at the last; a line that continues a code starts with a blank. The greeting is such an answer, too.
  */
-export function askBird(socketPath: string, command: string): Promise<string> {
+function askBird(socketPath: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     let text = "";

@@ -15,7 +15,7 @@ import { lastLines, type Router, type RouterPlan } from "./router.ts";
 import { serving } from "./until.ts";
 
 const DAEMONS = "/usr/lib/frr";
-export const BGPD = `${DAEMONS}/bgpd`;
+
 /** A table of 100,000 routes is printed in less. */
 const ANSWER_TIMEOUT_MS = 30_000;
 /** What FRR answers to a command that it carried out: success, and a warning. */
@@ -24,7 +24,7 @@ const STATUS_DONE = new Set([0, 1]);
 type Answer = { readonly text: string; readonly status: number };
 
 /** Commands on one vty connection, one after the other: each ends with NUL, each answer with three NULs and a status. */
-export function askVty(socketPath: string, commands: readonly string[]): Promise<Answer[]> {
+function askVty(socketPath: string, commands: readonly string[]): Promise<Answer[]> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const answers: Answer[] = [];

@@ -101,7 +101,7 @@ export type Router = AsyncDisposable & {
 };
 
 /** What a test says last when it fails: enough of the log to see a refused OPEN, short enough to read. */
-export const LOG_LINES_SHOWN = 25;
+const LOG_LINES_SHOWN = 25;
 
 export const lastLines = (text: string): string =>
   text.trimEnd().split("\n").slice(-LOG_LINES_SHOWN).join("\n");

@@ -32,7 +32,7 @@ function importsOf(path: string, source: string): string[] {
 }
 
 /** Whether `target` (a file of ours or a package) lies in `place`. */
-export function liesIn(target: string, place: Place): boolean {
+function liesIn(target: string, place: Place): boolean {
   if (place.endsWith("/") || place.endsWith(":")) return target.startsWith(place);
   if (place.endsWith("/*.ts")) return dirname(target) === dirname(place);
   return target === place || target.startsWith(`${place}/`);

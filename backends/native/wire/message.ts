@@ -106,9 +106,9 @@ export type NlriRange = Range & { readonly family: Family; readonly addPath: boo
 /** One UPDATE (RFC 4271 §4.3), checked by RFC 7606; a view, see the head of this file. */
 export type Update = {
   readonly bytes: Uint8Array;
-  /** To be taken out first (RFC 4271 §4.3: a prefix in both is announced). */
+  /** To be taken out first (RFC 4271 §4.3: a prefix in both is announced). Of treat-as-withdraw, all NLRI stands here. */
   readonly withdrawn: readonly NlriRange[];
-  /** To be put in with `attributes`; with outcome treat-as-withdraw to be taken out instead. */
+  /** To be put in with `attributes`. */
   readonly announced: readonly NlriRange[];
   /**
    * The attributes as kept: four-octet AS numbers, AS4_PATH merged, discarded ones left out, MP_REACH_NLRI without its NLRI,

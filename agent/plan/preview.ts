@@ -1,0 +1,80 @@
+/**
+ * What a plan would change on the wire: routes that appear, change and vanish for each peer, and sessions that would reset.
+ *
+ * Pure; costs what differs between the two plans.
+ */
+import { classify, neighborsOf, routeChanges } from "../../backends/delta.ts";
+import type { Export, SpeakerIntent } from "../../backends/intent.ts";
+import type { NeighborKey } from "../../events/ids.ts";
+import { comparePrefixes, type Prefix } from "../../events/prefix.ts";
+import type { PlanJson } from "../api/contract.ts";
+import type { Plan } from "./plan.ts";
+
+type Lists = { readonly add: Prefix[]; readonly change: Prefix[]; readonly remove: Prefix[] };
+
+export function preview(before: Plan | undefined, after: Plan): PlanJson {
+  const backends = new Set([
+    ...Object.keys(before?.speakers ?? {}),
+    ...Object.keys(after.speakers),
+  ]) as Set<keyof Plan["speakers"]>;
+  const peers = new Map<NeighborKey, Lists>();
+  const resets: string[] = [];
+  const names = new Map<NeighborKey, string>();
+  for (const backend of backends) {
+    const old = before?.speakers[backend];
+    const young = after.speakers[backend] ?? { routers: [] };
+    routesOf(old, young, peers);
+    const known = neighborsOf(old);
+    const next = neighborsOf(young);
+    for (const one of [...known.values(), ...next.values()]) names.set(one.key, one.name);
+    for (const one of known.values()) {
+      const now = next.get(one.key);
+      if (now === undefined || classify(one, now).effect === "hard") resets.push(one.name);
+    }
+  }
+  return {
+    peers: [...peers]
+      .map(([key, { add, change, remove }]) => ({
+        peer: names.get(key) ?? key,
+        add: add.toSorted(comparePrefixes),
+        change: change.toSorted(comparePrefixes),
+        remove: remove.toSorted(comparePrefixes),
+      }))
+      .toSorted((a, b) => (a.peer < b.peer ? -1 : 1)),
+    resets: resets.toSorted(),
+    quarantined: [...after.quarantined]
+      .map(([resource, { rule, reason }]) => ({ resource, rule, reason }))
+      .toSorted((a, b) => (a.resource < b.resource ? -1 : 1)),
+    notCarried: [...after.notCarried],
+    warnings: [...after.warnings]
+      .flatMap(([resource, reasons]) => reasons.map((reason) => ({ resource, reason })))
+      .toSorted((a, b) => (a.resource < b.resource ? -1 : 1)),
+  };
+}
+
+function routesOf(
+  old: SpeakerIntent | undefined,
+  young: SpeakerIntent,
+  peers: Map<NeighborKey, Lists>,
+): void {
+  const before = new Map(old?.routers.map((router) => [router.key, router]));
+  for (const { router, prefix, route } of routeChanges(old, young)) {
+    const was = told(before.get(router.key)?.routes.get(prefix)?.exports ?? []);
+    const now = told(route?.exports ?? []);
+    for (const key of new Set([...was.keys(), ...now.keys()])) {
+      const lists = peers.get(key) ?? { add: [], change: [], remove: [] };
+      peers.set(key, lists);
+      if (!now.has(key)) lists.remove.push(prefix);
+      else if (!was.has(key)) lists.add.push(prefix);
+      else if (was.get(key) !== now.get(key)) lists.change.push(prefix);
+    }
+  }
+}
+
+const told = (exports: readonly Export[]): ReadonlyMap<NeighborKey, string> =>
+  new Map(
+    exports.flatMap(({ to, attributes }) => {
+      const text = JSON.stringify(attributes);
+      return to.map((key) => [key, text] as const);
+    }),
+  );
