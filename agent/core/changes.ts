@@ -15,7 +15,7 @@ import type { ApplyRequest } from "../api/core.ts";
 import { heldResource } from "../decide/ownership.ts";
 import type { Change, Command, Decision, Document, Refusal } from "../decide/decide.ts";
 import { type ManifestRead, readManifests } from "../manifests/read.ts";
-import type { Secrets } from "../secrets/secrets.ts";
+import type { SecretBatch } from "../secrets/secrets.ts";
 
 export type ReadRequest = {
   readonly documents: readonly Document[];
@@ -26,7 +26,7 @@ export type ReadRequest = {
 /** All files of a request. Complaints of severity `error` refuse it, unless it keeps going. */
 export function readRequest(
   request: Pick<ApplyRequest, "files" | "owner" | "lenient">,
-  secrets: Pick<Secrets, "seal">,
+  secrets: Pick<SecretBatch, "seal">,
 ): ReadRequest {
   const reads = request.files.map(({ name, text }) =>
     readManifests(text, name, { seal: secrets.seal, lenient: request.lenient }),

@@ -5,7 +5,7 @@
  * changes.ts (apply and delete), the views beside this file.
  */
 import type { SpeakerBackend } from "../../backends/backend.ts";
-import type { Actor } from "../../events/envelope.ts";
+import type { Actor, Source } from "../../events/envelope.ts";
 import { type NeighborKey, resourceKey, type ResourceKey } from "../../events/ids.ts";
 import { envelopeJson, rfc3339 } from "../../events/log/export.ts";
 import { type EventLog, LogError } from "../../events/log/log.ts";
@@ -30,7 +30,7 @@ import type { Planned } from "../pipeline/reconcile.ts";
 import type { Plan } from "../plan/plan.ts";
 import { preview } from "../plan/preview.ts";
 import { why } from "../plan/why.ts";
-import type { Secrets } from "../secrets/secrets.ts";
+import type { SecretBatch, Secrets } from "../secrets/secrets.ts";
 import {
   answerOf,
   applyCommand,
@@ -69,6 +69,7 @@ export type CoreParts = {
   ) => Promise<{ readonly confirmed: readonly string[]; readonly seq: number | null }>;
   readonly doctor: () => Promise<DoctorJson>;
   readonly ready: () => boolean;
+  readonly logFile: string;
   readonly now: () => Pick<Now, "state" | "notRecording">;
   readonly wallOf: WallOf;
 };
@@ -78,17 +79,22 @@ export function createCore(parts: CoreParts): Core {
   const seqOf: SeqOf = (fact) => log.seqOf(fact) ?? null;
   const sessions = () => new Map(parts.backend.sessions().map((one) => [one.neighbor, one]));
   const peers = () => peerViews(planned().plan, sessions(), parts.wallOf);
-  const change = (read: ReadRequest, command: Command, options: ChangeOptions, caller: Caller) =>
-    changed(parts, read, command, options, caller);
+  const change = (
+    read: ReadRequest,
+    command: Command,
+    options: ChangeOptions,
+    caller: Caller,
+    batch = parts.secrets.batch(),
+  ) => changed(parts, read, command, options, caller, batch);
 
   return {
     async apply(request, caller) {
-      const read = readRequest(request, parts.secrets);
+      const batch = parts.secrets.batch();
+      const read = readRequest(request, batch);
       if (hasErrors(read.complaints) && !request.keepGoing) {
-        parts.secrets.discard();
         return refusedAnswer(read, request.dryRun);
       }
-      return change(read, applyCommand(request, read), request, caller);
+      return change(read, applyCommand(request, read), request, caller, batch);
     },
 
     async delete(request, caller) {
@@ -99,8 +105,7 @@ export function createCore(parts: CoreParts): Core {
     },
 
     async plan(request) {
-      const read = readRequest(request, parts.secrets);
-      parts.secrets.discard();
+      const read = readRequest(request, parts.secrets.batch());
       const refused = hasErrors(read.complaints) && !request.keepGoing;
       const command = applyCommand({ ...request, ...previewOptions }, read);
       const decision = commands.preview(command);
@@ -162,6 +167,8 @@ export function createCore(parts: CoreParts): Core {
       else for (const fact of newest(facts, last)) yield envelopeJson(fact) as EnvelopeJson;
     },
 
+    head: () => log.head().seq,
+    logFile: () => parts.logFile,
     followLog: (listener) => log.follow(() => listener(log.head().seq)),
 
     statusAt(moment) {
@@ -188,19 +195,18 @@ async function changed(
   command: Command,
   options: ChangeOptions,
   caller: Caller,
+  batch: SecretBatch,
 ): Promise<ApplyAnswer> {
   if (options.dryRun) {
-    parts.secrets.discard();
     return answerOf(parts.commands.preview(command), read, new Map(), true);
   }
   const source = sourceOf(caller.source, options.idempotencyKey);
   const repeated = source.position === undefined ? undefined : parts.log.find(source);
   if (repeated !== undefined) {
-    parts.secrets.discard();
     const decision = parts.commands.preview(command);
     return { ...answerOf(decision, read, new Map(), false), outcome: "unchanged", seq: repeated };
   }
-  const answer = await submitted(parts, command, caller.actor, source);
+  const answer = await submitted(parts, command, caller.actor, source, batch);
   if (options.wait && !(await parts.onTheWire())) {
     throw new CoreError(
       "WIRE_TIMEOUT",
@@ -214,10 +220,11 @@ async function submitted(
   parts: CoreParts,
   command: Command,
   actor: Actor,
-  source: { readonly name: string; readonly position?: string },
+  source: Source,
+  batch: SecretBatch,
 ): Promise<Answer> {
   try {
-    return await parts.commands.submit(command, actor, source, () => parts.secrets.flush());
+    return await parts.commands.submit(command, actor, source, () => batch.flush());
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     throw new CoreError("NOT_RECORDED", `nothing changed: ${error.message}`, { cause: error });
@@ -237,8 +244,7 @@ function deletedKeys(
     owner: request.owner,
     lenient: true,
   };
-  const read = readRequest(asApply, parts.secrets);
-  parts.secrets.discard();
+  const read = readRequest(asApply, parts.secrets.batch());
   const keys = read.documents.map(({ resource: { type, metadata } }) =>
     keyOfType(type, metadata.namespace, metadata.name),
   );

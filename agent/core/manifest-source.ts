@@ -7,12 +7,14 @@
 import type { Logger } from "../../backends/clock.ts";
 import type { Owner } from "../../events/resources/resource.ts";
 import type { Document } from "../decide/decide.ts";
-import type { DirectorySnapshot } from "../feeds/manifests-dir.ts";
+import type { Snapshot } from "../feeds/manifests-dir.ts";
 import { type Complaint, complaintText } from "../manifests/complaint.ts";
 import { readManifests } from "../manifests/read.ts";
 import type { Commands } from "../pipeline/commands.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { documentsOf } from "./changes.ts";
+
+type ContentSnapshot = Extract<Snapshot, { readonly type: "content" }>;
 
 export type SourceState = {
   readonly root: Owner;
@@ -22,7 +24,7 @@ export type SourceState = {
 
 export type ManifestSource = {
   /** Resolves when the snapshot's change is recorded, or refused with its complaints told. */
-  take(snapshot: DirectorySnapshot): Promise<void>;
+  take(snapshot: Snapshot): Promise<void>;
   /** Syncs the last snapshot again although it deletes much: the operator said so. Resolves with the newest seq, if any. */
   confirm(): Promise<number | null>;
   state(): SourceState;
@@ -36,17 +38,17 @@ type Parts = {
 };
 
 export function createManifestSource({ root, commands, secrets, logger }: Parts): ManifestSource {
-  let last: DirectorySnapshot | undefined;
+  let last: ContentSnapshot | undefined;
+  let unreadable: string | undefined;
   let complaints: readonly Complaint[] = [];
 
-  const sync = async (snapshot: DirectorySnapshot, confirmed: boolean): Promise<number | null> => {
+  const sync = async (snapshot: ContentSnapshot, confirmed: boolean): Promise<number | null> => {
     const documents: Document[] = [];
-    const unreadable: Owner[] = snapshot.problems.flatMap(({ path }) =>
-      path === undefined ? [] : [ownerOf(path)],
-    );
+    const unreadable: Owner[] = snapshot.problems.map(({ path }) => ownerOf(path));
+    const batch = secrets.batch();
     const found: Complaint[] = [];
     for (const { path, text } of snapshot.files) {
-      const read = readManifests(text, path, { seal: secrets.seal });
+      const read = readManifests(text, path, { seal: batch.seal });
       found.push(...read.complaints);
       if (read.complaints.length > 0) unreadable.push(ownerOf(path));
       else documents.push(...documentsOf(read, ownerOf(path)));
@@ -56,7 +58,7 @@ export function createManifestSource({ root, commands, secrets, logger }: Parts)
       { type: "sync", root, documents, unreadable, confirmed },
       { type: "agent" },
       { name: root },
-      () => secrets.flush(),
+      () => batch.flush(),
     );
     for (const { message, document } of decision.refusals) {
       logger.warn({ file: document?.file, line: document?.line }, message);
@@ -76,16 +78,24 @@ export function createManifestSource({ root, commands, secrets, logger }: Parts)
 
   return {
     async take(snapshot) {
+      if (snapshot.type === "unreadable") {
+        unreadable = snapshot.reason;
+        logger.warn({ source: root }, snapshot.reason);
+        return;
+      }
+      unreadable = undefined;
       last = snapshot;
-      for (const { reason } of snapshot.problems) logger.warn({ source: root }, reason);
-      if (snapshot.problems.some(({ path }) => path === undefined)) return;
+      for (const { path, reason } of snapshot.problems) logger.warn({ file: path }, reason);
       await sync(snapshot, false);
     },
     confirm: async () => (last === undefined ? null : sync(last, true)),
     state: () => ({
       root,
       complaints,
-      problems: (last?.problems ?? []).map(({ reason }) => reason),
+      problems:
+        unreadable === undefined
+          ? (last?.problems ?? []).map(({ path, reason }) => `${path}: ${reason}`)
+          : [unreadable],
     }),
   };
 }

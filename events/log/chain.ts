@@ -114,9 +114,8 @@ const wrong = (reason: string): Checked => ({ ok: false, reason });
 /** Whether the row belongs at `seq` behind a row whose hash is `previous`. */
 export function checkRow(row: Row, seq: number, previous: string): Checked {
   if (row.seq !== seq) return wrong(`row is missing; the next one is ${row.seq}`);
-  if (!row.header.startsWith(headerStart(seq))) return wrong("header belongs to another seq");
-  if (!row.header.startsWith(`"id":"${row.id}",`, headerStart(seq).length)) {
-    return wrong("id column is not the header's");
+  if (!row.header.startsWith(`${headerStart(seq)}"id":"${row.id}",`)) {
+    return wrong("header belongs to another seq or id");
   }
   if (row.body !== null && bodyDigest(row.body) !== row.bodyDigest) {
     return wrong("body does not match its digest");

@@ -119,10 +119,60 @@ function identityOf(database: Database, file: string, host: string): Store["iden
   return identity;
 }
 
+type Inserter = {
+  add(seq: number, header: string, digest: string, hash: string, fact: Encoded): void;
+  /** Writes what was added since; nothing is in the file before. */
+  flush(): void;
+};
+
+/** Rows in one statement: eight take three quarters of the time of eight statements, and more gain nothing [measured]. */
+const ROWS_A_STATEMENT = 8;
+const PLACES = "(?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const COLUMN_COUNT = 9;
+const DIGEST_OCTETS = 32;
+
+/** One array and its digest buffers serve every statement: SQLite copies what it is given. */
+function inserterOf(database: Database): Inserter {
+  const into =
+    "INSERT INTO event (seq, id, header, body, body_digest, hash, source, position, erases) VALUES ";
+  const one = database.prepare(into + PLACES);
+  const many = database.prepare(into + Array(ROWS_A_STATEMENT).fill(PLACES).join(", "));
+  const values: unknown[] = Array(ROWS_A_STATEMENT * COLUMN_COUNT).fill(null);
+  const octets = Array.from({ length: 2 * ROWS_A_STATEMENT }, () => Buffer.alloc(DIGEST_OCTETS));
+  let rows = 0;
+  const digestAt = (place: number, hex: string): Buffer => {
+    const buffer = octets[place] ?? Buffer.alloc(DIGEST_OCTETS);
+    buffer.write(hex, "hex");
+    return buffer;
+  };
+  return {
+    add: (seq, header, digest, hash, fact) => {
+      const at = rows * COLUMN_COUNT;
+      values[at] = seq;
+      values[at + 1] = idOf(fact.header);
+      values[at + 2] = header;
+      values[at + 3] = fact.body;
+      values[at + 4] = digestAt(2 * rows, digest);
+      values[at + 5] = digestAt(2 * rows + 1, hash);
+      values[at + 6] = fact.key?.[0] ?? null;
+      values[at + 7] = fact.key?.[1] ?? null;
+      values[at + 8] = fact.erases ?? null;
+      rows += 1;
+      if (rows < ROWS_A_STATEMENT) return;
+      many.run(values);
+      rows = 0;
+    },
+    flush: () => {
+      for (let row = 0; row < rows; row += 1) {
+        one.run(values.slice(row * COLUMN_COUNT, (row + 1) * COLUMN_COUNT));
+      }
+      rows = 0;
+    },
+  };
+}
+
 function storeOf(database: Database, identity: Store["identity"]): Store {
-  const insert = database.prepare(
-    "INSERT INTO event (seq, id, header, body, body_digest, hash, source, position, erases) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-  );
+  const insert = inserterOf(database);
   const erase = database.prepare<[number]>("UPDATE event SET body = NULL WHERE seq = ?");
   const seqOfKey = database
     .prepare<[string, string], number>("SELECT seq FROM event WHERE source = ? AND position = ?")
@@ -139,31 +189,25 @@ function storeOf(database: Database, identity: Store["identity"]): Store {
     .raw();
   const [seq, hash] = newest.get() ?? [0, GENESIS];
   let head: Head = { seq, hash };
-  const digestOctets = Buffer.alloc(32);
-  const hashOctets = Buffer.alloc(32);
 
-  function put(fact: Encoded, at: Head): Head {
-    const next = at.seq + 1;
-    const header = headerStart(next) + fact.header;
-    const digest = bodyDigest(fact.body);
-    const linked = chainHash(at.hash, header, digest);
-    digestOctets.write(digest, "hex");
-    hashOctets.write(linked, "hex");
-    const [source, position] = fact.key ?? [null, null];
-    const erases = fact.erases ?? null;
-    insert.run(
-      next,
-      idOf(fact.header),
-      header,
-      fact.body,
-      digestOctets,
-      hashOctets,
-      source,
-      position,
-      erases,
-    );
-    if (fact.erases !== undefined) erase.run(fact.erases);
-    return { seq: next, hash: linked };
+  /** Rows of the batch behind `at`. */
+  function put(
+    batch: readonly Encoded[],
+    at: Head,
+  ): { readonly head: Head; readonly hashes: string } {
+    let { seq: last, hash: linked } = at;
+    let hashes = "";
+    for (const fact of batch) {
+      last += 1;
+      const header = headerStart(last) + fact.header;
+      const digest = bodyDigest(fact.body);
+      linked = chainHash(linked, header, digest);
+      hashes += linked;
+      insert.add(last, header, digest, linked, fact);
+    }
+    insert.flush();
+    for (const { erases } of batch) if (erases !== undefined) erase.run(erases);
+    return { head: { seq: last, hash: linked }, hashes };
   }
 
   /** Answered without writing: a duplicate, a refusal; undefined where the batch can be put. */
@@ -195,12 +239,9 @@ function storeOf(database: Database, identity: Store["identity"]): Store {
         const refused = refusal(batch);
         if (refused === undefined) {
           const firstSeq = at.seq + 1;
-          let hashes = "";
-          for (const fact of batch) {
-            at = put(fact, at);
-            hashes += at.hash;
-          }
-          outcomes.push({ type: "recorded", firstSeq, hashes });
+          const done = put(batch, at);
+          at = done.head;
+          outcomes.push({ type: "recorded", firstSeq, hashes: done.hashes });
         } else outcomes.push(refused);
       }
       database.exec("COMMIT");
