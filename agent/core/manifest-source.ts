@@ -4,10 +4,14 @@
  * A file that can't be read or has a mistake keeps what it owned; a directory that can't be read keeps everything. Complaints
  * go to the log lines and to `status`, once for each content. Reads next: agent/feeds/manifests-dir.ts, agent/decide/decide.ts.
  */
-import type { Logger } from "../../backends/clock.ts";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Clock, Logger } from "../../backends/clock.ts";
+import { LogError } from "../../events/log/log.ts";
 import type { Owner } from "../../events/resources/resource.ts";
 import type { Document } from "../decide/decide.ts";
-import type { Snapshot } from "../feeds/manifests-dir.ts";
+import type { AgentConfig } from "../config-schema.ts";
+import { type Snapshot, watchManifests } from "../feeds/manifests-dir.ts";
 import { type Complaint, complaintText } from "../manifests/complaint.ts";
 import { readManifests } from "../manifests/read.ts";
 import type { Commands } from "../pipeline/commands.ts";
@@ -97,6 +101,46 @@ export function createManifestSource({ root, commands, secrets, logger }: Parts)
           ? (last?.problems ?? []).map(({ path, reason }) => `${path}: ${reason}`)
           : [unreadable],
     }),
+  };
+}
+
+export type ManifestSources = {
+  confirm(root: Owner): Promise<void>;
+  states(): readonly SourceState[];
+  stop(): void;
+};
+
+/** Resolves when the manifests that are there now are recorded, or refused and told. */
+export async function followManifests(
+  { manifests }: Pick<AgentConfig, "manifests">,
+  parts: Omit<Parts, "root"> & { readonly clock: Clock },
+): Promise<ManifestSources> {
+  const none: ManifestSources = { confirm: async () => {}, states: () => [], stop: () => {} };
+  if (manifests.isDefault && !existsSync(manifests.path)) return none;
+  const root = ownerOf(resolve(manifests.path));
+  const source = createManifestSource({ ...parts, root });
+  let turn = Promise.resolve();
+  const directory = watchManifests({
+    path: manifests.path,
+    clock: parts.clock,
+    onSnapshot: (snapshot) => {
+      // One after the other: a later snapshot must never be overtaken by an earlier one.
+      turn = turn
+        .then(() => source.take(snapshot))
+        .catch((error: unknown) => {
+          if (!(error instanceof LogError)) throw error;
+          parts.logger.error({ code: error.code }, `manifests are not applied: ${error.message}`);
+        });
+    },
+  });
+  await directory.rescan();
+  await turn;
+  return {
+    confirm: async (owner) => {
+      if (owner === root) await source.confirm();
+    },
+    states: () => [source.state()],
+    stop: directory.stop,
   };
 }
 

@@ -36,6 +36,8 @@ export type Commands = {
     source: Source,
     before?: () => Promise<void>,
   ): Promise<Answer>;
+  /** Ids of what took effect since the last call, the newest CAUSES_MAX of them: why the next apply happens. */
+  takeCauses(): readonly EventId[];
   /** An observation that the plan reads: in effect at once, recorded when the disk allows. */
   observe(command: Extract<Command, { type: "observe-host" | "observe-endpoint" }>): void;
 };
@@ -50,6 +52,8 @@ type Waiting = {
 
 /** Facts in one group: bounds what one transaction holds and what a failure discards. */
 const GROUP_FACTS_MAX = 20_000;
+/** An apply that follows a change of 100,000 Services names the last of its causes; they name the change. */
+const CAUSES_MAX = 64;
 
 export function createCommands(
   initial: DesiredState,
@@ -63,7 +67,10 @@ export function createCommands(
   let waiting: Waiting[] = [];
   let flying: readonly Waiting[] = [];
 
+  let causes: EventId[] = [];
+
   const foldLive = (facts: readonly Fact[]): void => {
+    causes = [...causes, ...facts.map(({ id }) => id)].slice(-CAUSES_MAX);
     live.next(facts.reduce((state, { event, id }) => applyDesired(state, event, id), live.value));
   };
 
@@ -120,6 +127,11 @@ export function createCommands(
   return {
     desired$: live.asObservable(),
     current: () => live.value,
+    takeCauses: () => {
+      const taken = causes;
+      causes = [];
+      return taken;
+    },
     preview: (command) => decide(head, command, previewIds()),
     submit: (command, actor, source, before) =>
       new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@
  *
  * After a failure the next fact that gets through is followed by `recording-interrupted`, so that a gap never stays silent.
  */
-import type { Fact, Instant } from "../../events/envelope.ts";
+import type { Actor, Fact, Instant } from "../../events/envelope.ts";
 import type { Event } from "../../events/event.ts";
 import type { EventId } from "../../events/ids.ts";
 import { type EventLog, LogError } from "../../events/log/log.ts";
@@ -20,6 +20,10 @@ export type Recorder = {
   record(event: Event, subject: string, cause?: readonly EventId[]): Fact;
   /** As record(), for facts that were born elsewhere. */
   keep(facts: readonly Fact[]): void;
+  /** Resolves after the commit; rejects with LogError. For what somebody waits for. */
+  recordNow(event: Event, subject: string, actor: Actor): Promise<void>;
+  /** Resolves when nothing waits for the disk any more. */
+  idle(): Promise<void>;
   /** undefined where every fact is recorded. */
   notRecording(): NotRecording | undefined;
 };
@@ -27,8 +31,10 @@ export type Recorder = {
 export function createRecorder(log: EventLog, pen: Pen): Recorder {
   let since: Instant | undefined;
 
+  let last: Promise<unknown> = Promise.resolve();
+
   const append = (facts: readonly Fact[]): void => {
-    log.append(facts).then(
+    last = log.append(facts).then(
       () => tellOfGap(),
       (error: unknown) => {
         if (!(error instanceof LogError)) throw error;
@@ -51,6 +57,13 @@ export function createRecorder(log: EventLog, pen: Pen): Recorder {
       return fact;
     },
     keep: append,
+    async recordNow(event, subject, actor) {
+      const fact = pen.own(event, subject);
+      await log.append([
+        { ...fact, actor, source: { name: actor.type === "user" ? "api" : "agent" } },
+      ]);
+    },
+    idle: async () => void (await last),
     notRecording() {
       const interruption = log.interruption();
       if (interruption === undefined || since === undefined) return undefined;

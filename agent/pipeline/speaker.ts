@@ -33,11 +33,8 @@ export type SpeakerParts = {
 };
 
 export type Speaker = {
-  /** Plans handed to the backend so far, and of them those that it took. */
-  readonly progress: () => {
-    readonly planned: SpeakerIntent | undefined;
-    readonly applied: SpeakerIntent | undefined;
-  };
+  /** Whether the backend has taken everything that is planned. */
+  readonly settled: () => boolean;
   stop(): void;
 };
 
@@ -108,7 +105,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
       .subscribe({ next: onOutcome, error: parts.onBug }),
   ];
   return {
-    progress: () => ({ planned, applied: taken }),
+    settled: () => planned === taken,
     stop: () => {
       for (const subscription of subscriptions) subscription.unsubscribe();
     },

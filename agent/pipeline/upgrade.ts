@@ -23,6 +23,8 @@ export type Unexplained = {
   readonly resets: readonly NeighborKey[];
 };
 
+export const explained: Unexplained = { withdrawals: [], resets: [] };
+
 export const nothingUnexplained = ({ withdrawals, resets }: Unexplained): boolean =>
   withdrawals.length + resets.length === 0;
 

@@ -61,6 +61,8 @@ export type Snapshot = {
 export type Interruption = { readonly lost: number; readonly reason: string };
 
 export interface EventLog {
+  /** Path of the database. */
+  readonly file: string;
   /**
    * Records the facts in one transaction, several waiting batches in one commit. Resolves after the commit (fsync).
    * Rejects with LogError NOT_RECORDED, after which nothing of the batch is in the log and later batches are tried anew.

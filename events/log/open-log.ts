@@ -197,6 +197,7 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
   });
 
   return {
+    file: place.database,
     append,
     head: () => head,
     read: (filter) => reader.read(filter),

@@ -161,17 +161,12 @@ function one(
     if (error !== undefined) return optionalAttributeError(scan.bytes.subarray(at, end));
   }
   if (code === ATTRIBUTE.as4Path || code === ATTRIBUTE.as4Aggregator) scan.mustRebuild = true;
-  const wrong =
-    valueFault(code, scan.bytes, start, end, scan.session) ?? flagsFault(flags, code);
-  if (wrong !== undefined) drop(scan, at, strictest(wrong, flagsFault(flags, code)));
+  const wrong = valueFault(code, scan.bytes, start, end, scan.session);
+  // RFC 7606 §3(h): of two faults the one that is handled more strictly counts.
+  const worst = wrong?.action === "treat-as-withdraw" ? wrong : (flagsFault(flags, code) ?? wrong);
+  if (worst !== undefined) drop(scan, at, worst);
   return undefined;
 }
-
-/** RFC 7606 §3(h): of several faults the strictest handling counts. What RFC 7606 §7.5 ignores is not judged by its flags. */
-const strictest = (value: AttributeFault, flags: AttributeFault | undefined): AttributeFault =>
-  value.action === "treat-as-withdraw" || flags === undefined || value.clause.startsWith("RFC 7606 §7.5")
-    ? value
-    : flags;
 
 function multiprotocol(scan: Scan, code: number, start: number, end: number): true | undefined {
   const { bytes, session } = scan;

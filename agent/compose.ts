@@ -1,0 +1,271 @@
+/**
+ * The object graph of the running agent: the only file that may import everything.
+ *
+ * Order of a start: open the log and fold all of it, state the host's facts, read the manifests, plan, compare with what the
+ * last version told, and only then apply. Nothing is withdrawn because something was not read yet.
+ * Reads next: book.ts (the log and its fold), pipeline/commands.ts, pipeline/speaker.ts, core/core.ts.
+ */
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { BehaviorSubject } from "rxjs";
+import type { RestartContext, SpeakerBackend } from "../backends/backend.ts";
+import { type Logger, systemClock } from "../backends/clock.ts";
+import { peerCredentials } from "../backends/native/io/libc.ts";
+import { createNativeBackend } from "../backends/native/native-backend.ts";
+import { rfc3339 } from "../events/log/export.ts";
+import { type Api, serveApi } from "./api/server.ts";
+import { type Book, openBook } from "./book.ts";
+import { loadConfig } from "./config.ts";
+import { type AgentConfig, type AgentOptions, hostFacts } from "./config-schema.ts";
+import { confirmer } from "./core/confirm.ts";
+import { createCore } from "./core/core.ts";
+import { findings } from "./core/findings.ts";
+import { doctorReport } from "./core/doctor.ts";
+import { followManifests } from "./core/manifest-source.ts";
+import { createProbe } from "./health/probe.ts";
+import { readListeners } from "./health/proc-net.ts";
+import { createHealth } from "./health/runner.ts";
+import { programVersion } from "./identity.ts";
+import { createLogger } from "./logger.ts";
+import { createCommands } from "./pipeline/commands.ts";
+import { type Planned, planning } from "./pipeline/reconcile.ts";
+import { createRecorder } from "./pipeline/recorder.ts";
+import { startSpeaker } from "./pipeline/speaker.ts";
+import {
+  explained,
+  nothingUnexplained,
+  type Unexplained,
+  unexplained,
+} from "./pipeline/upgrade.ts";
+import { plan, replan } from "./plan/plan.ts";
+import { openSecrets } from "./secrets/secrets.ts";
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** Runs until SIGTERM or SIGINT. Rejects where the start fails: nothing was applied then. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const config = loadConfig(options);
+  const logger = createLogger(config.log.level);
+  const program = programVersion();
+  const book = await openBook(config.stateDirectory, program, logger);
+  const { log, pen, before } = book;
+  const recorder = createRecorder(log, pen);
+  const secrets = openSecrets(config.stateDirectory);
+  recorder.record(
+    {
+      type: "agent-started",
+      run: book.run,
+      program,
+      pid: process.pid,
+      backend: config.backend,
+      boot: book.boot,
+    },
+    "agent",
+  );
+  const commands = createCommands(before.desired, log, pen, recorder);
+  const facts = hostFacts(config, hostname());
+  if (JSON.stringify(before.desired.host?.facts) !== JSON.stringify(facts)) {
+    commands.observe({ type: "observe-host", facts });
+  }
+
+  const backend = openBackend(config, logger, secrets.reveal, restartContext(book));
+  const planOptions = { backend: backend.name, capabilities: backend.capabilities };
+  const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
+  const health = createHealth({
+    clock: systemClock,
+    readListeners: readListeners(),
+    probe: createProbe(config.checks),
+    recorded: before.run?.boot === book.boot ? "trusted" : "stale",
+    onChange: (service, healthy, reason) => {
+      // Not from inside update(): a change of health is a change of desired state, which calls update() again.
+      queueMicrotask(() =>
+        commands.observe({ type: "observe-endpoint", service, healthy, reason }),
+      );
+    },
+  });
+  health.update(commands.current());
+  await Promise.resolve();
+
+  let held: Unexplained = explained;
+  const wire = before.wires[backend.name];
+  const then = before.desiredAtApply[backend.name];
+  if (wire !== undefined && then !== undefined && wire.program !== program) {
+    const found = unexplained(
+      plan(then, planOptions).speakers[backend.name] ?? { routers: [] },
+      wire,
+    );
+    if (!nothingUnexplained(found)) {
+      const hold = config.upgrade.onChangedPlan === "hold";
+      if (hold) held = found;
+      recorder.record(
+        {
+          type: "plan-changed-by-version",
+          from: wire.program,
+          to: program,
+          withdrawals: found.withdrawals,
+          resets: found.resets,
+          held: hold,
+        },
+        "agent",
+      );
+    }
+  }
+
+  const first: Planned = {
+    desired: commands.current(),
+    plan: plan(commands.current(), planOptions),
+  };
+  const planned$ = new BehaviorSubject(first);
+  const planning$ = commands.desired$
+    .pipe(planning(first, (old, desired) => replan(old, desired, planOptions)))
+    .subscribe(planned$);
+  const onBug = (error: unknown): void => {
+    setImmediate(() => {
+      throw error;
+    });
+  };
+  const speaker = startSpeaker({
+    backend,
+    program,
+    planned$,
+    recorder,
+    recorded: book.state,
+    causes: commands.takeCauses,
+    held: () => held,
+    sha256,
+    pause: (attempt) =>
+      new Promise((resolve) => {
+        systemClock.after(Math.min(30_000, 100 * 2 ** attempt), resolve);
+      }),
+    onBug,
+  });
+  const watchingHealth = commands.desired$.subscribe((desired) => health.update(desired));
+
+  let stopping = false;
+  const wallStart = BigInt(Date.now()) * 1_000_000n;
+  const monotonicStart = systemClock.monotonicMillis();
+  const core = createCore({
+    log,
+    commands,
+    secrets,
+    backend,
+    recorded: book.state,
+    planned: () => planned$.value,
+    replan: (old, desired) => replan(old, desired, planOptions),
+    onTheWire: () => onTheWire(speaker.settled),
+    confirm: confirmer({
+      recorder,
+      log,
+      state: book.state,
+      sources,
+      release: () => {
+        held = explained;
+        planned$.next({ ...planned$.value });
+      },
+    }),
+    doctor: async () =>
+      doctorReport(
+        findings({
+          config,
+          program,
+          backend,
+          core,
+          recorder,
+          sources,
+          secrets,
+          planned: () => planned$.value,
+        }),
+      ),
+    ready: () => true,
+    logFile: log.file,
+    now: () => {
+      const lost = recorder.notRecording();
+      const waits = !nothingUnexplained(held) || Object.keys(book.state().suspected).length > 0;
+      return {
+        state: stopping ? "stopping" : waits ? "held" : lost === undefined ? "running" : "degraded",
+        notRecording:
+          lost === undefined
+            ? null
+            : { since: rfc3339(lost.since.wall), reason: lost.reason, lost: lost.lost },
+      };
+    },
+    wallOf: (millis) => wallStart + BigInt(Math.round((millis - monotonicStart) * 1e6)),
+  });
+  const api: Api = await serveApi({
+    core,
+    socketPath: config.socket,
+    version: program,
+    credentials: peerCredentials,
+    logger,
+    onBug,
+  });
+  const snapshots = setInterval(() => void book.snapshot("due"), SNAPSHOT_LOOK_MILLIS);
+  process.stdout.write(`ready ${api.socketPath}\n`);
+
+  const signal = await stopSignal();
+  logger.info({ signal }, "stopping");
+  stopping = true;
+  clearInterval(snapshots);
+  sources.stop();
+  health.stop();
+  watchingHealth.unsubscribe();
+  planning$.unsubscribe();
+  speaker.stop();
+  await api.close();
+  await backend.close("final");
+  recorder.record({ type: "agent-stopped", mode: "final" }, "agent");
+  await recorder.idle();
+  await book.snapshot("now");
+  await book.close();
+}
+
+const SNAPSHOT_LOOK_MILLIS = 10_000;
+
+function openBackend(
+  config: AgentConfig,
+  logger: Logger,
+  reveal: Parameters<typeof createNativeBackend>[0]["reveal"],
+  restart: RestartContext,
+): SpeakerBackend {
+  if (config.backend !== "native") {
+    throw new Error(`backend ${config.backend} is not in this version: use --backend native`);
+  }
+  return createNativeBackend({
+    clock: systemClock,
+    logger,
+    reveal,
+    restart,
+    listen: config.listen,
+  });
+}
+
+/** RFC 4724 §4.1: a speaker that ran before has restarted; within one boot of the kernel forwarding went on. */
+const restartContext = ({ before, boot }: Book): RestartContext => ({
+  restarting:
+    before.run !== undefined &&
+    [...before.sessions.values()].some(({ state }) => state === "Established"),
+  forwardingPreserved: before.run?.boot === boot,
+});
+
+/** Longer than an apply takes on a busy host; a speaker that needs more has trouble that `status` tells. */
+const WIRE_TIMEOUT_MILLIS = 10_000;
+
+async function onTheWire(settled: () => boolean): Promise<boolean> {
+  const end = systemClock.monotonicMillis() + WIRE_TIMEOUT_MILLIS;
+  while (systemClock.monotonicMillis() < end) {
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+    if (settled()) return true;
+    await new Promise<void>((resolve) => {
+      systemClock.after(1, resolve);
+    });
+  }
+  return false;
+}
+
+const stopSignal = (): Promise<string> =>
+  new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const)
+      process.once(signal, () => resolve(signal));
+  });

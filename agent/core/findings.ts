@@ -1,0 +1,51 @@
+/**
+ * Gathers what `rutter doctor` judges (doctor.ts) from the running agent and its host. Changes nothing.
+ */
+import { statfsSync } from "node:fs";
+import type { SpeakerBackend } from "../../backends/backend.ts";
+import type { Core } from "../api/core.ts";
+import type { AgentConfig } from "../config-schema.ts";
+import { complaintText } from "../manifests/complaint.ts";
+import type { Planned } from "../pipeline/reconcile.ts";
+import type { Recorder } from "../pipeline/recorder.ts";
+import type { Secrets } from "../secrets/secrets.ts";
+import type { Findings } from "./doctor.ts";
+import type { ManifestSources } from "./manifest-source.ts";
+
+type Parts = {
+  readonly config: AgentConfig;
+  readonly program: string;
+  readonly backend: SpeakerBackend & { readonly listenProblem?: () => string | undefined };
+  readonly core: Pick<Core, "peers" | "status">;
+  readonly recorder: Recorder;
+  readonly sources: ManifestSources;
+  readonly secrets: Secrets;
+  readonly planned: () => Planned;
+};
+
+export function findings(parts: Parts): Findings {
+  const { config, program, backend, core, recorder, sources, secrets, planned } = parts;
+  const { bavail, bsize } = statfsSync(config.stateDirectory, { bigint: true });
+  const neighbors = Object.values(planned().plan.speakers)
+    .flatMap((speaker) => speaker?.routers ?? [])
+    .flatMap((router) => router.neighbors);
+  return {
+    program,
+    nodeVersion: process.version,
+    capabilities: backend.capabilities,
+    listenProblem: backend.listenProblem?.(),
+    peers: core.peers(),
+    quarantined: core.status().quarantined,
+    sourceComplaints: sources
+      .states()
+      .flatMap(({ complaints, problems }) => [...complaints.map(complaintText), ...problems]),
+    missingSecrets: neighbors.flatMap(({ authentication }) =>
+      authentication !== undefined && secrets.reveal(authentication.secret) === undefined
+        ? [authentication.secret.name]
+        : [],
+    ),
+    notRecording: recorder.notRecording()?.reason,
+    freeOctets: bavail * bsize,
+    stateDirectory: config.stateDirectory,
+  };
+}
