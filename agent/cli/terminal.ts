@@ -34,7 +34,7 @@ const LAST_COLUMN = 20;
 export function table(heading: Row, rows: readonly Row[], width?: number): string {
   const all = [heading, ...rows.map((row) => row.map((cell) => (cell === "" ? "-" : safe(cell))))];
   const widths = heading.map((_, column) =>
-    Math.max(...all.map((row) => (row[column] ?? "").length)),
+    all.reduce((widest, row) => Math.max(widest, (row[column] ?? "").length), 0),
   );
   const lines = all.map((row) => {
     const cells = row.map((cell, column) => cell.padEnd((widths[column] ?? 0) + GAP));

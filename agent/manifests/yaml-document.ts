@@ -185,7 +185,7 @@ class Walk {
       );
       return null;
     }
-    return true ? target.value : null;
+    return this.#spend(target.size, node) ? target.value : null;
   }
 
   /** False, with a mistake said once, where the document unfolds to more than it may. */

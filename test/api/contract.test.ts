@@ -9,6 +9,7 @@ import { kindNamed } from "../../agent/api/kind-names.ts";
 import { openApiDocument } from "../../agent/api/openapi.ts";
 import { formatTime, parseTime } from "../../agent/api/time.ts";
 import { kinds } from "../../events/resources/kinds.ts";
+import { parsed } from "./serve.ts";
 import * as samples from "./fake-core.ts";
 
 /** Design §8, the table of JSON, word for word. */
@@ -58,17 +59,17 @@ describe("the contract", () => {
 
 describe("the OpenAPI description", () => {
   // As a client reads it.
-  const document = JSON.parse(JSON.stringify(openApiDocument("1.0.0"))) as {
+  const document = parsed<{
     openapi: string;
     paths: Record<string, Record<string, { operationId: string; requestBody?: unknown }>>;
     components: { schemas: Record<string, unknown> };
-  };
+  }>(JSON.stringify(openApiDocument("1.0.0")));
 
   test("has every endpoint, with its parameters in its path", () => {
     expect(document.openapi).toMatch(/^3\.1\./);
     for (const { method, url, body } of endpoints) {
       const operation = document.paths[url]?.[method.toLowerCase()];
-      expect(operation, `${method} ${url}`).toBeDefined();
+      expect(operation).toBeDefined();
       expect(operation?.requestBody === undefined).toBe(body === undefined);
     }
   });
@@ -80,7 +81,7 @@ describe("the OpenAPI description", () => {
     expect(references.length).toBeGreaterThan(10);
     for (const target of references) {
       const name = target.replace("#/components/schemas/", "");
-      expect(Object.hasOwn(document.components.schemas, name), target).toBe(true);
+      expect(Object.keys(document.components.schemas)).toContain(name);
     }
     const ids = Object.values(document.paths).flatMap((path) =>
       Object.values(path).map(({ operationId }) => operationId),
@@ -93,8 +94,8 @@ describe("the OpenAPI description", () => {
   });
 
   test("has no GET that changes anything", () => {
-    for (const { method, access } of endpoints)
-      if (method === "GET") expect(access).not.toBe("write");
+    const writing = endpoints.filter(({ access }) => access === "write");
+    expect(new Set(writing.map(({ method }) => method))).toEqual(new Set(["POST"]));
   });
 });
 

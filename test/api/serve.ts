@@ -4,7 +4,7 @@
  * Reads next: fake-core.ts.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { request } from "node:http";
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Credentials, HostUsers } from "../../agent/api/access.ts";
@@ -101,3 +101,25 @@ export function ask(
 }
 
 export const json = (answer: Answer): unknown => JSON.parse(answer.text);
+
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- a test says what it looks for
+export function parsed<T>(text: string): T {
+  const value: T = JSON.parse(text);
+  return value;
+}
+
+/** One JSON value a line. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- a test says what it looks for
+export const parsedLines = <T>(text: string): readonly T[] =>
+  text
+    .trim()
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => parsed<T>(line));
+
+/** Resolves with the head of the answer. */
+export const responseOf = (outgoing: ClientRequest): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    outgoing.once("response", resolve);
+    outgoing.once("error", reject);
+  });

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fakeCore, peer, refused, status } from "../api/fake-core.ts";
-import { serve } from "../api/serve.ts";
+import { parsedLines, serve } from "../api/serve.ts";
 import { asked, rutter, start } from "./rutter.ts";
 
 const manifest = "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\n";
@@ -240,10 +240,7 @@ describe("JSON and YAML", () => {
   test("routes --stream: one object a line, a large table whole", async () => {
     await using api = await serve({ core: fakeCore(5000) });
     const { stdout } = await asked(api, ["routes", "received", "--stream"]);
-    const routes = stdout
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as { prefix: string });
+    const routes = parsedLines<{ prefix: string }>(stdout);
     expect(new Set(routes.map(({ prefix }) => prefix)).size).toBe(5000);
     expect(JSON.parse((await asked(api, ["routes", "received", "-o", "json"])).stdout)).toEqual(
       routes,
@@ -254,8 +251,8 @@ describe("JSON and YAML", () => {
 describe("log", () => {
   test("is one envelope a line in JSON, one fact a line for people", async () => {
     await using api = await serve();
-    const lines = (await asked(api, ["log", "-o", "json", "-n", "2"])).stdout.trim().split("\n");
-    expect(lines.map((line) => (JSON.parse(line) as { seq: number }).seq)).toEqual([2, 3]);
+    const { stdout } = await asked(api, ["log", "-o", "json", "-n", "2"]);
+    expect(parsedLines<{ seq: number }>(stdout).map(({ seq }) => seq)).toEqual([2, 3]);
     const text = (await asked(api, ["log", "-n", "1"])).stdout.split("\n")[1];
     expect(text).toMatch(
       /^3 +2026-01-31T10:00:00\.000Z +session-observed +bgppeer\.metallb\.io\/metallb-system\/peer1 +root +state=Idle wrong AS$/,
@@ -265,13 +262,7 @@ describe("log", () => {
   test("--follow goes on with what is committed and ends when the agent does", async () => {
     const api = await serve();
     const following = start(["log", "--follow", "-o", "json", "--socket", api.socketPath]);
-    const seqs = () =>
-      following
-        .stdout()
-        .trim()
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => (JSON.parse(line) as { seq: number }).seq);
+    const seqs = () => parsedLines<{ seq: number }>(following.stdout()).map(({ seq }) => seq);
     await expect.poll(seqs, { timeout: 10_000 }).toEqual([1, 2, 3]);
     await expect
       .poll(

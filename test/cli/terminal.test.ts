@@ -1,7 +1,7 @@
 /**
  * Text for people: tables, durations, YAML. Pure.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseDocument } from "yaml";
 import { factLine } from "../../agent/cli/fact-lines.ts";
@@ -65,6 +65,21 @@ test("YAML reads back as the value it was written from", () => {
       expect(document.toJS()).toEqual(plain);
     }),
   );
-  const tricky = ["yes", "null", "1e3", "0x1f", "2026-01-31", "a: b", "- a", "#", "", " x", "~", "=", "<<", "1:30"];
+  const tricky = [
+    "yes",
+    "null",
+    "1e3",
+    "0x1f",
+    "2026-01-31",
+    "a: b",
+    "- a",
+    "#",
+    "",
+    " x",
+    "~",
+    "=",
+    "<<",
+    "1:30",
+  ];
   expect(parseDocument(yaml(tricky), { version: "1.1" }).toJS()).toEqual(tricky);
 });

@@ -9,6 +9,8 @@
 export type AttributesId = number;
 
 export type AttributeStore = {
+  /** Begins every hash, so that a peer cannot know which sets collide. */
+  readonly seed: number;
   arena: Uint8Array;
   used: number;
   wasted: number;
@@ -28,8 +30,9 @@ export type AttributeStore = {
 const FIRST_ARENA = 4096;
 const FIRST_IDS = 64;
 
-export function createAttributeStore(): AttributeStore {
+export function createAttributeStore(seed: number): AttributeStore {
   return {
+    seed,
     arena: new Uint8Array(FIRST_ARENA),
     used: 0,
     wasted: 0,
@@ -46,7 +49,7 @@ export function createAttributeStore(): AttributeStore {
 
 /** Number of the set with these octets, which are copied. It lives while it has references: see retain(). */
 export function intern(store: AttributeStore, octets: Uint8Array): AttributesId {
-  const hash = hashOf(octets);
+  const hash = hashOf(store.seed, octets);
   const slot = probe(store, hash, octets);
   const found = store.slots[slot] ?? 0;
   if (found !== 0) return found - 1;
@@ -136,9 +139,9 @@ function growIds(store: AttributeStore): void {
   store.hashes = hashes;
 }
 
-/** FNV-1a. A peer that makes its own sets collide slows down its own session only, and max-prefix bounds that. */
-function hashOf(octets: Uint8Array): number {
-  let hash = 0x811c_9dc5;
+/** FNV-1a from a beginning that the peer does not know. */
+function hashOf(seed: number, octets: Uint8Array): number {
+  let hash = 0x811c_9dc5 ^ seed;
   for (let i = 0; i < octets.length; i += 1) hash = Math.imul(hash ^ (octets[i] ?? 0), 0x0100_0193);
   return hash ^ (hash >>> 15);
 }

@@ -5,7 +5,7 @@
  * the followers back, so that churn leaves no graves. Slots move; keep none over a change. Reads next: adj-rib-in.ts.
  */
 import { addressFromOctets, type Family } from "../../../events/address.ts";
-import type { Prefix } from "../../../events/prefix.ts";
+import { type Prefix, prefixOf } from "../../../events/prefix.ts";
 
 export type PrefixTable = {
   readonly family: Family;
@@ -28,7 +28,15 @@ const LENGTH_MASK = 0xff;
 const wordsOf = (table: PrefixTable): 1 | 4 => (table.family === "ipv4" ? 1 : 4);
 
 export function createPrefixTable(family: Family, seed: number): PrefixTable {
-  const table = { family, seed, size: 0, mask: 0, keys: new Uint32Array(0), meta: new Uint16Array(0), values: new Uint32Array(0) };
+  const table = {
+    family,
+    seed,
+    size: 0,
+    mask: 0,
+    keys: new Uint32Array(0),
+    meta: new Uint16Array(0),
+    values: new Uint32Array(0),
+  };
   allocate(table, MIN_SLOTS);
   return table;
 }
@@ -41,13 +49,27 @@ function allocate(table: PrefixTable, slots: number): void {
 }
 
 /** Slot of a prefix, or -1. */
-export function findSlot(table: PrefixTable, length: number, a: number, b: number, c: number, d: number): number {
+export function findSlot(
+  table: PrefixTable,
+  length: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): number {
   const slot = probe(table, length, a, b, c, d);
   return table.meta[slot] === 0 ? -1 : slot;
 }
 
 /** The slot of the prefix, made free for it if it is new: then its marks are 0 and `size` has grown. */
-export function claimSlot(table: PrefixTable, length: number, a: number, b: number, c: number, d: number): number {
+export function claimSlot(
+  table: PrefixTable,
+  length: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): number {
   // Three quarters full at most: linear probing stays at a few steps.
   if ((table.size + 1) * 4 > (table.mask + 1) * 3) resize(table, (table.mask + 1) * 2);
   const slot = probe(table, length, a, b, c, d);
@@ -93,7 +115,11 @@ export function setMarks(table: PrefixTable, slot: number, marks: number): void 
 }
 
 export const wordAt = (table: PrefixTable, slot: number, word: number): number =>
-  table.family === "ipv4" ? (word === 0 ? (table.keys[slot] ?? 0) : 0) : (table.keys[slot * 4 + word] ?? 0);
+  table.family === "ipv4"
+    ? word === 0
+      ? (table.keys[slot] ?? 0)
+      : 0
+    : (table.keys[slot * 4 + word] ?? 0);
 
 /** Canonical text of the prefix in a taken slot. */
 export function prefixAt(table: PrefixTable, slot: number): Prefix {
@@ -101,15 +127,25 @@ export function prefixAt(table: PrefixTable, slot: number): Prefix {
   const octets = new Uint8Array(words * 4);
   const view = new DataView(octets.buffer);
   for (let i = 0; i < words; i += 1) view.setUint32(i * 4, wordAt(table, slot, i));
-  return `${addressFromOctets(octets)}/${lengthAt(table, slot)}` as Prefix;
+  return prefixOf(addressFromOctets(octets), lengthAt(table, slot));
 }
 
-function probe(table: PrefixTable, length: number, a: number, b: number, c: number, d: number): number {
+function probe(
+  table: PrefixTable,
+  length: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): number {
   const { keys, meta, mask } = table;
   const wanted = length + 1;
   let slot = hash(table.seed, length, a, b, c, d) & mask;
   if (table.family === "ipv4") {
-    while (meta[slot] !== 0 && !(keys[slot] === a && ((meta[slot] ?? 0) & LENGTH_MASK) === wanted)) {
+    while (
+      meta[slot] !== 0 &&
+      !(keys[slot] === a && ((meta[slot] ?? 0) & LENGTH_MASK) === wanted)
+    ) {
       slot = (slot + 1) & mask;
     }
     return slot;
@@ -130,7 +166,14 @@ function probe(table: PrefixTable, length: number, a: number, b: number, c: numb
 }
 
 const hashAt = (table: PrefixTable, slot: number): number =>
-  hash(table.seed, lengthAt(table, slot), wordAt(table, slot, 0), wordAt(table, slot, 1), wordAt(table, slot, 2), wordAt(table, slot, 3));
+  hash(
+    table.seed,
+    lengthAt(table, slot),
+    wordAt(table, slot, 0),
+    wordAt(table, slot, 1),
+    wordAt(table, slot, 2),
+    wordAt(table, slot, 3),
+  );
 
 /** Multiply and rotate, then MurmurHash3's last steps, which spread every bit over the low ones. */
 function hash(seed: number, length: number, a: number, b: number, c: number, d: number): number {
@@ -156,7 +199,14 @@ function resize(table: PrefixTable, slots: number): void {
   table.size = 0;
   for (let slot = 0; slot <= old.mask; slot += 1) {
     if (old.meta[slot] === 0) continue;
-    const to = claimSlot(table, lengthAt(old, slot), wordAt(old, slot, 0), wordAt(old, slot, 1), wordAt(old, slot, 2), wordAt(old, slot, 3));
+    const to = claimSlot(
+      table,
+      lengthAt(old, slot),
+      wordAt(old, slot, 0),
+      wordAt(old, slot, 1),
+      wordAt(old, slot, 2),
+      wordAt(old, slot, 3),
+    );
     table.meta[to] = old.meta[slot] ?? 0;
     table.values[to] = old.values[slot] ?? 0;
   }

@@ -42,7 +42,7 @@ export function checkAsPath(
   width: 2 | 4,
   external: boolean,
 ): AttributeFault | undefined {
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     if (end - at < 2) return overrun;
     const type = bytes[at] ?? 0;
     const count = bytes[at + 1] ?? 0;
@@ -73,7 +73,7 @@ export function readAsPath(
   width: 2 | 4,
 ): readonly Segment[] {
   const segments: Segment[] = [];
-  for (let at = start; at + 2 <= end; ) {
+  for (let at = start; at + 2 <= end;) {
     const count = bytes[at + 1] ?? 0;
     const next = at + 2 + count * width;
     if (next > end) break;

@@ -25,7 +25,7 @@ export function* attributesIn(
   start: number,
   end: number,
 ): Generator<AttributeAt> {
-  for (let at = start; end - at >= 3; ) {
+  for (let at = start; end - at >= 3;) {
     const flags = bytes[at] ?? 0;
     const isLong = (flags & FLAG_EXTENDED_LENGTH) !== 0;
     const value = at + (isLong ? 4 : 3);
@@ -73,7 +73,8 @@ function oldSpeakersPath(
   const asPath = find(ATTRIBUTE.asPath);
   const path = asPath === undefined ? [] : readAsPath(bytes, asPath.start, asPath.end, 2);
   const aggregator = find(ATTRIBUTE.aggregator);
-  const octets = aggregator === undefined ? [] : [...bytes.subarray(aggregator.start, aggregator.end)];
+  const octets =
+    aggregator === undefined ? [] : [...bytes.subarray(aggregator.start, aggregator.end)];
   const [high = 0, low = 0] = octets;
   const widened = [0, 0, ...octets];
   // A speaker that put its own two-octet number there aggregated anew: what was carried through is of before.

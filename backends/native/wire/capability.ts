@@ -41,7 +41,7 @@ const MAX_RESTART_SECONDS = 0xfff;
 /** Every capability of one parameter's value; undefined where a length runs over it or contradicts its own code. */
 export function decodeCapabilities(value: Uint8Array): Capability[] | undefined {
   const found: Capability[] = [];
-  for (let at = 0; at < value.length; ) {
+  for (let at = 0; at < value.length;) {
     const code = value[at];
     const length = value[at + 1];
     if (code === undefined || length === undefined) return undefined;
@@ -137,7 +137,9 @@ export function encodeCapabilities(capabilities: readonly Capability[]): Uint8Ar
 const u16 = (value: number): readonly number[] => [(value >> 8) & 0xff, value & 0xff];
 const u32 = (value: number): readonly number[] => [...u16(value >>> 16), ...u16(value)];
 
-function encodeOne(capability: Capability): readonly [number, ArrayLike<number>] {
+function encodeOne(
+  capability: Capability,
+): readonly [number, Iterable<number> & ArrayLike<number>] {
   switch (capability.type) {
     case "multiprotocol":
       return [CODE.multiprotocol, [...u16(capability.family.afi), 0, capability.family.safi]];
@@ -170,6 +172,7 @@ function encodeOne(capability: Capability): readonly [number, ArrayLike<number>]
         ]),
       ];
     case "unknown":
+    default:
       return [capability.code, fromHex(capability.hex)];
   }
 }
@@ -220,6 +223,7 @@ export function capabilityName(capability: Capability): string {
     case "extended-message":
       return "BGP Extended Message";
     case "unknown":
+    default:
       return `capability ${capability.code}`;
   }
 }

@@ -59,8 +59,7 @@ export function encodeOutAttributes(
 ): Uint8Array {
   const out: number[] = [];
   const { asPath, med, localPref, communities, largeCommunities } = attributes;
-  const path: readonly Segment[] =
-    asPath.length === 0 ? [] : [{ type: AS_SEQUENCE, ases: asPath }];
+  const path: readonly Segment[] = asPath.length === 0 ? [] : [{ type: AS_SEQUENCE, ases: asPath }];
   pushAttribute(out, WELL_KNOWN, ATTRIBUTE.origin, [originNumber(attributes.origin)]);
   pushAttribute(out, WELL_KNOWN, ATTRIBUTE.asPath, writeAsPath(path, session.as4 ? 4 : 2));
   if (isClassic) {
@@ -78,7 +77,9 @@ export function encodeOutAttributes(
     pushAttribute(out, OPTIONAL_TRANSITIVE, ATTRIBUTE.as4Path, writeAsPath(path, 4));
   }
   if (largeCommunities.length > 0) {
-    const octets = largeCommunities.flatMap((text) => text.split(":").map(Number).flatMap(octets32));
+    const octets = largeCommunities.flatMap((text) =>
+      text.split(":").map(Number).flatMap(octets32),
+    );
     pushAttribute(out, OPTIONAL_TRANSITIVE, ATTRIBUTE.largeCommunities, octets);
   }
   return Uint8Array.from(out);

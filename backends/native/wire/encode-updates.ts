@@ -31,7 +31,11 @@ type Frame = {
   readonly head: Uint8Array;
   readonly tail: Uint8Array;
   /** Where a two-octet length goes, and from where it counts. */
-  readonly lengths: readonly { readonly at: number; readonly from: number; readonly toTail: boolean }[];
+  readonly lengths: readonly {
+    readonly at: number;
+    readonly from: number;
+    readonly toTail: boolean;
+  }[];
 };
 
 /** Writer of announcements of one family with one set of attributes, or why this session cannot carry them. */
@@ -58,7 +62,10 @@ export function withdrawer(family: Family): MessageWriter {
 }
 
 /** All messages for these prefixes, in order. */
-export function encodeAll(writer: MessageWriter, prefixes: Iterable<Prefix>): readonly Uint8Array[] {
+export function encodeAll(
+  writer: MessageWriter,
+  prefixes: Iterable<Prefix>,
+): readonly Uint8Array[] {
   const iterator = prefixes[Symbol.iterator]();
   const pull: Pull = () => {
     const next = iterator.next();

@@ -61,8 +61,7 @@ function headerError(
   const minimum = minimumOctets[kind];
   if (minimum === undefined || kind === 0) return badMessageType(kind);
   // RFC 8654 §4: OPEN and KEEPALIVE never grow.
-  const grows =
-    extendedMessage && kind !== MESSAGE_TYPE.open && kind !== MESSAGE_TYPE.keepalive;
+  const grows = extendedMessage && kind !== MESSAGE_TYPE.open && kind !== MESSAGE_TYPE.keepalive;
   const maximum = grows ? MAX_EXTENDED_MESSAGE_OCTETS : MAX_MESSAGE_OCTETS;
   if (length < minimum || length > maximum) return badMessageLength(length);
   // RFC 4271 §4.4: a KEEPALIVE is the header alone.

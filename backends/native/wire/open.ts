@@ -73,11 +73,15 @@ function decodeParameters(octets: Uint8Array): Decoded<Capability[]> {
   return decodeList(octets.subarray(1), length, 1);
 }
 
-function decodeList(octets: Uint8Array, length: number, lengthOctets: 1 | 2): Decoded<Capability[]> {
+function decodeList(
+  octets: Uint8Array,
+  length: number,
+  lengthOctets: 1 | 2,
+): Decoded<Capability[]> {
   // RFC 4271 §6.2 names no subcode for lengths that contradict each other: unspecific.
   if (length !== octets.length) return fault(openUnspecific);
   const found: Capability[] = [];
-  for (let at = 0; at < length; ) {
+  for (let at = 0; at < length;) {
     const valueAt = at + 1 + lengthOctets;
     if (valueAt > length) return fault(openUnspecific);
     const first = octets[at + 1] ?? 0;
@@ -110,7 +114,8 @@ export function encodeOpen(open: Open): Uint8Array {
 function encodeParameter(value: Uint8Array): Uint8Array {
   const { length } = value;
   if (length === 0) return Uint8Array.of(0);
-  if (2 + length < EXTENDED) return Uint8Array.of(2 + length, PARAMETER_CAPABILITIES, length, ...value);
+  if (2 + length < EXTENDED)
+    return Uint8Array.of(2 + length, PARAMETER_CAPABILITIES, length, ...value);
   const total = 3 + length;
   return Uint8Array.of(
     EXTENDED,

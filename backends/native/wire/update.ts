@@ -110,7 +110,17 @@ export function parseUpdate(
   if (scan.isWithdraw && nlri === end && !scan.hasMpReach) return fault(malformedAttributeList);
   const classic = (from: number, to: number): NlriRange | undefined =>
     isAgreed && from < to ? { family: "ipv4", addPath, start: from, end: to } : undefined;
-  return { ok: true, value: conclude(scan, attributes, classic(start + 2, withdrawnEnd), classic(nlri, end), nlri, end) };
+  return {
+    ok: true,
+    value: conclude(
+      scan,
+      attributes,
+      classic(start + 2, withdrawnEnd),
+      classic(nlri, end),
+      nlri,
+      end,
+    ),
+  };
 }
 
 const fault = (error: Notification): { readonly ok: false; readonly error: Notification } => ({
@@ -123,7 +133,7 @@ const u16 = (bytes: Uint8Array, at: number): number =>
 /** From attribute to attribute; the answer is what ends the session, if anything does. */
 function walk(scan: Scan, from: number, end: number): Notification | undefined {
   const { bytes } = scan;
-  for (let at = from; at < end; ) {
+  for (let at = from; at < end;) {
     const flags = bytes[at] ?? 0;
     const isLong = (flags & FLAG_EXTENDED_LENGTH) !== 0;
     const start = at + (isLong ? 4 : 3);
@@ -233,7 +243,8 @@ function conclude(
     bytes,
     withdrawn: present(gone),
     announced: come,
-    attributes: come.length === 0 ? empty : attributesOf(scan, attributesStart, attributesEnd, session),
+    attributes:
+      come.length === 0 ? empty : attributesOf(scan, attributesStart, attributesEnd, session),
     outcome: isWithdraw ? "treat-as-withdraw" : outcome,
     faults: scan.faults ?? none,
     endOfRib: endOfRib(scan, attributesStart, attributesEnd, withdrawn, end),
@@ -241,7 +252,7 @@ function conclude(
 }
 
 const present = (ranges: readonly (NlriRange | undefined)[]): readonly NlriRange[] =>
-  ranges.filter((range) => range !== undefined && range.start < range.end) as NlriRange[];
+  ranges.filter((range): range is NlriRange => range !== undefined && range.start < range.end);
 
 function attributesOf(scan: Scan, start: number, end: number, session: SessionOptions): Uint8Array {
   return scan.mustRebuild

@@ -1,0 +1,106 @@
+/**
+ * The seam of the session: everything that can go into the state machine, everything that can come out.
+ *
+ * A neighbour can have two TCP connections at once until one is chosen (RFC 4271 §6.8), so inputs and outputs name theirs.
+ * Plain data: a session can be recorded as JSON lines and replayed. Reads next: step.ts.
+ */
+import type { Address, Family } from "../../../events/address.ts";
+import type { Asn } from "../../../events/ids.ts";
+import type { Notification, Open, SessionOptions } from "../wire/message.ts";
+
+/** Given by the driver, never used twice in one run. */
+export type ConnectionId = number;
+
+/** What this side wants of the session; changes only by a new session. */
+export type Peering = {
+  readonly localAs: Asn;
+  readonly routerId: Address;
+  readonly remoteAs:
+    | { readonly type: "asn"; readonly asn: Asn }
+    | { readonly type: "internal" }
+    | { readonly type: "external" };
+  readonly holdTimeSeconds: number;
+  readonly keepaliveTimeSeconds: number;
+  readonly connectRetrySeconds: number;
+  readonly families: readonly Family[];
+  readonly gracefulRestart:
+    | {
+        readonly restartTimeSeconds: number;
+        readonly restarting: boolean;
+        readonly forwardingPreserved: boolean;
+      }
+    | undefined;
+};
+
+/** What two OPENs agreed on. */
+export type Negotiated = SessionOptions & {
+  readonly holdTimeSeconds: number;
+  readonly keepaliveTimeSeconds: number;
+  readonly remoteAs: Asn;
+  readonly remoteRouterId: Address;
+  /** IANA names of what the peer offers. */
+  readonly capabilities: readonly string[];
+  /** Both sides offered it (RFC 4724 §3). */
+  readonly gracefulRestart: boolean;
+  /** Restart Time of the peer; 0 where it has none. */
+  readonly peerRestartSeconds: number;
+  /** RFC 2918: it takes ROUTE-REFRESH. */
+  readonly routeRefresh: boolean;
+};
+
+/** `hold` and `keepalive` belong to a connection, the others to the neighbour. */
+export type Timer =
+  | { readonly name: "retry" }
+  | { readonly name: "hold"; readonly connection: ConnectionId }
+  | { readonly name: "keepalive"; readonly connection: ConnectionId };
+
+export type Input =
+  /** RFC 4271 §8.1.2, ManualStart and ManualStop. */
+  | { readonly type: "start" }
+  | { readonly type: "stop"; readonly notification: Notification; readonly reason: string }
+  /** As stop without a word: a restart that graceful restart shall bridge (RFC 4724 §4). */
+  | { readonly type: "vanish" }
+  | { readonly type: "dialed"; readonly connection: ConnectionId }
+  | { readonly type: "dial-failed"; readonly reason: string }
+  | { readonly type: "accepted"; readonly connection: ConnectionId }
+  | { readonly type: "closed"; readonly connection: ConnectionId; readonly reason: string }
+  | { readonly type: "timer-expired"; readonly timer: Timer }
+  | { readonly type: "open-received"; readonly connection: ConnectionId; readonly open: Open }
+  | { readonly type: "keepalive-received"; readonly connection: ConnectionId }
+  | { readonly type: "update-received"; readonly connection: ConnectionId }
+  | { readonly type: "refresh-received"; readonly connection: ConnectionId }
+  | {
+      readonly type: "notification-received";
+      readonly connection: ConnectionId;
+      readonly notification: Notification;
+    }
+  /** The peer's octets break a rule, and this is the answer. */
+  | {
+      readonly type: "fault";
+      readonly connection: ConnectionId;
+      readonly notification: Notification;
+      readonly reason: string;
+    }
+  /** Nothing could be sent for the Send Hold Time (RFC 9687 §3). */
+  | { readonly type: "send-stalled"; readonly connection: ConnectionId };
+
+export type Output =
+  | { readonly type: "dial" }
+  | { readonly type: "give-up-dialing" }
+  | { readonly type: "send-open"; readonly connection: ConnectionId; readonly open: Open }
+  | { readonly type: "send-keepalive"; readonly connection: ConnectionId }
+  | {
+      readonly type: "send-notification";
+      readonly connection: ConnectionId;
+      readonly notification: Notification;
+    }
+  | { readonly type: "hang-up"; readonly connection: ConnectionId }
+  | { readonly type: "set-timer"; readonly timer: Timer; readonly seconds: number }
+  | { readonly type: "clear-timer"; readonly timer: Timer }
+  | {
+      readonly type: "session-up";
+      readonly connection: ConnectionId;
+      readonly negotiated: Negotiated;
+    }
+  /** `graceful`: another connection takes its place or is expected to (RFC 4724 §4.2). */
+  | { readonly type: "session-down"; readonly reason: string; readonly graceful: boolean };
