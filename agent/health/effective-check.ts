@@ -17,8 +17,8 @@ export type EffectiveCheck = {
 };
 
 /**
- * Of the default check. One second, because a look at the listeners of all Services together costs well below a
- * millisecond; once is enough both ways, because a listening socket is there or not and no network can blur it.
+ * Of the default check. One second, because one look at the listeners serves all Services together and costs some
+ * milliseconds (proc-net.ts); once is enough both ways, because a listening socket is there or not and no network can blur it.
  */
 const DEFAULT_PACE = { intervalSeconds: 1, timeoutSeconds: 1, rise: 1, fall: 1 };
 

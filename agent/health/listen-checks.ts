@@ -74,6 +74,27 @@ export function listenChecks(options: {
     const pause = Math.max(group.intervalMillis, cost / MAX_SHARE);
     timetable.at(now + pause, (then) => lookAt(group, then));
   };
+  const groupOf = (check: Running): Group => {
+    const group = groups.get(intervalOf(check));
+    if (group === undefined) throw new Error("a listen check has a group");
+    return group;
+  };
+  /** A listener that the last look of its group saw is believed until the next one; that spares a new Service the look. */
+  const isSeen = (check: Running): boolean => {
+    const { ports, addresses } = check.planned;
+    const result = isListenedOn(groupOf(check).seen, ports, addresses);
+    if (result.ok) take(check, result);
+    return result.ok;
+  };
+  const lookNow = (checks: readonly Running[]): void => {
+    const looked = safely(() =>
+      read(tablesOf(checks.flatMap(({ planned }) => planned.ports.map(portKey)))),
+    );
+    for (const check of checks) {
+      if (looked.ok) ask(check, groupOf(check), looked.listeners);
+      else take(check, { ok: false, reason: looked.reason });
+    }
+  };
   return {
     add(check) {
       const group = groupFor(check, groups);
@@ -102,16 +123,12 @@ export function listenChecks(options: {
       groups.delete(intervalOf(check));
     },
     look() {
-      if (fresh.size === 0) return;
       const now = clock.monotonicMillis();
-      const wanted = [...fresh].flatMap(({ planned }) => planned.ports.map(portKey));
-      const looked = safely(() => read(tablesOf(wanted)));
+      const open = [...fresh].filter((check) => !isSeen(check));
+      if (open.length > 0) lookNow(open);
       for (const check of fresh) {
-        const group = groups.get(intervalOf(check));
-        if (group === undefined) throw new Error("a listen check has a group");
-        if (!looked.ok) take(check, { ok: false, reason: looked.reason });
-        else ask(check, group, looked.listeners);
-        // Its port's next look is compared with an older one: ask once more then.
+        const group = groupOf(check);
+        // The next look is compared with an older one: ask once more then.
         group.unsettled.add(check);
         if (group.live) continue;
         group.live = true;

@@ -83,6 +83,7 @@ export function probeHttp(
       answer({ ok, reason: `${written(target)}${check.path} answers ${status}${wanted}` });
     });
     asked.on("error", (error) => answer(failed(target, error)));
+    asked.end();
     return () => asked.destroy();
   });
 }

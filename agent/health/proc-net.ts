@@ -1,7 +1,8 @@
 /**
  * Reads the kernel's tables of sockets of this network namespace.
  *
- * Synchronous on purpose: /proc is memory, and a look at the few dozen listeners of a host costs some 0.1 ms. Never reads
+ * Synchronous on purpose: /proc is memory, and a look waits for no disk. It costs what the kernel's hash
+ * tables cost to walk, also where they are empty: 4 ms a TCP table were measured on a machine with large ones. Never reads
  * the connections behind the listeners, of which there may be a hundred thousand. Reads next: listeners.ts.
  */
 import { closeSync, openSync, readSync } from "node:fs";

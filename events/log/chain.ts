@@ -11,7 +11,7 @@
 import { hash as digestOnce } from "node:crypto";
 import type { Actor, Erased, Fact, Recorded, Source } from "../envelope.ts";
 import { versions } from "../event.ts";
-import type { EventId, RunId, Seq } from "../ids.ts";
+import { type EventId, type RunId, seq } from "../ids.ts";
 import { bodyOf, upcast } from "../upcasts.ts";
 import { LogError } from "./log.ts";
 
@@ -86,7 +86,7 @@ export const idOf = (header: string): string => header.slice(ID_AT, header.index
 const ID_AT = '"id":"'.length;
 
 /** What the header of row `seq` begins with; its id follows. */
-export const headerStart = (seq: number): string => `{"seq":${seq},`;
+export const headerStart = (place: number): string => `{"seq":${place},`;
 
 export const bodyDigest = (body: string): string => digestOnce("sha256", body, "hex");
 
@@ -111,10 +111,10 @@ export type Checked = { readonly ok: true } | { readonly ok: false; readonly rea
 
 const wrong = (reason: string): Checked => ({ ok: false, reason });
 
-/** Whether the row belongs at `seq` behind a row whose hash is `previous`. */
-export function checkRow(row: Row, seq: number, previous: string): Checked {
-  if (row.seq !== seq) return wrong(`row is missing; the next one is ${row.seq}`);
-  if (!row.header.startsWith(`${headerStart(seq)}"id":"${row.id}",`)) {
+/** Whether the row belongs at seq `place` behind a row whose hash is `previous`. */
+export function checkRow(row: Row, place: number, previous: string): Checked {
+  if (row.seq !== place) return wrong(`row is missing; the next one is ${row.seq}`);
+  if (!row.header.startsWith(`${headerStart(place)}"id":"${row.id}",`)) {
     return wrong("header belongs to another seq or id");
   }
   if (row.body !== null && bodyDigest(row.body) !== row.bodyDigest) {
@@ -122,9 +122,9 @@ export function checkRow(row: Row, seq: number, previous: string): Checked {
   }
   if (chainHash(previous, row.header, row.bodyDigest) !== row.hash) {
     return wrong(
-      seq === 1
+      place === 1
         ? "hash does not match the row"
-        : `hash does not follow from seq ${seq - 1}: this row or the hash before it was changed`,
+        : `hash does not follow from seq ${place - 1}: this row or the hash before it was changed`,
     );
   }
   return { ok: true };
@@ -133,7 +133,8 @@ export function checkRow(row: Row, seq: number, previous: string): Checked {
 /** Throws LOG_CORRUPT where the header is no JSON. */
 export function decodeHeader(row: Pick<Row, "seq" | "header">): Header {
   try {
-    return JSON.parse(row.header) as Header;
+    const header: Header = JSON.parse(row.header);
+    return header;
   } catch (error) {
     throw new LogError("LOG_CORRUPT", `seq ${row.seq}: the header is not JSON`, { cause: error });
   }
@@ -141,11 +142,11 @@ export function decodeHeader(row: Pick<Row, "seq" | "header">): Header {
 
 /** The fact of a row, its body lifted to today's version. Throws LOG_CORRUPT (no JSON) or LOG_NEWER (unknown type or version). */
 export function decodeRow(row: Row): Recorded | Erased {
-  const { type, version, at, seq, ...rest } = decodeHeader(row);
+  const { type, version, at, seq: stored, ...rest } = decodeHeader(row);
   const fact = {
     ...rest,
     at: { wall: BigInt(at.wall), monotonic: BigInt(at.monotonic), boot: at.boot },
-    seq: seq as Seq,
+    seq: seq(stored),
     hash: row.hash,
   };
   if (row.body === null) return { ...fact, event: undefined, type, version };
@@ -154,10 +155,11 @@ export function decodeRow(row: Row): Recorded | Erased {
   return { ...fact, event: lifted.event };
 }
 
-function decodeBody(seq: number, body: string): Readonly<Record<string, unknown>> {
+function decodeBody(place: number, body: string): Readonly<Record<string, unknown>> {
   try {
-    return JSON.parse(body) as Readonly<Record<string, unknown>>;
+    const parsed: Readonly<Record<string, unknown>> = JSON.parse(body);
+    return parsed;
   } catch (error) {
-    throw new LogError("LOG_CORRUPT", `seq ${seq}: the body is not JSON`, { cause: error });
+    throw new LogError("LOG_CORRUPT", `seq ${place}: the body is not JSON`, { cause: error });
   }
 }

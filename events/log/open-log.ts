@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Fact, Recorded } from "../envelope.ts";
 import type { BookEvent } from "../event.ts";
-import type { Seq } from "../ids.ts";
+import { seq as asSeq } from "../ids.ts";
 import { type Encoded, encodeFact } from "./chain.ts";
 import {
   type EventLog,
@@ -65,11 +65,11 @@ export async function openLog(options: LogOptions): Promise<EventLog> {
     workerData: { directory, host, program, recover } satisfies WriterStart,
     execArgv: [],
   });
-  const [opened] = (await once(worker, "message")) as [FromWriter];
-  if (opened.type === "not-opened") throw new LogError(opened.code, opened.message);
-  if (opened.type !== "opened") throw new Error(`the writer begins with ${opened.type}`);
+  const [opened]: FromWriter[] = await once(worker, "message");
+  if (opened?.type === "not-opened") throw new LogError(opened.code, opened.message);
+  if (opened?.type !== "opened") throw new Error(`the writer begins with ${opened?.type}`);
   const log = logOf(worker, directory, {
-    seq: opened.head.seq as Seq,
+    seq: asSeq(opened.head.seq),
     hash: opened.head.seq === 0 ? "" : opened.head.hash,
   });
   if (opened.head.seq === 0) {
@@ -160,13 +160,13 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
     }
     const { outcome } = answer;
     if (outcome.type === "duplicate") {
-      return () => batch.resolve({ type: "duplicate", seq: outcome.seq as Seq });
+      return () => batch.resolve({ type: "duplicate", seq: asSeq(outcome.seq) });
     }
     if (outcome.type === "refused") return () => batch.reject(new Error(outcome.reason));
-    const positions = batch.facts.map((fact, place_) => {
-      const from = place_ * HASH_CHARACTERS;
+    const positions = batch.facts.map((fact, index) => {
+      const from = index * HASH_CHARACTERS;
       const position = {
-        seq: (outcome.firstSeq + place_) as Seq,
+        seq: asSeq(outcome.firstSeq + index),
         hash: outcome.hashes.slice(from, from + HASH_CHARACTERS),
       };
       committed.push({ ...fact, ...position });

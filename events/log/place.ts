@@ -48,8 +48,7 @@ export function preparePlace(place: Place): void {
     mkdirSync(place.directory, { recursive: true, mode: DIRECTORY_MODE });
     mkdirSync(place.snapshots, { recursive: true, mode: DIRECTORY_MODE });
   } catch (error) {
-    const text = `${place.directory}: ${(error as Error).message}`;
-    throw new LogError("LOG_UNREADABLE", text, { cause: error });
+    throw asLogError(error, place.directory);
   }
   for (const suffix of SIDE_FILES) refuseLink(`${place.database}${suffix}`);
   refuseLink(place.lock);
@@ -78,9 +77,7 @@ export function holdPlace(place: Place, program: string): () => void {
       lock.close();
     };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw asLogError(error, place.lock);
-    const text = `${place.lock}: ${(error as Error).message}`;
-    throw new LogError("LOG_UNREADABLE", text, { cause: error });
+    throw asLogError(error, place.lock);
   }
 }
 

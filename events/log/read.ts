@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMigrations } from "../../migrations/run.ts";
 import type { Erased, Recorded, Source } from "../envelope.ts";
-import type { EventId, Seq } from "../ids.ts";
+import { type EventId, type Seq, seq as asSeq } from "../ids.ts";
 import { bodyDigest, checkRow, decodeRow, GENESIS, type Row } from "./chain.ts";
 import { LogError, type LogHead, type ReadFilter } from "./log.ts";
 import { asLogError, type Database, isDamage, openForReading } from "./sqlite.ts";
@@ -101,9 +101,7 @@ function linkOrCopy(file: string, name: string): void {
     try {
       copyFileSync(file, name, constants.COPYFILE_FICLONE);
     } catch (error) {
-      throw new LogError("LOG_UNREADABLE", `${file}: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw asLogError(error, file);
     }
   }
 }
@@ -173,8 +171,8 @@ function readerOf(database: Database, file: string): LogReader {
     }
   };
   const head = (): LogHead => {
-    const [seq, hash] = guarded(() => newest.get()) ?? [0, ""];
-    return { seq: seq as Seq, hash };
+    const [last, hash] = guarded(() => newest.get()) ?? [0, ""];
+    return { seq: asSeq(last), hash };
   };
   const hashAt = (seq: number): string | undefined => guarded(() => hashOf.get(seq));
   const every = (filter: ReadFilter): Iterable<Recorded | Erased> =>
@@ -198,8 +196,8 @@ function readerOf(database: Database, file: string): LogReader {
 }
 
 const rowOf = (columns: Columns): Row => {
-  const [seq, id, header, body, digest, hash, source, position, erases] = columns;
-  return { seq, id, header, body, bodyDigest: digest, hash, source, position, erases };
+  const [number, id, header, body, digest, hash, source, position, erases] = columns;
+  return { seq: number, id, header, body, bodyDigest: digest, hash, source, position, erases };
 };
 
 const isNarrow = ({ types, subject, since, until }: ReadFilter): boolean =>
@@ -213,13 +211,13 @@ function* chained(
   let previous = from <= 1 ? GENESIS : hashAt(from - 1);
   // Nothing stands before `from`: it lies beyond the end.
   if (previous === undefined) return;
-  let seq = Math.max(from, 1);
+  let expected = Math.max(from, 1);
   for (const row of rows) {
-    const checked = checkRow(row, seq, previous);
-    if (!checked.ok) throw new LogError("LOG_CORRUPT", `seq ${seq}: ${checked.reason}`);
+    const checked = checkRow(row, expected, previous);
+    if (!checked.ok) throw new LogError("LOG_CORRUPT", `seq ${expected}: ${checked.reason}`);
     yield decodeRow(row);
     previous = row.hash;
-    seq += 1;
+    expected += 1;
   }
 }
 

@@ -6,6 +6,7 @@
  * Reads next: verify.ts, store.ts, place.ts.
  */
 import { existsSync } from "node:fs";
+import { seq } from "../ids.ts";
 import type { Recovered } from "./messages.ts";
 import { LogError } from "./log.ts";
 import { moveAside, type Place } from "./place.ts";
@@ -21,9 +22,9 @@ export function openOrRecover(place: Place, host: string, recover: boolean): Ope
     return { store: openWhole(place, host, recover ? "all" : "head"), recovered: undefined };
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== "LOG_CORRUPT") throw error;
-    const { reason, seq, head } = diagnosis(place, error);
+    const { reason, seq: damaged, head } = diagnosis(place, error);
     if (!recover) {
-      const text = `${place.database}: damaged at seq ${seq}: ${reason}; start with recovery to move it aside and begin a new log`;
+      const text = `${place.database}: damaged at seq ${damaged}: ${reason}; start with recovery to move it aside and begin a new log`;
       throw new LogError("LOG_CORRUPT", text, { cause: error });
     }
     const movedTo = moveAside(place);
@@ -39,8 +40,8 @@ function openWhole(place: Place, host: string, check: "head" | "all"): Store {
   if (!existsSync(place.database)) createStore(place.database, host);
   const store = openStore(place.database, host);
   try {
-    const { seq } = store.head();
-    const verified = verifyFile(place.database, check === "all" ? 1 : Math.max(seq, 1));
+    const last = store.head().seq;
+    const verified = verifyFile(place.database, check === "all" ? 1 : Math.max(last, 1));
     if (!verified.ok) {
       throw new LogError("LOG_CORRUPT", `seq ${verified.seq}: ${verified.reason}`);
     }
@@ -65,7 +66,7 @@ function diagnosis(
   place: Place,
   error: LogError,
 ): { readonly seq: number; readonly reason: string; readonly head: Verified["head"] } {
-  const unreadable = { seq: 1, reason: error.message, head: { seq: 0 as never, hash: "" } };
+  const unreadable = { seq: 1, reason: error.message, head: { seq: seq(0), hash: "" } };
   try {
     const verified = verifyFile(place.database, 1);
     return verified.ok ? { ...unreadable, seq: verified.head.seq, head: verified.head } : verified;

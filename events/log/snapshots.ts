@@ -8,7 +8,7 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Seq } from "../ids.ts";
+import { seq } from "../ids.ts";
 import { bodyDigest } from "./chain.ts";
 import type { Snapshot } from "./log.ts";
 import { FILE_MODE, syncDirectory } from "./place.ts";
@@ -75,10 +75,11 @@ function parseSnapshot(file: string): Snapshot | undefined {
   try {
     const text = readFileSync(file, "utf8");
     const end = text.indexOf("\n");
-    const { sha256, seq, hash, foldVersion } = JSON.parse(text.slice(0, end)) as FirstLine;
+    const first: FirstLine = JSON.parse(text.slice(0, end));
+    const { sha256, hash, foldVersion } = first;
     const state = text.slice(end + 1);
     if (bodyDigest(state) !== sha256) return undefined;
-    return { seq: Number(seq) as Seq, hash, foldVersion, state };
+    return { seq: seq(Number(first.seq)), hash, foldVersion, state };
   } catch {
     // A cache: whatever is wrong with a file, it is as if it were not there.
     return undefined;

@@ -72,11 +72,20 @@ export const isRefusal = (error: unknown): boolean =>
     sqliteCode(error) ?? "",
   );
 
-/** What opening or reading `file` failed with, as the log's own error; errors that are not SQLite's are thrown on. */
+/** What opening or reading `file` failed with, as the log's own error. What neither SQLite nor the system refused is thrown on. */
 export function asLogError(error: unknown, file: string, where = ""): LogError {
   if (error instanceof LogError) return error;
-  const code = sqliteCode(error);
-  if (code === undefined || !isRefusal(error)) throw error;
-  const text = `${file}${where}: ${(error as Error).message} (${code})`;
+  const code = sqliteCode(error) ?? systemCode(error);
+  if (code === undefined || (sqliteCode(error) !== undefined && !isRefusal(error))) throw error;
+  const text = `${file}${where}: ${messageOf(error)} (${code})`;
   return new LogError(isDamage(error) ? "LOG_CORRUPT" : "LOG_UNREADABLE", text, { cause: error });
 }
+
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+/** `ENOENT` and the like: only a failed system call has one beside the call's name. */
+const systemCode = (error: unknown): string | undefined =>
+  error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;

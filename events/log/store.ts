@@ -13,7 +13,7 @@ import { migrate, readMigrations } from "../../migrations/run.ts";
 import { bodyDigest, chainHash, type Encoded, GENESIS, headerStart, idOf } from "./chain.ts";
 import { LogError } from "./log.ts";
 import { createFile, syncDirectory } from "./place.ts";
-import { asLogError, type Database, isRefusal, openForWriting } from "./sqlite.ts";
+import { asLogError, type Database, isRefusal, messageOf, openForWriting } from "./sqlite.ts";
 
 export type Outcome =
   /** Hashes in hexadecimal, one behind the other. */
@@ -30,7 +30,7 @@ export class CommitFailed extends Error {
   readonly outcomes: readonly Outcome[];
   readonly head: Head;
   constructor(cause: unknown, outcomes: readonly Outcome[], head: Head) {
-    super((cause as Error).message, { cause });
+    super(messageOf(cause), { cause });
     this.outcomes = outcomes;
     this.head = head;
   }
@@ -67,8 +67,7 @@ export function createStore(file: string, host: string): void {
     renameSync(unfinished, file);
     syncDirectory(dirname(file));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw asLogError(error, file);
-    throw new LogError("LOG_UNREADABLE", `${file}: ${(error as Error).message}`, { cause: error });
+    throw asLogError(error, file);
   }
 }
 
@@ -258,12 +257,13 @@ function storeOf(database: Database, identity: Store["identity"]): Store {
     head: () => head,
     commit,
     checkpoint: (mode) => {
-      const [result] = database.pragma(`wal_checkpoint(${mode.toUpperCase()})`) as {
-        readonly busy: number;
-        readonly log: number;
-        readonly checkpointed: number;
-      }[];
-      return result?.busy === 0 && result.log === result.checkpointed;
+      const [result] = database
+        .prepare<[], [busy: number, log: number, checkpointed: number]>(
+          `PRAGMA wal_checkpoint(${mode.toUpperCase()})`,
+        )
+        .raw()
+        .all();
+      return result !== undefined && result[0] === 0 && result[1] === result[2];
     },
     close: () => {
       database.close();

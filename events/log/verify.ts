@@ -8,7 +8,7 @@
 import { checkRow, decodeHeader, GENESIS, type Row } from "./chain.ts";
 import { LogError } from "./log.ts";
 import type { LogHead } from "./log.ts";
-import type { Seq } from "../ids.ts";
+import { type Seq, seq as asSeq } from "../ids.ts";
 
 /** What is walked: read.ts gives it. */
 export type RowSource = { rows(from: number, to?: number): Iterable<Row> };
@@ -37,11 +37,11 @@ const PROGRESS_ROWS = 10_000;
 
 export function verifyLog(log: RowSource, options: VerifyOptions = {}): Verified {
   const from = options.from ?? 1;
-  let head: LogHead = { seq: (from - 1) as Seq, hash: "" };
+  let head: LogHead = { seq: asSeq(from - 1), hash: "" };
   let count = 0;
   const broken = (reason: string, seq = head.seq + 1): Verified => ({
     ok: false,
-    seq: seq as Seq,
+    seq: asSeq(seq),
     reason,
     head,
   });
@@ -52,14 +52,14 @@ export function verifyLog(log: RowSource, options: VerifyOptions = {}): Verified
     if (from > 1) {
       const [before] = [...log.rows(from - 1, from - 1)];
       if (before === undefined) return broken("row is missing", from - 1);
-      head = { seq: before.seq as Seq, hash: before.hash };
+      head = { seq: asSeq(before.seq), hash: before.hash };
     }
     for (const row of log.rows(from)) {
       const fault = faultOf(row, head, options.checkpoint);
       if (fault !== undefined) return broken(fault);
       if (row.body === null) erasedRows.add(row.seq);
       if (row.erases !== null) erasures.add(row.erases);
-      head = { seq: row.seq as Seq, hash: row.hash };
+      head = { seq: asSeq(row.seq), hash: row.hash };
       count += 1;
       if (count % PROGRESS_ROWS === 0) options.onProgress?.(head.seq);
     }
@@ -106,6 +106,6 @@ function columnFault(row: Row): string | undefined {
 }
 
 function erasedSeq(body: string): number | null {
-  const { seq } = JSON.parse(body) as { readonly seq?: unknown };
+  const { seq }: { readonly seq?: unknown } = JSON.parse(body);
   return typeof seq === "number" ? seq : null;
 }

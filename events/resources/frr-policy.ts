@@ -288,7 +288,7 @@ function filterAt(
   const ge = said.ge ?? length;
   // With `ge` alone every longer prefix matches, as in the router's own prefix lists.
   const le = said.le ?? (said.ge === undefined ? length : full);
-  if (length <= ge && ge <= le) return { prefix, ge, le };
+  if (length <= ge && ge <= le && le <= full) return { prefix, ge, le };
   const field = le > full || said.ge === undefined ? "le" : "ge";
   reading.refuse([...path, field], "out-of-range", `must be: length ${length} ≤ ge ≤ le ≤ ${full}`);
   return undefined;

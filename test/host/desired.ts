@@ -5,7 +5,7 @@
  */
 import { address } from "../../events/address.ts";
 import type { HostFacts } from "../../events/event.ts";
-import { type EventId, type ResourceKey, resourceKey } from "../../events/ids.ts";
+import { eventId, type ResourceKey, type RunId, resourceKey } from "../../events/ids.ts";
 import type { Service, ServicePort } from "../../events/resources/service.ts";
 import type {
   Check,
@@ -15,7 +15,8 @@ import type {
 import { PersistentMap } from "../../events/persistent-map.ts";
 import { type DesiredState, nothingDesired, resourcesOf } from "../../events/state.ts";
 
-const fact = "run-1" as EventId;
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a made-up run has no maker
+const fact = eventId("0123456789ab" as RunId, 1);
 const metadata = (name: string) => ({
   name,
   namespace: "default",

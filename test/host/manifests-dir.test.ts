@@ -61,7 +61,7 @@ const say = (snapshot: Snapshot | undefined): string =>
           ),
           ...snapshot.problems.map(({ path, code }) => `${path.slice(base.length + 1)}!${code}`),
         ].join(" ");
-const until = (seen: readonly Snapshot[], wanted: string) =>
+const expectLast = (seen: readonly Snapshot[], wanted: string) =>
   expect.poll(() => say(seen.at(-1)), { timeout: 5000, interval: 10 }).toBe(wanted);
 
 test("manifests by ending, in order, without hidden ones and directories of other things", async () => {
@@ -69,36 +69,39 @@ test("manifests by ending, in order, without hidden ones and directories of othe
   put("a.yml", "a: 1");
   put("c.json", "{}");
   for (const name of [".hidden.yaml", "README", "x.yaml~", "x.yaml.swp"]) put(name, "no");
-  await until(follow(), "manifests.d/a.yml=a: 1 manifests.d/b.yaml=b: 1 manifests.d/c.json={}");
+  await expectLast(
+    follow(),
+    "manifests.d/a.yml=a: 1 manifests.d/b.yaml=b: 1 manifests.d/c.json={}",
+  );
 });
 
 test("an empty directory is an empty snapshot, a missing one is not", async () => {
-  await until(follow(), "");
+  await expectLast(follow(), "");
   followed?.stop();
-  await until(follow(join(base, "nowhere")), "unreadable");
+  await expectLast(follow(join(base, "nowhere")), "unreadable");
 });
 
 test("a new, a changed, a renamed and a deleted file are seen without a slow look", async () => {
   const seen = follow();
-  await until(seen, "");
+  await expectLast(seen, "");
   place("a.yaml", "v: 1");
-  await until(seen, "manifests.d/a.yaml=v: 1");
+  await expectLast(seen, "manifests.d/a.yaml=v: 1");
   put("a.yaml", "v: 2");
-  await until(seen, "manifests.d/a.yaml=v: 2");
+  await expectLast(seen, "manifests.d/a.yaml=v: 2");
   renameSync(join(root, "a.yaml"), join(root, "b.yaml"));
-  await until(seen, "manifests.d/b.yaml=v: 2");
+  await expectLast(seen, "manifests.d/b.yaml=v: 2");
   rmSync(join(root, "b.yaml"));
-  await until(seen, "");
+  await expectLast(seen, "");
 });
 
 test("a file that is written piece by piece is handed over whole, never in part", async () => {
   const seen = follow();
-  await until(seen, "");
+  await expectLast(seen, "");
   for (let pieces = 0; pieces <= 20; pieces += 1) {
     writeFileSync(join(root, "a.yaml"), "x".repeat(pieces));
     await new Promise((done) => setTimeout(done, 5));
   }
-  await until(seen, `manifests.d/a.yaml=${"x".repeat(20)}`);
+  await expectLast(seen, `manifests.d/a.yaml=${"x".repeat(20)}`);
   const texts = seen.map(say).filter((text) => text.includes("="));
   expect(texts).toEqual([`manifests.d/a.yaml=${"x".repeat(20)}`]);
 });
@@ -109,7 +112,7 @@ test("an emptied file, a link, a directory and what is no text are problems, and
   symlinkSync(join(root, "a.yaml"), join(root, "c.yaml"));
   mkdirSync(join(root, "d.yaml"));
   writeFileSync(join(root, "e.yaml"), Buffer.from([0xff, 0xfe, 0x41]));
-  await until(
+  await expectLast(
     follow(),
     "manifests.d/a.yaml=a: 1 manifests.d/b.yaml!empty manifests.d/c.yaml!symlink manifests.d/d.yaml!not-a-file manifests.d/e.yaml!not-text",
   );
@@ -118,31 +121,31 @@ test("an emptied file, a link, a directory and what is no text are problems, and
 test("a directory that vanishes and comes back: held meanwhile, then followed again", async () => {
   put("a.yaml", "a: 1");
   const seen = follow();
-  await until(seen, "manifests.d/a.yaml=a: 1");
+  await expectLast(seen, "manifests.d/a.yaml=a: 1");
   rmSync(root, { recursive: true });
-  await until(seen, "unreadable");
+  await expectLast(seen, "unreadable");
   mkdirSync(root);
   place("b.yaml", "b: 1");
-  await until(seen, "manifests.d/b.yaml=b: 1");
+  await expectLast(seen, "manifests.d/b.yaml=b: 1");
   place("b.yaml", "b: 2");
-  await until(seen, "manifests.d/b.yaml=b: 2");
+  await expectLast(seen, "manifests.d/b.yaml=b: 2");
   expect(seen.map(say)).not.toContain("");
 });
 
 test("a single file is followed through its replacement", async () => {
   put("one.yaml", "v: 1");
   const seen = follow(join(root, "one.yaml"));
-  await until(seen, "manifests.d/one.yaml=v: 1");
+  await expectLast(seen, "manifests.d/one.yaml=v: 1");
   place("one.yaml", "v: 2");
-  await until(seen, "manifests.d/one.yaml=v: 2");
+  await expectLast(seen, "manifests.d/one.yaml=v: 2");
   rmSync(join(root, "one.yaml"));
-  await until(seen, "unreadable");
+  await expectLast(seen, "unreadable");
 });
 
 test("what did not change is not handed over again, also when its time stamp moved", async () => {
   put("a.yaml", "a: 1");
   const seen = follow();
-  await until(seen, "manifests.d/a.yaml=a: 1");
+  await expectLast(seen, "manifests.d/a.yaml=a: 1");
   utimesSync(join(root, "a.yaml"), 1, 1);
   await followed?.rescan();
   expect(seen).toHaveLength(1);
@@ -150,8 +153,8 @@ test("what did not change is not handed over again, also when its time stamp mov
 
 test("a burst of changes costs few snapshots, and the last one is the truth", async () => {
   const seen = follow();
-  await until(seen, "");
+  await expectLast(seen, "");
   for (let i = 0; i < 200; i += 1) place("a.yaml", `v: ${i}`);
-  await until(seen, "manifests.d/a.yaml=v: 199");
+  await expectLast(seen, "manifests.d/a.yaml=v: 199");
   expect(seen.length).toBeLessThan(20);
 });

@@ -30,6 +30,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(state, { recursive: true }));
 
+const path = (name: string, version: string) => join(state, "secrets", fileName(name, version));
+
 /** In none of these tests may the credentials of the test's own process count. */
 const open = (from = join(state, "no-credentials")) => openSecrets(state, from);
 const files = (): readonly string[] =>
@@ -99,7 +101,6 @@ test("a missing, a damaged and a swapped file reveal nothing", async () => {
   const secrets = open();
   const [a, b] = [secrets.seal("a", "first"), secrets.seal("b", "second")];
   await secrets.flush();
-  const path = (name: string, version: string) => join(state, "secrets", fileName(name, version));
   rmSync(path("a", a.version));
   expect(open().reveal(a)).toBeUndefined();
   renameSync(path("b", b.version), path("a", a.version));

@@ -9,14 +9,16 @@ import type { Event } from "../../events/event.ts";
 import { openLog } from "../../events/log/open-log.ts";
 
 const [directory = "", run = ""] = process.argv.slice(2);
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a brand
+const runId = run as RunId;
 let facts = 0;
 
 function birth(event: Event, position?: string): Fact {
   facts += 1;
   return {
-    id: eventId(run as RunId, facts),
+    id: eventId(runId, facts),
     at: { wall: BigInt(facts), monotonic: BigInt(facts), boot: "boot" },
-    run: run as RunId,
+    run: runId,
     subject: "agent",
     actor: { type: "agent" },
     source: position === undefined ? { name: "api" } : { name: "api", position },

@@ -4,35 +4,49 @@
  */
 import {
   closeSync,
+  mkdtempSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Seq } from "../../events/ids.ts";
 import { chainHash, type Row } from "../../events/log/chain.ts";
 import type { LogHead } from "../../events/log/log.ts";
 import { readOnlyLog } from "../../events/log/read.ts";
 import { type Verified, verifyLog, type VerifyOptions } from "../../events/log/verify.ts";
-import { factPen, ownDirectory, ownLog } from "./facts.ts";
+import { openLog } from "../../events/log/open-log.ts";
+import { factPen, HOST, ownDirectory, ownLog } from "./facts.ts";
 import { rawDatabase, withoutRules } from "./raw.ts";
 
+let ten: { readonly octets: Uint8Array; readonly head: LogHead };
+
 /** A closed log of ten facts; seq 7 has a source position. */
-async function tenFacts(): Promise<{ directory: string; file: string; head: LogHead }> {
-  const directory = ownDirectory();
+beforeAll(async () => {
+  const directory = mkdtempSync(join(tmpdir(), "rutter-test-log-"));
   const pen = factPen();
-  const log = await ownLog(directory, pen);
+  const log = await openLog({ directory, host: HOST, program: "test", birth: (e) => pen.fact(e) });
   await log.append(Array.from({ length: 5 }, () => pen.session()));
   await log.append([
     pen.fact({ type: "agent-stopped", mode: "final" }, "agent", { name: "api", position: "k" }),
     ...Array.from({ length: 3 }, () => pen.session()),
   ]);
   await log.close();
-  return { directory, file: join(directory, "log.db"), head: log.head() };
+  ten = { octets: readFileSync(join(directory, "log.db")), head: log.head() };
+  rmSync(directory, { recursive: true });
+});
+
+function tenFacts(): { directory: string; file: string; head: LogHead } {
+  const directory = ownDirectory();
+  const file = join(directory, "log.db");
+  writeFileSync(file, ten.octets);
+  return { directory, file, head: ten.head };
 }
 
 function verified(file: string, options?: VerifyOptions): Verified {
@@ -93,7 +107,7 @@ describe("verify names the exact seq of a row whose", () => {
     ],
     ["erases column was invented", 9, "UPDATE event SET erases = 2 WHERE seq = 9"],
   ])("%s", async ([, seq, statement]) => {
-    const { file } = await tenFacts();
+    const { file } = tenFacts();
     expect(verified(file)).toMatchObject({ ok: true, count: 10 });
     withoutRules(file).exec(statement);
     expect(verified(file)).toMatchObject({
@@ -106,7 +120,7 @@ describe("verify names the exact seq of a row whose", () => {
 
 describe("a log that was signed again", () => {
   test("from an edited row on fails at a checkpoint held elsewhere", async () => {
-    const { file, head } = await tenFacts();
+    const { file, head } = tenFacts();
     withoutRules(file).exec(
       "UPDATE event SET header = replace(header, 'tor', 'xxx') || ' ' WHERE seq = 4",
     );
@@ -116,7 +130,7 @@ describe("a log that was signed again", () => {
   });
 
   test("after its tail was cut fails where the tail is missing", async () => {
-    const { file, head } = await tenFacts();
+    const { file, head } = tenFacts();
     withoutRules(file).exec("DELETE FROM event WHERE seq > 8");
     expect(verified(file)).toMatchObject({ ok: true, count: 8 });
     expect(verified(file, { checkpoint: head })).toMatchObject({ ok: false, seq: 9 });
@@ -124,14 +138,14 @@ describe("a log that was signed again", () => {
 });
 
 test("verify can begin anywhere, and says how far it is", async () => {
-  const { file, head } = await tenFacts();
+  const { file, head } = tenFacts();
   expect(verified(file, { from: 6 })).toEqual({ ok: true, count: 5, head });
   expect(verified(file, { from: 12 })).toMatchObject({ ok: false, seq: 11 });
 });
 
 describe("reading refuses to fold a damaged row", () => {
   test("and gives those before it", async () => {
-    const { file } = await tenFacts();
+    const { file } = tenFacts();
     withoutRules(file).exec(
       "UPDATE event SET body = replace(body, 'tor-1', 'tor-2') WHERE seq = 5",
     );
@@ -149,7 +163,7 @@ describe("reading refuses to fold a damaged row", () => {
   });
 
   test("and one of an event type that only a newer program knows", async () => {
-    const { file } = await tenFacts();
+    const { file } = tenFacts();
     const database = withoutRules(file);
     database.exec(
       "UPDATE event SET header = replace(header, 'session-observed', 'session-dreamt') WHERE seq = 3",
@@ -162,12 +176,28 @@ describe("reading refuses to fold a damaged row", () => {
   });
 });
 
-describe("opening", () => {
-  const open = (directory: string, recover = false) =>
-    ownLog(directory, factPen("ffffffffffff"), { recover });
+const open = (directory: string, recover = false) =>
+  ownLog(directory, factPen("ffffffffffff"), { recover });
 
+/** Large enough that rows lie in pages of their own. */
+async function manyPages(): Promise<{ directory: string; file: string }> {
+  const directory = ownDirectory();
+  const pen = factPen();
+  const log = await ownLog(directory, pen);
+  await log.append(Array.from({ length: 300 }, () => pen.session("x".repeat(300))));
+  await log.close();
+  return { directory, file: join(directory, "log.db") };
+}
+
+const overwrite = (file: string, at: number, octets: Uint8Array): void => {
+  const descriptor = openSync(file, "r+");
+  writeSync(descriptor, octets, 0, octets.length, at);
+  closeSync(descriptor);
+};
+
+describe("opening", () => {
   test("refuses a schema that a newer program wrote, and leaves it as it is", async () => {
-    const { directory, file } = await tenFacts();
+    const { directory, file } = tenFacts();
     rawDatabase(file).pragma("user_version = 99");
     await expect(open(directory)).rejects.toMatchObject({ code: "LOG_NEWER" });
     expect(() => readOnlyLog(file)).toThrow(expect.objectContaining({ code: "LOG_NEWER" }));
@@ -175,7 +205,7 @@ describe("opening", () => {
   });
 
   test("refuses a head that does not follow from the row before it", async () => {
-    const { directory, file } = await tenFacts();
+    const { directory, file } = tenFacts();
     withoutRules(file).exec("UPDATE event SET hash = zeroblob(32) WHERE seq = 10");
     await expect(open(directory)).rejects.toMatchObject({
       code: "LOG_CORRUPT",
@@ -200,22 +230,6 @@ describe("opening", () => {
     await again.append([pen.session()]);
     expect([...again.read({})]).toHaveLength(3);
   });
-
-  /** Large enough that rows lie in pages of their own. */
-  async function manyPages(): Promise<{ directory: string; file: string }> {
-    const directory = ownDirectory();
-    const pen = factPen();
-    const log = await ownLog(directory, pen);
-    await log.append(Array.from({ length: 300 }, () => pen.session("x".repeat(300))));
-    await log.close();
-    return { directory, file: join(directory, "log.db") };
-  }
-
-  const overwrite = (file: string, at: number, octets: Uint8Array): void => {
-    const descriptor = openSync(file, "r+");
-    writeSync(descriptor, octets, 0, octets.length, at);
-    closeSync(descriptor);
-  };
 
   test.for<readonly [what: string, damage: (file: string) => void]>([
     ["an empty file", (file) => truncateSync(file, 0)],
@@ -244,7 +258,7 @@ describe("opening", () => {
   );
 
   test("with recovery walks the whole chain and names the last whole position of the old log", async () => {
-    const { directory, file } = await tenFacts();
+    const { directory, file } = tenFacts();
     withoutRules(file).exec(
       "UPDATE event SET body = replace(body, 'tor-1', 'tor-2') WHERE seq = 5",
     );
@@ -259,7 +273,7 @@ describe("opening", () => {
   });
 
   test("with recovery leaves a whole log alone", async () => {
-    const { directory, head } = await tenFacts();
+    const { directory, head } = tenFacts();
     expect((await open(directory, true)).head()).toEqual(head);
   });
 

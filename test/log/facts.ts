@@ -24,17 +24,19 @@ export type FactPen = {
 };
 
 export function factPen(run = "0123456789ab"): FactPen {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a brand
+  const runId = run as RunId;
   let counter = 0;
   const fact = (event: Event, subject = "agent", source: Source = { name: "agent" }): Fact => {
     counter += 1;
     return {
-      id: eventId(run as RunId, counter),
+      id: eventId(runId, counter),
       at: { wall: WALL + BigInt(counter) * 1_000_001n, monotonic: BigInt(counter), boot: BOOT },
-      run: run as RunId,
+      run: runId,
       subject,
       actor: { type: "agent" },
       source,
-      cause: counter === 1 ? [] : [eventId(run as RunId, counter - 1)],
+      cause: counter === 1 ? [] : [eventId(runId, counter - 1)],
       event,
     };
   };

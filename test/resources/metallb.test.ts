@@ -111,6 +111,11 @@ describe("IPAddressPool", () => {
       ["10.0.0.0/8", "11.0.0.0/24", "10.1.0.5-10.1.0.9"],
       "spec.addresses[2] overlap",
     ],
+    [
+      "two ranges that share one address",
+      ["10.0.0.1-10.0.0.5", "10.0.0.5-10.0.0.9"],
+      "spec.addresses[1] overlap",
+    ],
     ["text in place of the list", "10.0.0.0/24", "spec.addresses wrong-type"],
   ])("refuses %s", ([, addresses, complaint]) => {
     expect(refusals(pool(addresses))).toEqual([complaint]);

@@ -55,9 +55,10 @@ export function createAdjRibOut(): AdjRibOut {
 /** The peer is to know the prefix with these attributes. One attributes object for many prefixes makes it quick. */
 export function announce(rib: AdjRibOut, prefix: Prefix, attributes: OutAttributes): void {
   const set = setOf(rib, attributes);
-  if (rib.pending.get(prefix)?.set === set) return;
+  const waiting = rib.pending.get(prefix);
+  if (waiting?.set === set) return;
   set.references += 1;
-  dequeue(rib, prefix);
+  if (waiting !== undefined) dequeue(rib, prefix);
   if (rib.told.get(prefix) !== set) enqueue(rib, prefix, groupOf(set, prefixFamily(prefix)));
   unreference(rib, set);
 }

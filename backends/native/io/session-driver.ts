@@ -1,0 +1,269 @@
+/**
+ * Sockets and timers of one neighbour.
+ *
+ * The law: one input → session → obey all orders in order → next input. Inputs that come while orders are obeyed wait in a
+ * queue. Timers are named; setting one replaces it; hanging up clears those of the connection. Jitter (RFC 4271 §10) is added
+ * here. No protocol decision is made here: ../session.ts makes them. Reads next: ../session.ts, dial.ts.
+ */
+import type { Socket } from "node:net";
+import { type Address, parseAddress } from "../../../events/address.ts";
+import type { Clock } from "../../clock.ts";
+import type { NeighborIntent } from "../../intent.ts";
+import type { ConnectionId, Input, Negotiated, Peering, Timer } from "../fsm/signals.ts";
+import { stateName } from "../fsm/step.ts";
+import { drain } from "../rib/drain.ts";
+import { hasPending, readvertise } from "../rib/adj-rib-out.ts";
+import { createSession, feed, type Order, receive, type Session } from "../session.ts";
+import { encodeKeepalive } from "../wire/header.ts";
+import type { Notification, Update } from "../wire/message.ts";
+import { encodeNotification } from "../wire/notification.ts";
+import { encodeOpen } from "../wire/open.ts";
+import { type Dialing, dial } from "./dial.ts";
+
+export type Events = {
+  /** An Established session; routes may be told from now on. */
+  onUp(negotiated: Negotiated, localAddress: Address | undefined): void;
+  onDown(reason: string, graceful: boolean): void;
+  onUpdate(update: Update): void;
+  /** State or reason may have changed. */
+  onChange(): void;
+};
+
+export type SessionDriver = {
+  readonly session: Session;
+  start(): void;
+  accept(socket: Socket): void;
+  stop(notification: Notification, reason: string): void;
+  /** Ends without a word, so that a peer with graceful restart keeps our routes. */
+  vanish(): void;
+  /** The peer's octets broke a rule that the RIB sees. */
+  fault(notification: Notification, reason: string): void;
+  /** Writes what waits in Adj-RIB-Out, as far as the socket takes it. */
+  flush(): void;
+  readonly name: () => ReturnType<typeof stateName>;
+};
+
+type Link = {
+  readonly id: ConnectionId;
+  readonly socket: Socket;
+  /** Octets that came while others were being read; the socket is paused when it is not empty. */
+  waiting: Uint8Array[];
+  reading: boolean;
+  cancelStall: (() => void) | undefined;
+};
+
+/** What is written before the socket is asked again; some 16 full messages. */
+const WRITE_OCTETS = 64 * 1024;
+/** Longest turn of reading; a full table must not hold up keepalives and other peers. */
+const READ_TURN_MILLIS = 20;
+/** RFC 9687 §3: at least eight minutes, or twice the hold time. */
+const SEND_HOLD_MILLIS = 480_000;
+/** RFC 4271 §10: 0.75 to 1.0 of the value, for all timers but the hold timer. */
+const JITTER_FROM = 0.75;
+/** How long a NOTIFICATION may take to leave before the socket is destroyed. */
+const FAREWELL_MILLIS = 1000;
+
+export function driveSession(
+  neighbor: NeighborIntent,
+  peering: () => Peering,
+  key: string | undefined,
+  clock: Clock,
+  events: Events,
+): SessionDriver {
+  const session = createSession();
+  const links = new Map<ConnectionId, Link>();
+  const timers = new Map<string, () => void>();
+  const inputs: (() => Iterable<Order>)[] = [];
+  let obeying = false;
+  let counter = 0;
+  let dialing: Dialing | undefined;
+
+  const put = (orders: () => Iterable<Order>): void => {
+    inputs.push(orders);
+    if (obeying) return;
+    obeying = true;
+    try {
+      for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
+        for (const order of next()) obey(order);
+      }
+    } finally {
+      obeying = false;
+    }
+    events.onChange();
+  };
+  const input = (one: Input): void => put(() => feed(session, one, peering()));
+
+  const timerKey = (timer: Timer): string =>
+    timer.name === "retry" ? "retry" : `${timer.name} ${timer.connection}`;
+  const clearTimer = (timer: Timer): void => {
+    timers.get(timerKey(timer))?.();
+    timers.delete(timerKey(timer));
+  };
+  const setTimer = (timer: Timer, seconds: number): void => {
+    clearTimer(timer);
+    const jitter = timer.name === "hold" ? 1 : JITTER_FROM + clock.random() * (1 - JITTER_FROM);
+    const cancel = clock.after(seconds * 1000 * jitter, () => {
+      timers.delete(timerKey(timer));
+      input({ type: "timer-expired", timer });
+    });
+    timers.set(timerKey(timer), cancel);
+  };
+
+  const attach = (socket: Socket, initiator: "dialed" | "accepted"): void => {
+    counter += 1;
+    const id = counter;
+    const link: Link = { id, socket, waiting: [], reading: false, cancelStall: undefined };
+    links.set(id, link);
+    socket.removeAllListeners("error");
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      input({
+        type: "closed",
+        connection: id,
+        reason: `connection lost: ${error.code ?? error.message}`,
+      });
+    });
+    socket.on("close", () => {
+      input({ type: "closed", connection: id, reason: "the peer closed the connection" });
+    });
+    socket.on("data", (octets: Uint8Array) => {
+      link.waiting.push(octets);
+      if (!link.reading) read(link);
+    });
+    socket.on("drain", () => {
+      link.cancelStall?.();
+      link.cancelStall = undefined;
+      flush();
+    });
+    input({ type: initiator, connection: id });
+    socket.resume();
+  };
+
+  /** Reads what waits, for one turn; the rest after others had theirs. */
+  const read = (link: Link): void => {
+    link.reading = true;
+    const end = clock.monotonicMillis() + READ_TURN_MILLIS;
+    for (let octets = link.waiting.shift(); octets !== undefined; octets = link.waiting.shift()) {
+      const portion = octets;
+      put(() => receive(session, link.id, portion, peering()));
+      if (!links.has(link.id)) return;
+      if (link.waiting.length > 0 && clock.monotonicMillis() > end) {
+        link.socket.pause();
+        setImmediate(() => {
+          if (!links.has(link.id)) return;
+          read(link);
+          if (!link.reading) link.socket.resume();
+        });
+        return;
+      }
+    }
+    link.reading = false;
+  };
+
+  const obey = (order: Order): void => {
+    switch (order.type) {
+      case "dial":
+        dialing = dial(neighbor, key, clock.after, (result) => {
+          dialing = undefined;
+          if ("socket" in result) attach(result.socket, "dialed");
+          else input({ type: "dial-failed", reason: result.reason });
+        });
+        return;
+      case "give-up-dialing":
+        dialing?.cancel();
+        dialing = undefined;
+        return;
+      case "send-open":
+        send(order.connection, encodeOpen(order.open));
+        return;
+      case "send-keepalive":
+        send(order.connection, encodeKeepalive());
+        return;
+      case "send-notification":
+        send(order.connection, encodeNotification(order.notification));
+        return;
+      case "hang-up":
+        hangUp(order.connection);
+        return;
+      case "set-timer":
+        setTimer(order.timer, order.seconds);
+        return;
+      case "clear-timer":
+        clearTimer(order.timer);
+        return;
+      case "session-up":
+        events.onUp(
+          order.negotiated,
+          parseAddress(links.get(order.connection)?.socket.localAddress ?? ""),
+        );
+        flush();
+        return;
+      case "session-down":
+        events.onDown(order.reason, order.graceful);
+        return;
+      case "take-update":
+        events.onUpdate(order.update);
+        return;
+      case "readvertise":
+        readvertise(session.ribOut, "ipv4");
+        readvertise(session.ribOut, "ipv6");
+        flush();
+        return;
+      default:
+        order satisfies never;
+    }
+  };
+
+  const send = (id: ConnectionId, octets: Uint8Array): void => {
+    const link = links.get(id);
+    if (link !== undefined && link.socket.writable) link.socket.write(octets);
+  };
+
+  const hangUp = (id: ConnectionId): void => {
+    const link = links.get(id);
+    if (link === undefined) return;
+    links.delete(id);
+    link.cancelStall?.();
+    const { socket } = link;
+    socket.removeAllListeners();
+    socket.on("error", () => socket.destroy());
+    // What is written leaves first; a peer that does not take it is not waited for.
+    socket.end(() => socket.destroy());
+    clock.after(FAREWELL_MILLIS, () => socket.destroy());
+  };
+
+  const flush = (): void => {
+    const established = session.state.connections.find(({ name }) => name === "Established");
+    if (established?.name !== "Established") return;
+    const link = links.get(established.id);
+    if (link === undefined || link.cancelStall !== undefined) return;
+    while (hasPending(session.ribOut)) {
+      const { messages } = drain(session.ribOut, established.negotiated, WRITE_OCTETS);
+      if (messages.length === 0) return;
+      link.socket.cork();
+      let taken = true;
+      for (const message of messages) taken = link.socket.write(message);
+      link.socket.uncork();
+      if (taken && !link.socket.writableNeedDrain) continue;
+      const millis = Math.max(SEND_HOLD_MILLIS, 2000 * established.negotiated.holdTimeSeconds);
+      link.cancelStall = clock.after(millis, () => {
+        input({ type: "send-stalled", connection: link.id });
+      });
+      return;
+    }
+  };
+
+  return {
+    session,
+    start: () => input({ type: "start" }),
+    accept: (socket) => attach(socket, "accepted"),
+    stop: (notification, reason) => input({ type: "stop", notification, reason }),
+    vanish: () => input({ type: "vanish" }),
+    fault: (notification, reason) => {
+      const established = session.state.connections.find(({ name }) => name === "Established");
+      if (established === undefined) return;
+      input({ type: "fault", connection: established.id, notification, reason });
+    },
+    flush,
+    name: () => stateName(session.state),
+  };
+}

@@ -1,0 +1,198 @@
+/**
+ * The native speaker: sessions of our own behind the seam (backends/backend.ts).
+ *
+ * Level-triggered and synchronous: apply() finds the difference to the intent before, and what changed is on its way to the
+ * sockets when it resolves. A prefix never touches a neighbour; only a hard change of a neighbour resets it. Reads next:
+ * neighbor.ts (one neighbour's life), io/listener.ts.
+ */
+import type { Socket } from "node:net";
+import { hostname, networkInterfaces } from "node:os";
+import { type Address, familyOf, parseAddress } from "../../events/address.ts";
+import type { NeighborKey } from "../../events/ids.ts";
+import type {
+  Applied,
+  Capabilities,
+  Capability,
+  RestartContext,
+  RevealSecret,
+  RouteBatch,
+  SessionFact,
+  SpeakerBackend,
+} from "../backend.ts";
+import type { Clock, Logger } from "../clock.ts";
+import { classify, deltaOf, neighborsOf, routeChanges } from "../delta.ts";
+import type { NeighborIntent, RouterIntent, SpeakerIntent } from "../intent.ts";
+import { tcpMd5Problem } from "./io/libc.ts";
+import { type ListenAt, openListener } from "./io/listener.ts";
+import { createNeighbor, type Neighbor } from "./neighbor.ts";
+import {
+  otherConfigurationChange,
+  peerDeconfigured,
+  administrativeShutdown,
+} from "./wire/notification.ts";
+
+export type NativeOptions = {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly reveal: RevealSecret;
+  readonly restart: RestartContext;
+  readonly listen: readonly ListenAt[];
+};
+
+export type NativeBackend = SpeakerBackend & {
+  /** Why connections of peers can't be taken; undefined where they can. */
+  readonly listenProblem: () => string | undefined;
+};
+
+export function createNativeBackend(options: NativeOptions): NativeBackend {
+  const { logger } = options;
+  const neighbors = new Map<NeighborKey, Neighbor>();
+  const listeners = new Set<(fact: SessionFact | RouteBatch) => void>();
+  let intent: SpeakerIntent | undefined;
+
+  const say = (fact: SessionFact | RouteBatch): void => {
+    for (const listener of listeners) listener(fact);
+  };
+  const accept = (socket: Socket, from: Address): void => {
+    for (const neighbor of neighbors.values()) {
+      const { remote } = neighbor.intent();
+      if (remote.type === "address" && remote.address === from) {
+        neighbor.accept(socket);
+        return;
+      }
+    }
+    // A stranger gets nothing but the end of the connection.
+    socket.destroy();
+  };
+  const listener = openListener(options.listen, accept);
+  const problem = listener.problem();
+  if (problem !== undefined) logger.warn({ problem }, "BGP listener");
+
+  const openNeighbor = (router: RouterIntent, one: NeighborIntent): void => {
+    const neighbor = createNeighbor(options, router, one, routerIdOf(router), say);
+    neighbors.set(one.key, neighbor);
+    neighbor.start();
+  };
+
+  const applyNeighbors = (after: SpeakerIntent): void => {
+    const old = neighborsOf(intent);
+    const young = neighborsOf(after);
+    for (const [key, neighbor] of neighbors) {
+      if (young.has(key)) continue;
+      neighbors.delete(key);
+      neighbor.stop(peerDeconfigured, "removed from the configuration");
+    }
+    listener.setKeys(keysOf(after, options.reveal));
+    for (const router of after.routers) {
+      for (const one of router.neighbors) {
+        const known = old.get(one.key);
+        const neighbor = neighbors.get(one.key);
+        const moved = neighbor !== undefined && neighbor.router().key !== router.key;
+        const { effect } = known === undefined ? { effect: "hard" } : classify(known, one);
+        if (neighbor !== undefined && (moved || effect === "hard")) {
+          neighbors.delete(one.key);
+          neighbor.stop(otherConfigurationChange, "another configuration");
+        }
+        if (neighbors.has(one.key)) neighbor?.update(router, one);
+        else openNeighbor(router, one);
+      }
+    }
+  };
+
+  return {
+    name: "native",
+    capabilities: capabilities(),
+    listenProblem: listener.problem,
+    apply(after): Promise<Applied> {
+      const delta = deltaOf(intent, after);
+      const changes = [...routeChanges(intent, after)];
+      applyNeighbors(after);
+      intent = after;
+      const touched = new Set<Neighbor>();
+      for (const { router, prefix, route } of changes) {
+        for (const { key } of router.neighbors) {
+          const neighbor = neighbors.get(key);
+          if (neighbor?.tell(prefix, route) === true) touched.add(neighbor);
+        }
+      }
+      for (const neighbor of touched) neighbor.flush();
+      return Promise.resolve({ delta });
+    },
+    watch(listener_) {
+      listeners.add(listener_);
+      return () => {
+        listeners.delete(listener_);
+      };
+    },
+    sessions: () =>
+      [...neighbors.values()]
+        .map((neighbor) => neighbor.status())
+        .toSorted((a, b) => (a.neighbor < b.neighbor ? -1 : 1)),
+    *routes(direction, only) {
+      for (const [key, neighbor] of neighbors) {
+        if (only !== undefined && key !== only) continue;
+        yield* direction === "received" ? neighbor.received() : neighbor.advertised();
+      }
+    },
+    async close(mode) {
+      for (const neighbor of neighbors.values()) {
+        if (mode === "graceful") neighbor.vanish();
+        else neighbor.stop(administrativeShutdown("rutter is stopped on this host"), "stopped");
+      }
+      neighbors.clear();
+      listeners.clear();
+      await listener.close();
+    },
+  };
+}
+
+function capabilities(): Capabilities {
+  const md5 = tcpMd5Problem();
+  const missing = new Map<Capability, string>([
+    ["unnumbered", "not carried yet"],
+    ["vrf", "not carried yet"],
+    ["local-as", "not carried yet"],
+    ["bfd", "not carried yet"],
+    ["evpn", "the native speaker has no EVPN"],
+    ["raw", "raw lines are FRR's"],
+  ]);
+  const has = new Set<Capability>(["graceful-restart", "routers-per-vrf"]);
+  if (md5 === undefined) has.add("tcp-md5");
+  else missing.set("tcp-md5", md5);
+  return { has, missing };
+}
+
+/** Keys of peers for the listener; one whose secret is missing is not opened at all (neighbor.ts). */
+function keysOf(intent: SpeakerIntent, reveal: RevealSecret): ReadonlyMap<Address, string> {
+  const keys = new Map<Address, string>();
+  for (const { remote, authentication } of neighborsOf(intent).values()) {
+    if (remote.type !== "address" || authentication === undefined) continue;
+    const key = reveal(authentication.secret);
+    if (key !== undefined) keys.set(remote.address, key);
+  }
+  return keys;
+}
+
+/**
+ * The router's identifier: the one that is asked for; else the lowest global IPv4 address of this host, else one made of its
+ * name (MetalLB's way on hosts without IPv4). Stable over restarts as long as the host's addresses are.
+ */
+function routerIdOf(router: RouterIntent): Address {
+  if (router.routerId !== undefined) return router.routerId;
+  const own = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ family, internal }) => family === "IPv4" && !internal)
+    .flatMap(({ address }) => parseAddress(address) ?? [])
+    .filter((address) => familyOf(address) === "ipv4")
+    .toSorted();
+  return own[0] ?? fromName(hostname());
+}
+
+/** FNV-1a over the name, never 0 (RFC 6286 §2.1). */
+function fromName(name: string): Address {
+  let hash = 0x811c9dc5;
+  for (const octet of new TextEncoder().encode(name)) hash = Math.imul(hash ^ octet, 0x01000193);
+  const value = hash >>> 0 || 1;
+  const octets = [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
+  return octets.join(".") as Address;
+}
