@@ -35,7 +35,7 @@ export function intentDigester(sha256: Sha256): (intent: SpeakerIntent) => strin
     );
 }
 
-/** The `applied` event, or undefined where the log has it all already. */
+/** The `applied` event; of what the log has already (`wire`) nothing is said again. */
 export function appliedEvent(
   backend: string,
   program: string,
@@ -43,11 +43,8 @@ export function appliedEvent(
   intent: SpeakerIntent,
   delta: AppliedDelta,
   wire: Wire | undefined,
-): AppliedEvent | undefined {
+): AppliedEvent {
   const news = wire === undefined ? delta : againstWire(intent, wire, delta);
-  if (isEmpty(news) && wire?.program === program && wire.intentDigest === intentDigest) {
-    return undefined;
-  }
   const told = new Set<NeighborKey>([
     ...news.neighborsAdded,
     ...news.neighborsChanged.map(({ neighbor }) => neighbor),
@@ -116,7 +113,7 @@ export function splitWireKey(key: string): readonly [router: string, prefix: Pre
   return [key.slice(0, space), key.slice(space + 1) as Prefix];
 }
 
-const isEmpty = (delta: AppliedDelta): boolean =>
+export const isNothing = (delta: AppliedDelta): boolean =>
   delta.neighborsAdded.length +
     delta.neighborsChanged.length +
     delta.neighborsRemoved.length +

@@ -4,13 +4,13 @@
  * Holds back what a new program version would withdraw or reset (upgrade.ts) until it is confirmed. Never decides policy;
  * the clock's pauses and the digest function are handed in.
  */
-import { map, type Observable, type Subscription, tap } from "rxjs";
+import { distinctUntilChanged, map, type Observable, type Subscription, tap } from "rxjs";
 import type { Applied, SpeakerBackend } from "../../backends/backend.ts";
 import type { SpeakerIntent } from "../../backends/intent.ts";
 import type { Sha256 } from "../../events/digest.ts";
 import type { EventId } from "../../events/ids.ts";
 import type { State, Wire } from "../../events/state.ts";
-import { appliedEvent, intentDigester, withDepartures } from "./effects.ts";
+import { appliedEvent, intentDigester, isNothing, withDepartures } from "./effects.ts";
 import { sightings, watching } from "./observe.ts";
 import { applyNewest, intentFor, type Outcome, type Planned } from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
@@ -43,23 +43,21 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
   const digest = intentDigester(parts.sha256);
   let planned: SpeakerIntent | undefined;
   let taken: SpeakerIntent | undefined;
-  let firstWire: Wire | undefined | "done" = parts.recorded().wires[backend.name];
+  /** What the log says of the wire, before this run's first apply; afterwards the speaker's own deltas are exact. */
+  let inherited = parts.recorded().wires[backend.name];
+  let recordedDigest = inherited?.program === parts.program ? inherited.intentDigest : undefined;
 
   const wireNow = (): Wire | undefined => parts.recorded().wires[backend.name];
 
   const recordApplied = (intent: SpeakerIntent, { delta }: Applied): void => {
-    const first = firstWire === "done" ? undefined : firstWire;
-    const whole = withDepartures(intent, first, delta);
-    const event = appliedEvent(
-      backend.name,
-      parts.program,
-      digest(intent),
-      intent,
-      whole,
-      firstWire === "done" ? undefined : (first ?? wireNow()),
-    );
-    firstWire = "done";
-    if (event !== undefined) recorder.record(event, backend.name, parts.causes());
+    const told = digest(intent);
+    const whole = withDepartures(intent, inherited, delta);
+    const event = appliedEvent(backend.name, parts.program, told, intent, whole, inherited);
+    inherited = undefined;
+    const causes = parts.causes();
+    if (isNothing(event.delta) && told === recordedDigest) return;
+    recordedDigest = told;
+    recorder.record(event, backend.name, causes);
   };
 
   const onOutcome = (outcome: Outcome): void => {
@@ -97,6 +95,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
             ? intent
             : holdBack(intent, held, wire);
         }),
+        distinctUntilChanged(),
         tap((intent) => {
           planned = intent;
         }),

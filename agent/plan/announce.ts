@@ -154,14 +154,12 @@ export function announce(context: Context, held: Held<Service>): Announcement {
     return no("noMatchingAdvertisement", "no serviceSelectors match its labels");
   const conflict = conflictAmong(matching);
   if (conflict !== undefined) return no("conflictingAdvertisements", conflict);
-  const tooMany = matching.find(
-    ({ attributes }) =>
-      attributes.communities.length + attributes.largeCommunities.length > MAX_COMMUNITIES,
-  );
-  if (tooMany !== undefined) {
+  const crowded = matching.find((one) => communityCount(one, matching) > MAX_COMMUNITIES);
+  if (crowded !== undefined) {
+    const { name } = crowded.held.resource.metadata;
     return no(
       "tooManyCommunities",
-      `more than ${MAX_COMMUNITIES} communities in ${tooMany.held.resource.metadata.name}`,
+      `more than ${MAX_COMMUNITIES} communities by ${name} and what goes to the same peers`,
     );
   }
   if (context.nodeRefuses !== undefined) return no(context.nodeRefuses, "this host is marked so");
@@ -198,6 +196,16 @@ function aggregateWarning(prefix: Prefix): readonly string[] {
   return [
     `${prefix} is an aggregate, and externalTrafficPolicy Local serves only what is on this host: it attracts traffic for addresses that this host may not serve`,
   ];
+}
+
+/** What a peer of this advertisement is told at most: its own communities and those of all that reach one of its peers (rule 8). */
+function communityCount(one: Offered, matching: readonly Offered[]): number {
+  const together = matching.filter((other) =>
+    peersMeet(one.held.resource.spec.peers, other.held.resource.spec.peers),
+  );
+  const of = (list: (attributes: ExportAttributes) => readonly (number | string)[]): number =>
+    new Set(together.flatMap(({ attributes }) => list(attributes))).size;
+  return of((a) => a.communities) + of((a) => a.largeCommunities);
 }
 
 /** Rule 4 at announce time: the same prefix to the same peer with two localPrefs. */

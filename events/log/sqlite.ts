@@ -7,10 +7,6 @@ import Sqlite from "better-sqlite3";
 import { LogError } from "./log.ts";
 
 export type Database = Sqlite.Database;
-export type Statement<Bind extends unknown[] = unknown[], Row = unknown> = Sqlite.Statement<
-  Bind,
-  Row
->;
 
 /** How long a statement waits for another process' lock (an operator's own sqlite3, a backup), milliseconds. */
 const BUSY_MILLIS = 5_000;
@@ -59,7 +55,7 @@ export function holdExclusively(file: string): Database | undefined {
 }
 
 /** SQLite's extended result code (`SQLITE_FULL`, `SQLITE_IOERR_WRITE`…), or undefined where the error is not SQLite's. */
-export const sqliteCode = (error: unknown): string | undefined =>
+const sqliteCode = (error: unknown): string | undefined =>
   error instanceof Sqlite.SqliteError ? error.code : undefined;
 
 /** Whether the file itself is damaged, by SQLite's word. */

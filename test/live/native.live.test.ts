@@ -43,7 +43,10 @@ const twoFamilies = (name: string): string =>
 
 const common = documents(
   poolManifest(["203.0.113.1-203.0.113.9", "2001:db8:f::1-2001:db8:f::9"]),
-  advertisementManifest({ communities: ["64512:70", "large:64512:1:2", "no-export"], localPref: 321 }),
+  advertisementManifest({
+    communities: ["64512:70", "large:64512:1:2", "no-export"],
+    localPref: 321,
+  }),
 );
 
 describe("a Service's address stands in the router's own table", () => {
@@ -161,17 +164,28 @@ describe("what is wrong is named", () => {
     const { host, router: far } = network.nodes;
     await using bird = await startBird(far, router(far, host));
     await using agent = await startAgent(host, { config: ALWAYS });
-    await agent.apply(peerManifest({ localAs: HOST_AS, remoteAs: 64999, address: far.ipv4, ...spec }));
+    await agent.apply(
+      peerManifest({ localAs: HOST_AS, remoteAs: 64999, address: far.ipv4, ...spec }),
+    );
     const peer = () => agent.ask<Named[]>("peers").then(([one]) => one);
     const explain = async () => `${JSON.stringify(await peer())}\n${await bird.explain()}`;
-    await until(async () => words.test((await peer())?.reason ?? ""), { what: String(words), explain, timeoutMs: 25_000 });
+    await until(async () => words.test((await peer())?.reason ?? ""), {
+      what: String(words),
+      explain,
+      timeoutMs: 25_000,
+    });
   };
   const plain = (far: { ipv4: string }, host: { ipv4: string }): RouterPlan =>
     routerPlan(64999, far.ipv4, { address: host.ipv4, asn: HOST_AS, passive: true });
 
   test("a wrong AS", () =>
-    reasonOf({ remoteAs: 64998 }, plain, /wrong AS: the peer says it is AS 64999, expected AS 64998/));
-  test("a wrong password", () => reasonOf({ password: "other" }, plain, /no answer.*wrong password/));
+    reasonOf(
+      { remoteAs: 64998 },
+      plain,
+      /wrong AS: the peer says it is AS 64999, expected AS 64998/,
+    ));
+  test("a wrong password", () =>
+    reasonOf({ password: "other" }, plain, /no answer.*wrong password/));
   test("a peer that nobody is", () =>
     reasonOf({ address: "192.0.2.99" }, plain, /no route|unreachable|no answer/));
   test("a port where nobody listens", () =>
@@ -180,7 +194,10 @@ describe("what is wrong is named", () => {
   test("a BGP port in use", async () => {
     await using network = await makeNetwork(["host", "router"]);
     const { host, router: far } = network.nodes;
-    await using bird = await startBird(host, routerPlan(1, host.ipv4, { address: far.ipv4, asn: 2 }));
+    await using bird = await startBird(
+      host,
+      routerPlan(1, host.ipv4, { address: far.ipv4, asn: 2 }),
+    );
     await using agent = await startAgent(host, { config: ALWAYS, listen: "0.0.0.0:179" });
     const checks = await agent.ask<{ check: string; ok: boolean; detail: string }[]>("doctor");
     expect(checks.find(({ check }) => check === "listen")).toMatchObject({

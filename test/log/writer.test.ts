@@ -143,7 +143,8 @@ describe("an erased body", () => {
     const directory = ownDirectory();
     const pen = factPen();
     const log = await ownLog(directory, pen);
-    const fact = pen.session("the-word-to-erase");
+    // Long enough to have pages of its own, which SQLite only marks as free.
+    const fact = pen.session(`${"x".repeat(20_000)}the-word-to-erase`);
     const receipt = await log.append([fact, pen.session()]);
     if (receipt.type !== "recorded") throw new Error("not recorded");
     const { seq, hash } = receipt.positions[0] ?? { seq: seqOf(0), hash: "" };

@@ -49,23 +49,25 @@ test("AS4_PATH and AS4_AGGREGATOR of a four-octet speaker are discarded, whateve
   }
 });
 
+/** Path of `first` and AS 65002, told to an old peer and read back. */
+function tell(first: number): ReturnType<typeof decodeAttributes> {
+  const attributes = {
+    origin: "igp",
+    asPath: [asn(first), asn(65_002)],
+    nextHop: address("192.0.2.1"),
+    communities: [],
+    largeCommunities: [],
+  } as const;
+  const writer = announcer("ipv4", attributes, old);
+  if (typeof writer === "string") throw new Error(writer);
+  const [bytes = new Uint8Array(0)] = encodeAll(writer, [prefix("10.0.0.0/8")]);
+  const read = parseUpdate(bytes, 19, bytes.length, old);
+  if (!read.ok) throw new Error("reset");
+  expect(bytes.includes(17)).toBe(first > 65_535);
+  return decodeAttributes(read.value.attributes);
+}
+
 test("an old peer gets AS_TRANS and, where that hides something, AS4_PATH (§4.2.2)", () => {
-  const tell = (first: number): ReturnType<typeof decodeAttributes> => {
-    const attributes = {
-      origin: "igp",
-      asPath: [asn(first), asn(65_002)],
-      nextHop: address("192.0.2.1"),
-      communities: [],
-      largeCommunities: [],
-    } as const;
-    const writer = announcer("ipv4", attributes, old);
-    if (typeof writer === "string") throw new Error(writer);
-    const [bytes = new Uint8Array(0)] = encodeAll(writer, [prefix("10.0.0.0/8")]);
-    const read = parseUpdate(bytes, 19, bytes.length, old);
-    if (!read.ok) throw new Error("reset");
-    expect(bytes.includes(17)).toBe(first > 65_535);
-    return decodeAttributes(read.value.attributes);
-  };
   expect(tell(100_000).asPathText).toBe("100000 65002");
   expect(tell(65_001).asPathText).toBe("65001 65002");
 });

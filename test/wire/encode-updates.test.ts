@@ -2,7 +2,7 @@
  * UPDATE as we send it (RFC 4271 §4.3, RFC 4760, RFC 8950, RFC 4724 §2).
  * Method: write, then read with our own parser into an Adj-RIB-In.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { address, addressFromOctets } from "../../events/address.ts";
 import { asn } from "../../events/ids.ts";

@@ -2,7 +2,7 @@
  * Octets of a stream into messages, as RFC 4271 §6.1 tells it.
  * Method: hand nextMessage() a header that breaks one rule, and a stream cut at every place.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nextMessage } from "../../backends/native/wire/framing.ts";
 import { encodeKeepalive } from "../../backends/native/wire/header.ts";
@@ -96,7 +96,8 @@ test("any octets are judged, and never by an exception", () => {
       (junk, [length, type], extended) => {
         for (const bytes of [junk, Uint8Array.of(...headerOf(length, type), ...junk)]) {
           const answer = framed(bytes, extended);
-          if (answer.type === "message") expect(answer.end).toBeLessThanOrEqual(bytes.length);
+          const end = answer.type === "message" ? answer.end : 0;
+          expect(end).toBeLessThanOrEqual(bytes.length);
         }
       },
     ),

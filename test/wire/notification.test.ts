@@ -2,7 +2,7 @@
  * NOTIFICATION, Cease and the words in it (RFC 4271 §4.5, RFC 4486, RFC 9003, RFC 8538), and ROUTE-REFRESH (RFC 2918, RFC 7313).
  * Method: round trips, and the line that an operator reads.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ipv4Unicast } from "../../backends/native/wire/afi-safi.ts";
 import {

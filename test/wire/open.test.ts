@@ -2,7 +2,7 @@
  * OPEN as RFC 4271 §4.2 and §6.2 tell it, with capabilities (RFC 5492) and extended parameters (RFC 9072).
  * Method: octets of one OPEN, each breaking one rule; and every OPEN that we can write, read back.
  */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { address, addressFromOctets } from "../../events/address.ts";
 import { asn } from "../../events/ids.ts";
@@ -126,19 +126,21 @@ describe("extended optional parameters (RFC 9072 §2)", () => {
     expect(refusal(`${HEAD} ff ff 0009 02 0002 0200`)).toBe("2/0");
   });
   test("are written only where 255 octets are not enough", () => {
-    const many = (count: number): Uint8Array =>
-      encodeOpen({
-        ...base,
-        capabilities: Array.from({ length: count }, () => ({
-          type: "unknown",
-          code: 200,
-          hex: "00".repeat(48),
-        })),
-      });
     expect(many(5).subarray(28, 31)).toEqual(Uint8Array.of(252, 2, 250));
     expect(many(6).subarray(28, 30)).toEqual(Uint8Array.of(255, 255));
   });
 });
+
+/** An OPEN with so many capabilities of 50 octets. */
+const many = (count: number): Uint8Array =>
+  encodeOpen({
+    ...base,
+    capabilities: Array.from({ length: count }, () => ({
+      type: "unknown",
+      code: 200,
+      hex: "00".repeat(48),
+    })),
+  });
 
 const base: Open = {
   asn: asn(65_001),

@@ -206,10 +206,11 @@ export function dumpAdjRibOut(rib: AdjRibOut): AdjRibOutDump {
 /** Throws where the dump is none of dumpAdjRibOut(): our own bug. */
 export function restoreAdjRibOut(dump: AdjRibOutDump): AdjRibOut {
   const rib = createAdjRibOut();
+  const sets = dump.sets.map((attributes) => setOf(rib, attributes));
   const at = (position: number): AttributeSet => {
-    const attributes = dump.sets[position];
-    if (attributes === undefined) throw new Error(`no attribute set ${position} in the dump`);
-    return setOf(rib, attributes);
+    const set = sets[position];
+    if (set === undefined) throw new Error(`no attribute set ${position} in the dump`);
+    return set;
   };
   for (const [prefix, position] of dump.told) {
     const set = at(position);

@@ -5,7 +5,7 @@
  * the followers back, so that churn leaves no graves. Slots move; keep none over a change. Reads next: adj-rib-in.ts.
  */
 import { addressFromOctets, type Family } from "../../../events/address.ts";
-import { type Prefix, prefixOf } from "../../../events/prefix.ts";
+import type { Prefix } from "../../../events/prefix.ts";
 
 export type PrefixTable = {
   readonly family: Family;
@@ -121,13 +121,14 @@ export const wordAt = (table: PrefixTable, slot: number, word: number): number =
       : 0
     : (table.keys[slot * 4 + word] ?? 0);
 
-/** Canonical text of the prefix in a taken slot. */
+/** Canonical text of the prefix in a taken slot; its host bits are zero already, so nothing is masked again. */
 export function prefixAt(table: PrefixTable, slot: number): Prefix {
   const words = wordsOf(table);
   const octets = new Uint8Array(words * 4);
-  const view = new DataView(octets.buffer);
-  for (let i = 0; i < words; i += 1) view.setUint32(i * 4, wordAt(table, slot, i));
-  return prefixOf(addressFromOctets(octets), lengthAt(table, slot));
+  for (let i = 0; i < octets.length; i += 1) {
+    octets[i] = wordAt(table, slot, i >> 2) >>> (24 - 8 * (i & 3));
+  }
+  return `${addressFromOctets(octets)}/${lengthAt(table, slot)}` as Prefix;
 }
 
 function probe(
