@@ -3,7 +3,7 @@
  *
  * Order of a start: open the log and fold all of it, state the host's facts, read the manifests, plan, compare with what the
  * last version told, and only then apply. Nothing is withdrawn because something was not read yet.
- * Reads next: book.ts (the log and its fold), pipeline/commands.ts, pipeline/speaker.ts, core/core.ts.
+ * Reads next: core/book.ts (the log and its fold), pipeline/commands.ts, pipeline/speaker.ts, core/core.ts.
  */
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
@@ -14,7 +14,7 @@ import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createNativeBackend } from "../backends/native/native-backend.ts";
 import { rfc3339 } from "../events/log/export.ts";
 import { type Api, serveApi } from "./api/server.ts";
-import { type Book, openBook } from "./book.ts";
+import { type Book, openBook } from "./core/book.ts";
 import { loadConfig } from "./config.ts";
 import { type AgentConfig, type AgentOptions, hostFacts } from "./config-schema.ts";
 import { confirmer } from "./core/confirm.ts";

@@ -24,7 +24,7 @@ import {
   type WrittenConfig,
   writtenConfig,
 } from "./config-schema.ts";
-import { errorCode } from "./health/errno.ts";
+import { errorCode } from "./errno.ts";
 
 export const DEFAULT_CONFIG = "/etc/rutter/agent.yaml";
 

@@ -13,7 +13,7 @@ import type {
   StatusJson,
   WhyJson,
 } from "../api/contract.ts";
-import { ago, type Colour, coloured, duration, safe, table } from "./terminal.ts";
+import { ago, type Colour, coloured, safe, table } from "./terminal.ts";
 
 export type Screen = {
   readonly width: number | undefined;
@@ -234,6 +234,3 @@ function notesOf(status: ResourceJson["status"]): string {
     ),
   ].join("; ");
 }
-
-export const elapsed = (millis: number): string =>
-  millis < 1000 ? `${Math.round(millis)}ms` : duration(millis / 1000);

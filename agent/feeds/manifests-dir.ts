@@ -9,7 +9,7 @@ import { type FSWatcher, watch } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Clock } from "../../backends/clock.ts";
-import { errorCode } from "../health/errno.ts";
+import { errorCode } from "../errno.ts";
 import {
   type FileProblem,
   type ManifestFile,

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, lstat, open, stat } from "node:fs/promises";
-import { errorCode } from "../health/errno.ts";
+import { errorCode } from "../errno.ts";
 
 export type ManifestFile = {
   readonly path: string;

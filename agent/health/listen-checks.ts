@@ -5,7 +5,7 @@
  * so a host with 100,000 Services at rest pays for the look alone. Reads next: listeners.ts.
  */
 import type { Clock } from "../../backends/clock.ts";
-import { errorCode } from "./errno.ts";
+import { errorCode } from "../errno.ts";
 import {
   changedPorts,
   isListenedOn,

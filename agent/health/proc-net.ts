@@ -8,7 +8,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { endianness } from "node:os";
 import type { Address } from "../../events/address.ts";
-import { errorCode } from "./errno.ts";
+import { errorCode } from "../errno.ts";
 import {
   addListeners,
   isPastListeners,

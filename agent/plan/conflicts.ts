@@ -44,7 +44,7 @@ export function conflicts(before: DesiredState | undefined, after: DesiredState)
   const aliases = judge(resourcesOf(after, "metallb.io/Community").values(), aliasTwice);
   const pools = judge(resourcesOf(after, "metallb.io/IPAddressPool").values(), overlap);
   // Peers and advertisements that do not select this node are out before any check (rules.md §2.2.1, asks 6).
-  const here = <R extends Held<BgpPeer> | Held<BgpAdvertisement>>({ resource }: R): boolean =>
+  const here = ({ resource }: Held<BgpPeer> | Held<BgpAdvertisement>): boolean =>
     anySelects(resource.spec.nodeSelectors, labels);
   judge(
     [...resourcesOf(after, "metallb.io/BGPPeer").values()].filter(here),

@@ -24,7 +24,7 @@ import {
 import { rm } from "node:fs/promises";
 import type { RevealSecret } from "../../backends/backend.ts";
 import type { Seal, SecretRef } from "../../events/resources/resource.ts";
-import { errorCode } from "../health/errno.ts";
+import { errorCode } from "../errno.ts";
 import { redactValues } from "./redact.ts";
 import { fileName, isVersion } from "./file-name.ts";
 import {

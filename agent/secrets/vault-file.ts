@@ -9,7 +9,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { errorCode } from "../health/errno.ts";
+import { errorCode } from "../errno.ts";
 
 export type SecretsErrorCode = "SECRETS_UNSAFE" | "SECRETS_UNREADABLE" | "SECRETS_LOCKED";
 

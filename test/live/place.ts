@@ -6,7 +6,6 @@
  * Read next: agent.ts.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Daemon, run, startDaemon } from "./daemon.ts";
@@ -32,18 +31,4 @@ export function onLoopback(): Place & AsyncDisposable {
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** A TCP port of the loopback that was free a moment ago. */
-export function freePort(address = "127.0.0.1"): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, address, () => {
-      const bound = server.address();
-      server.close(() => {
-        resolve(typeof bound === "object" && bound !== null ? bound.port : 0);
-      });
-    });
-  });
 }

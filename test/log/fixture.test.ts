@@ -2,6 +2,7 @@
  * The log as version 0.1 wrote it: every later version reads it the same.
  * Method: the stored database of test/fixtures/log-v1 against its stored export; only copies are opened for writing.
  */
+import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -10,6 +11,8 @@ import { foldAll } from "../../events/fold.ts";
 import { exportLog } from "../../events/log/export.ts";
 import { type LogReader, readOnlyLog } from "../../events/log/read.ts";
 import { verifyLog } from "../../events/log/verify.ts";
+import { snapshotText, stateFromSnapshot } from "../../events/snapshot.ts";
+import { stateDigest } from "../../events/state-digest.ts";
 import { factPen, ownDirectory, ownLog } from "./facts.ts";
 
 const fixture = join(import.meta.dirname, "../fixtures/log-v1");
@@ -43,6 +46,16 @@ test("each of its events is lifted to one of today's, and folds", () => {
     { seq: 24, type: "session-observed", version: 1 },
   ]);
   expect(foldAll(facts).seq).toBe(HEAD.seq);
+});
+
+test("it folds to the state that it folded to then", () => {
+  const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+  const noted = readFileSync(join(fixture, "fold.sha256"), "utf8").trim();
+  const state = foldAll(stored().read({}));
+  expect(stateDigest(state, sha256)).toBe(noted);
+  expect(stateDigest(stateFromSnapshot(snapshotText(state)), sha256), "through a snapshot").toBe(
+    noted,
+  );
 });
 
 test("today's agent goes on writing it: no released migration was edited", async () => {

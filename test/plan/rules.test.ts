@@ -3,17 +3,12 @@
  */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { plan, replan } from "../../agent/plan/plan.ts";
 import { preview } from "../../agent/plan/preview.ts";
-import { why } from "../../agent/plan/why.ts";
-import { setText } from "../../backends/delta.ts";
 import {
   advertisement,
   after,
-  applying,
   community,
   deleting,
-  options,
   peer,
   planOf,
   pool,
@@ -333,83 +328,5 @@ describe("who is set aside", () => {
       }),
       { numRuns: 60 },
     );
-  });
-});
-
-test("an incremental plan is the plan from scratch, whatever changes", () => {
-  const edits = [
-    service("a"),
-    service("b", { externalTrafficPolicy: "Local" }),
-    service("c", { ipFamilyPolicy: "PreferDualStack" }),
-    service("a", { type: "ClusterIP" }),
-    pool("two", ["198.51.100.0/30", "2001:db8::/126"]),
-    advertisement("agg", { aggregationLength: 24, communities: ["1:2"] }),
-    p2,
-    deleting("/Service/default/a"),
-    deleting("/Service/default/b"),
-    {
-      type: "observe-host",
-      facts: { node: "x", hostname: "x", labels: {}, defaultEndpoint: "none" },
-    } as const,
-  ];
-  const text = (made: ReturnType<typeof plan>) => ({
-    told: told(made),
-    routes: (made.speakers.native?.routers ?? []).map((router) =>
-      [...router.routes.values()]
-        .map((route) => [route.prefix, setText(route.exports), route.provenance])
-        .toSorted(),
-    ),
-    verdicts: [...made.verdicts].toSorted(),
-    warnings: [...made.warnings].toSorted(),
-    peers: [...made.peers],
-  });
-  fc.assert(
-    fc.property(fc.array(fc.constantFrom(...edits), { maxLength: 12 }), (list) => {
-      let state = world({}, together(one, p1, advertisement("all")));
-      let made = planOf(state);
-      for (const edit of list) {
-        const before = { desired: state.desired, plan: made };
-        state = after(state, typeof edit === "string" ? applying(edit) : edit);
-        made = replan(before, state.desired, options);
-        expect(text(made)).toEqual(text(plan(state.desired, options)));
-      }
-    }),
-    { numRuns: 60 },
-  );
-});
-
-describe("why", () => {
-  const base = world({}, together(one, p1, advertisement("a"), service("s")));
-  test("names every step from the manifest to the session", () => {
-    const answer = why(
-      { subject: "192.0.2.0", peer: undefined },
-      base.desired,
-      planOf(base),
-      new Map(),
-    );
-    expect(answer.prefix).toBe("192.0.2.0/32");
-    expect(answer.chain.map(({ step, verdict }) => `${step} ${verdict}`)).toEqual([
-      "manifest ok",
-      "allocation ok",
-      "pool ok",
-      "advertisement ok",
-      "endpoint ok",
-      "peer ok",
-      "session stopped",
-    ]);
-  });
-  test("ends at the first rule that stopped it", () => {
-    const stopped = world({}, together(one, p1, service("s")));
-    const answer = why(
-      { subject: "s", peer: undefined },
-      stopped.desired,
-      planOf(stopped),
-      new Map(),
-    );
-    expect(answer.chain.at(-1)).toMatchObject({
-      step: "announce",
-      verdict: "stopped",
-      reason: expect.stringContaining("notOwner"),
-    });
   });
 });

@@ -81,16 +81,6 @@ describe("packing", () => {
     const updates = messages.map((bytes) => readBack(bytes, external));
     expect(updates.every(({ announced }) => announced.length === 0)).toBe(true);
   });
-  test("100,000 prefixes take less than 100 ms, best of five", () => {
-    const prefixes = hosts(100_000);
-    const writer = writerFor("ipv4", plain);
-    const spent = [1, 2, 3, 4, 5].map(() => {
-      const start = performance.now();
-      encodeAll(writer, prefixes);
-      return performance.now() - start;
-    });
-    expect(Math.min(...spent)).toBeLessThan(100);
-  });
 });
 
 describe("every attribute arrives", () => {

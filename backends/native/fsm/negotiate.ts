@@ -4,7 +4,7 @@
  * Pure. What the peer asks that we can't take is a NOTIFICATION, given back as a value with words for the operator.
  */
 import type { Family } from "../../../events/address.ts";
-import { type Asn, asn } from "../../../events/ids.ts";
+import { asn } from "../../../events/ids.ts";
 import { afiSafiOf, familyOfAfiSafi } from "../wire/afi-safi.ts";
 import { capabilityName, lastCapability } from "../wire/capability.ts";
 import type { Capability, Notification, Open } from "../wire/message.ts";
@@ -109,7 +109,7 @@ function refusalOf(
 export function weWinCollision(peering: Peering, open: Open): boolean {
   const mine = numberOf(peering.routerId);
   const theirs = numberOf(open.routerId);
-  return mine === theirs ? peering.localAs > (open.asn as Asn) : mine > theirs;
+  return mine === theirs ? peering.localAs > open.asn : mine > theirs;
 }
 
 const numberOf = (routerId: string): number =>

@@ -50,13 +50,6 @@ export const badBgpIdentifier: Notification = plain(2, 3);
 export const unsupportedOptionalParameter: Notification = plain(2, 4);
 /** RFC 4271 §6.2. */
 export const unacceptableHoldTime: Notification = plain(2, 6);
-/** RFC 5492 §5: the data lists the capabilities that we require, as they would stand in an OPEN. */
-export const unsupportedCapability = (capabilities: Uint8Array): Notification => ({
-  code: 2,
-  subcode: 7,
-  data: capabilities,
-});
-
 /** RFC 4271 §6.3: the lengths of the message contradict each other, or an attribute stands twice that must not. */
 export const malformedAttributeList: Notification = plain(3, 1);
 /** RFC 4271 §6.3; the data is the attribute, cut where it is long. */
@@ -96,18 +89,11 @@ export const administrativeShutdown = (text = ""): Notification => ({
 });
 /** RFC 4486 §4. */
 export const peerDeconfigured: Notification = plain(6, 3);
-/** RFC 4486 §4, RFC 9003 §2. */
-export const administrativeReset = (text = ""): Notification => ({
-  code: 6,
-  subcode: 4,
-  data: encodeShutdownText(text),
-});
 /** RFC 4486 §4. */
 export const connectionRejected: Notification = plain(6, 5);
 export const otherConfigurationChange: Notification = plain(6, 6);
 /** RFC 4271 §6.8. */
 export const connectionCollision: Notification = plain(6, 7);
-export const outOfResources: Notification = plain(6, 8);
 /** RFC 8538 §3: ends the session for good although Graceful Notification was agreed; the data is what it stands for. */
 export const hardReset = (inner: Notification): Notification => ({
   code: 6,

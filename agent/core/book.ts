@@ -2,18 +2,18 @@
  * The log opened and folded: what a start knows before it does anything.
  *
  * A snapshot shortens the replay and never changes its result; without one the whole log is folded. Follows the log from
- * then on, so that `state()` is always everything committed. Reads next: compose.ts.
+ * then on, so that `state()` is always everything committed. Reads next: ../compose.ts.
  */
 import { hostname } from "node:os";
-import type { Logger } from "../backends/clock.ts";
-import { evolve, FOLD_VERSION } from "../events/fold.ts";
-import type { RunId } from "../events/ids.ts";
-import { type EventLog, LogError } from "../events/log/log.ts";
-import { openLog } from "../events/log/open-log.ts";
-import { snapshotText, stateFromSnapshot } from "../events/snapshot.ts";
-import { nothingRecorded, type State } from "../events/state.ts";
-import { bootId, hostId, instants, newRunId } from "./identity.ts";
-import { createPen, type Pen } from "./pipeline/pen.ts";
+import type { Logger } from "../../backends/clock.ts";
+import { evolve, FOLD_VERSION } from "../../events/fold.ts";
+import type { RunId } from "../../events/ids.ts";
+import { type EventLog, LogError } from "../../events/log/log.ts";
+import { openLog } from "../../events/log/open-log.ts";
+import { snapshotText, stateFromSnapshot } from "../../events/snapshot.ts";
+import { nothingRecorded, type State } from "../../events/state.ts";
+import { bootId, hostId, instants, newRunId } from "../identity.ts";
+import { createPen, type Pen } from "../pipeline/pen.ts";
 
 export type Book = {
   readonly log: EventLog;
