@@ -13,7 +13,7 @@ import { type Logger, systemClock } from "../backends/clock.ts";
 import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createNativeBackend } from "../backends/native/native-backend.ts";
 import { rfc3339 } from "../events/log/export.ts";
-import { type Api, serveApi } from "./api/server.ts";
+import type { Api } from "./api/server.ts";
 import { type Book, openBook } from "./core/book.ts";
 import { loadConfig } from "./config.ts";
 import { type AgentConfig, type AgentOptions, hostFacts } from "./config-schema.ts";
@@ -83,6 +83,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       );
     },
   });
+  if (before.run !== undefined && before.run.boot !== book.boot) {
+    // What was healthy before a reboot says nothing now: nothing is announced on the word of another boot.
+    for (const service of before.desired.endpoints.keys()) {
+      const reason = "the host was restarted, and this has not been checked since";
+      commands.observe({ type: "observe-endpoint", service, healthy: false, reason });
+    }
+  }
   health.update(commands.current());
   await Promise.resolve();
 
@@ -191,6 +198,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     },
     wallOf: (millis) => wallStart + BigInt(Math.round((millis - monotonicStart) * 1e6)),
   });
+  // Loaded while the sessions come up: it takes longer to load than the log takes to replay.
+  const { serveApi } = await import("./api/server.ts");
   const api: Api = await serveApi({
     core,
     socketPath: config.socket,

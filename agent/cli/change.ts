@@ -135,7 +135,7 @@ function changeText(answer: ApplyAnswer): string {
   const dry = answer.dryRun ? " (dry run)" : "";
   const lines = answer.resources.flatMap(({ kind, apiVersion, namespace, name, result, notes }) => [
     `${manifestName(groupOf(apiVersion), kind, namespace, name)} ${result}${dry}`,
-    ...notes.map((note) => `  ${safe(note)}`),
+    ...notes.flatMap((note) => note.split("\n").map((line) => `  ${safe(line)}`)),
   ]);
   for (const { reason } of answer.warnings) lines.push(`warning: ${safe(reason)}`);
   return lines.map((line) => `${line}\n`).join("");

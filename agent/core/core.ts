@@ -162,7 +162,11 @@ export function createCore(parts: CoreParts): Core {
     },
 
     *log({ last, ...filter }) {
-      const facts = log.read(withoutUndefined(filter));
+      const unfiltered = Object.values(filter).every((one) => one === undefined);
+      // Without a filter every fact matches, so the newest ones are known by their place.
+      const from =
+        last !== undefined && unfiltered ? Math.max(1, log.head().seq - last + 1) : filter.from;
+      const facts = log.read(withoutUndefined({ ...filter, from }));
       if (last === undefined) for (const fact of facts) yield envelopeJson(fact) as EnvelopeJson;
       else for (const fact of newest(facts, last)) yield envelopeJson(fact) as EnvelopeJson;
     },

@@ -7,7 +7,14 @@
  */
 import type { ResourceKey } from "../../events/ids.ts";
 import { neighborKey } from "../../events/ids.ts";
-import { prefixContains, prefixFamily, prefixLength } from "../../events/prefix.ts";
+import {
+  type Prefix,
+  prefixAddress,
+  prefixContains,
+  prefixFamily,
+  prefixLength,
+  prefixOf,
+} from "../../events/prefix.ts";
 import type { BgpAdvertisement } from "../../events/resources/bgp-advertisement.ts";
 import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import type { IpAddressPool } from "../../events/resources/ip-address-pool.ts";
@@ -140,24 +147,37 @@ function unknownAlias(
     : ["community-unknown", `"${unknown}" is no community and no Community defines it yet`];
 }
 
-/** The length must reach the shortest mask of each pool entry, or the aggregate would cover what is not ours (rule 3). */
+/**
+ * An aggregate must not cover more than the pool's entry does (rule 3). For a range that is the smallest prefix which holds
+ * all of it: 172.16.200.1-172.16.200.254 may go out as /24 (docs/decisions/005).
+ */
 function tooShort(one: Held<BgpAdvertisement>, pools: readonly Held<IpAddressPool>[]): Found {
   const { aggregationLength, aggregationLengthV6 } = one.resource.spec;
   for (const pool of attachedPools(one.resource, pools)) {
     for (const { text, prefixes } of pool.resource.spec.addresses) {
-      for (const family of ["ipv4", "ipv6"] as const) {
-        const length = family === "ipv4" ? aggregationLength : aggregationLengthV6;
-        const masks = prefixes.filter((p) => prefixFamily(p) === family).map(prefixLength);
-        if (masks.length > 0 && length < Math.min(...masks)) {
-          return [
-            "aggregation-length",
-            `aggregation to /${length} is wider than ${text} of pool ${nameOf(pool)} (/${Math.min(...masks)})`,
-          ];
-        }
-      }
+      const whole = spanOf(prefixes);
+      if (whole === undefined) continue;
+      const length = prefixFamily(whole) === "ipv4" ? aggregationLength : aggregationLengthV6;
+      if (length >= prefixLength(whole)) continue;
+      return [
+        "aggregation-length",
+        `aggregation to /${length} is wider than ${text} of pool ${nameOf(pool)} (/${prefixLength(whole)})`,
+      ];
     }
   }
   return undefined;
+}
+
+/** The longest prefix that holds all of an entry's, which are in order and of one family. */
+function spanOf(prefixes: readonly Prefix[]): Prefix | undefined {
+  const [first] = prefixes;
+  const last = prefixes.at(-1);
+  if (first === undefined || last === undefined) return undefined;
+  for (let length = prefixLength(first); length > 0; length -= 1) {
+    const span = prefixOf(prefixAddress(first), length);
+    if (prefixContains(span, last)) return span;
+  }
+  return prefixOf(prefixAddress(first), 0);
 }
 
 /** Rule 4: equal prefixes to one peer would need two localPrefs. With serviceSelectors it is judged for each Service. */

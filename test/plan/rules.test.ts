@@ -87,17 +87,25 @@ describe("rule 2: an advertisement is attached to pools", () => {
   });
 });
 
-test("rule 3: an aggregate wider than a pool's entry is refused", () => {
-  const made = world(
-    {},
-    together(
-      pool("one", ["192.0.2.0/26"]),
-      p1,
-      advertisement("a", { aggregationLength: 24 }),
-      service("s"),
-    ),
-  );
-  expect(quarantined(made)).toEqual({ a: "aggregation-length" });
+describe("rule 3: an aggregate is no wider than a pool's entry", () => {
+  test.for([
+    ["192.0.2.0/26", 24, true],
+    ["192.0.2.0/24", 24, false],
+    ["192.0.2.1-192.0.2.254", 24, false],
+    ["192.0.2.1-192.0.2.254", 23, true],
+    ["192.0.2.64-192.0.2.127", 25, true],
+  ] as const)("%s as /%i is refused: %s", ([addresses, aggregationLength, refused]) => {
+    const made = world(
+      {},
+      together(
+        pool("one", [addresses]),
+        p1,
+        advertisement("a", { aggregationLength }),
+        service("s"),
+      ),
+    );
+    expect(quarantined(made)).toEqual(refused ? { a: "aggregation-length" } : {});
+  });
 });
 
 describe("rule 4: two localPrefs for one prefix to one peer conflict", () => {
