@@ -33,9 +33,10 @@ const peering = (localAs: number): Peering => ({
   gracefulRestart: undefined,
 });
 
-export function openSink(localAs: number): Promise<Sink> {
+/** `port` 0: any that is free. */
+export function openSink(localAs: number, port = 0): Promise<Sink> {
   let announced = 0;
-  let waiting: { readonly count: number; readonly done: (at: number) => void } | undefined;
+  let waiting: { readonly count: number; readonly done: (at: number) => void }[] = [];
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -62,15 +63,12 @@ export function openSink(localAs: number): Promise<Sink> {
     socket.on("data", (octets) => {
       const at = performance.now();
       for (const order of receive(session, 1, octets, peering(localAs))) obey(order);
-      if (waiting !== undefined && announced >= waiting.count) {
-        const { done } = waiting;
-        waiting = undefined;
-        done(at);
-      }
+      for (const { done } of waiting.filter(({ count }) => announced >= count)) done(at);
+      waiting = waiting.filter(({ count }) => announced < count);
     });
   });
   return new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
+    server.listen(port, "127.0.0.1", () => {
       const bound = server.address();
       resolve({
         port: typeof bound === "object" && bound !== null ? bound.port : 0,
@@ -78,7 +76,7 @@ export function openSink(localAs: number): Promise<Sink> {
         reaches: (count) =>
           new Promise((done) => {
             if (announced >= count) done(performance.now());
-            else waiting = { count, done };
+            else waiting.push({ count, done });
           }),
         close: () => {
           for (const socket of sockets) socket.destroy();
