@@ -44,6 +44,8 @@ const sha256 = (text: string): string => createHash("sha256").update(text).diges
 
 /** Runs until SIGTERM or SIGINT. Rejects where the start fails: nothing was applied then. */
 export async function runAgent(options: AgentOptions): Promise<void> {
+  // From the first moment on: a stop while it starts ends it in order, too.
+  const stopped = stopSignal();
   const config = loadConfig(options);
   const logger = createLogger(config.log.level);
   const program = programVersion();
@@ -211,7 +213,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const snapshots = setInterval(() => void book.snapshot("due"), SNAPSHOT_LOOK_MILLIS);
   process.stdout.write(`ready ${api.socketPath}\n`);
 
-  const signal = await stopSignal();
+  const signal = await stopped;
   logger.info({ signal }, "stopping");
   stopping = true;
   clearInterval(snapshots);
