@@ -33,8 +33,8 @@ const peering = (localAs: number): Peering => ({
   gracefulRestart: undefined,
 });
 
-/** `port` 0: any that is free. */
-export function openSink(localAs: number, port = 0): Promise<Sink> {
+/** `port` 0: any that is free. `at` is an address of the loopback. */
+export function openSink(localAs: number, port = 0, at = "127.0.0.1"): Promise<Sink> {
   let announced = 0;
   let waiting: { readonly count: number; readonly done: (at: number) => void }[] = [];
   const sockets = new Set<Socket>();
@@ -61,14 +61,14 @@ export function openSink(localAs: number, port = 0): Promise<Sink> {
     give({ type: "accepted", connection: 1 });
     socket.on("error", () => socket.destroy());
     socket.on("data", (octets) => {
-      const at = performance.now();
+      const now = performance.now();
       for (const order of receive(session, 1, octets, peering(localAs))) obey(order);
-      for (const { done } of waiting.filter(({ count }) => announced >= count)) done(at);
+      for (const { done } of waiting.filter(({ count }) => announced >= count)) done(now);
       waiting = waiting.filter(({ count }) => announced < count);
     });
   });
   return new Promise((resolve) => {
-    server.listen(port, "127.0.0.1", () => {
+    server.listen(port, at, () => {
       const bound = server.address();
       resolve({
         port: typeof bound === "object" && bound !== null ? bound.port : 0,

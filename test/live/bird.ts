@@ -10,7 +10,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { parseProtocol, parseRoutes, sessionOf } from "./bird-answers.ts";
 import { birdConfig } from "./bird-config.ts";
-import type { Node } from "./netns.ts";
+import type { Place } from "./place.ts";
 import { lastLines, type Router, type RouterPlan } from "./router.ts";
 import { serving } from "./until.ts";
 
@@ -57,7 +57,7 @@ function refuseErrors(command: string, answer: string): string {
 }
 
 /** Starts BIRD in `node` and returns when its control socket answers. Throws with BIRD's own words when it does not start. */
-export async function startBird(node: Node, plan: RouterPlan): Promise<Router> {
+export async function startBird(node: Place, plan: RouterPlan): Promise<Router> {
   const file = (name: string) => join(node.directory, `bird.${name}`);
   writeFileSync(file("log"), "");
   writeFileSync(file("conf"), birdConfig(plan, file("log")));
