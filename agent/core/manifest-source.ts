@@ -120,17 +120,27 @@ export async function followManifests(
   const root = ownerOf(resolve(manifests.path));
   const source = createManifestSource({ ...parts, root });
   let turn = Promise.resolve();
+  let newest: Snapshot | undefined;
+  let cancelRetry: (() => void) | undefined;
+  // One after the other: a later snapshot must never be overtaken by an earlier one.
+  const take = (snapshot: Snapshot): void => {
+    turn = turn
+      .then(async () => {
+        if (snapshot === newest) await source.take(snapshot);
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof LogError)) throw error;
+        parts.logger.error({ code: error.code }, `manifests are not applied yet: ${error.message}`);
+        // Nobody sends these files again: once the log can be written, they are taken all the same.
+        cancelRetry = parts.clock.after(RETRY_MILLIS, () => take(snapshot));
+      });
+  };
   const directory = watchManifests({
     path: manifests.path,
     clock: parts.clock,
     onSnapshot: (snapshot) => {
-      // One after the other: a later snapshot must never be overtaken by an earlier one.
-      turn = turn
-        .then(() => source.take(snapshot))
-        .catch((error: unknown) => {
-          if (!(error instanceof LogError)) throw error;
-          parts.logger.error({ code: error.code }, `manifests are not applied: ${error.message}`);
-        });
+      newest = snapshot;
+      take(snapshot);
     },
   });
   await directory.rescan();
@@ -140,8 +150,14 @@ export async function followManifests(
       if (owner === root) await source.confirm();
     },
     states: () => [source.state()],
-    stop: directory.stop,
+    stop: () => {
+      cancelRetry?.();
+      directory.stop();
+    },
   };
 }
+
+/** A log that could not be written is tried again after this long. */
+const RETRY_MILLIS = 5000;
 
 const ownerOf = (path: string): Owner => `file:${path}`;

@@ -51,13 +51,18 @@ const RESCAN_MILLIS = 30_000;
 const TROUBLE_MILLIS = 1000;
 /** A directory with more is not one that people write. */
 const MAX_FILES = 10_000;
-/** While files come and go faster than they are read, the last reading counts after so many. */
+/** While files come and go faster than they are read, nothing new is believed after so many readings. */
 const ATTEMPTS = 5;
+/**
+ * A name that is gone is looked for again after this long, until the list stands still: who removes a directory, or
+ * changes a git branch, takes names away one by one, and each step alone would look like a small, honest deletion.
+ */
+const GONE_SETTLE_MILLIS = 250;
 
 export function watchManifests(options: ManifestsOptions): ManifestsDirectory {
   const { clock, onSnapshot } = options;
   const root = resolve(options.path);
-  const cache: Cache = new Map();
+  const cache: Cache = { files: new Map(), names: [] };
   let last = "";
   let watched: { readonly path: string; readonly watcher: FSWatcher } | undefined;
   let cancel: (() => void) | undefined;
@@ -134,8 +139,12 @@ export function watchManifests(options: ManifestsOptions): ManifestsDirectory {
   };
 }
 
-/** What was read last of each path, with the signature of the file then. */
-type Cache = Map<string, Extract<ReadFile, { type: "file" }>>;
+type Cache = {
+  /** What was read last of each path, with the signature of the file then. */
+  readonly files: Map<string, Extract<ReadFile, { type: "file" }>>;
+  /** All that the directory held when it was handed over last, readable or not. */
+  names: readonly string[];
+};
 type PauseFor = (millis: number) => Promise<void>;
 
 async function readRoot(root: string, cache: Cache, pause: PauseFor): Promise<Snapshot> {
@@ -160,13 +169,16 @@ async function readDirectory(root: string, cache: Cache, pause: PauseFor): Promi
       if (read.type === "file") files.push(read.file);
       else if (read.type === "problem") problems.push(read.problem);
     }
+    const present = new Set(names.list);
+    if (cache.names.some((name) => !present.has(name))) await pause(GONE_SETTLE_MILLIS);
     // A file that was renamed while this read would be missing under both names.
     const after = await listNames(root);
     const isSame = after.ok && after.text === names.text;
     if (!isSame && attempt < ATTEMPTS) continue;
     if (!isSame) return { type: "unreadable", root, reason: "changes faster than it can be read" };
-    const present = new Set(names.list);
-    for (const path of cache.keys()) if (!present.has(basename(path))) cache.delete(path);
+    for (const path of cache.files.keys())
+      if (!present.has(basename(path))) cache.files.delete(path);
+    cache.names = names.list;
     return { type: "content", root, files, problems };
   }
 }
@@ -177,15 +189,15 @@ async function readCached(
   cache: Cache,
   pause: PauseFor,
 ): Promise<ReadFile> {
-  const known = cache.get(path);
+  const known = cache.files.get(path);
   if (
     known !== undefined &&
     known.signature === (await signatureAt(path, follow ? "file" : "link"))
   )
     return known;
   const read = await readStable(path, follow, pause);
-  if (read.type === "file") cache.set(path, read);
-  else cache.delete(path);
+  if (read.type === "file") cache.files.set(path, read);
+  else cache.files.delete(path);
   return read;
 }
 

@@ -132,6 +132,19 @@ test("a directory that vanishes and comes back: held meanwhile, then followed ag
   expect(seen.map(say)).not.toContain("");
 });
 
+test("files that go one by one are handed over once, as what is left in the end", async () => {
+  for (const name of ["a.yaml", "b.yaml", "c.yaml"]) put(name, "v: 1");
+  const seen = follow();
+  const all = ["a", "b", "c"].map((name) => `manifests.d/${name}.yaml=v: 1`).join(" ");
+  await expectLast(seen, all);
+  for (const name of ["a.yaml", "b.yaml"]) {
+    rmSync(join(root, name));
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  await expectLast(seen, "manifests.d/c.yaml=v: 1");
+  expect(seen.map(say)).toEqual([all, "manifests.d/c.yaml=v: 1"]);
+});
+
 test("a single file is followed through its replacement", async () => {
   put("one.yaml", "v: 1");
   const seen = follow(join(root, "one.yaml"));
