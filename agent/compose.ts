@@ -162,6 +162,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     planned: () => planned$.value,
     replan: (old, desired) => replan(old, desired, planOptions),
     onTheWire: () => onTheWire(speaker.settled),
+    held: () => held,
     confirm: confirmer({
       recorder,
       log,
