@@ -38,6 +38,7 @@ import {
   type ReadRequest,
   readRequest,
   refusedAnswer,
+  secretsFirst,
   sourceOf,
 } from "./changes.ts";
 import { intentView } from "./intent-view.ts";
@@ -228,7 +229,7 @@ async function submitted(
   batch: SecretBatch,
 ): Promise<Answer> {
   try {
-    return await parts.commands.submit(command, actor, source, () => batch.flush());
+    return await parts.commands.submit(command, actor, source, secretsFirst(batch));
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     throw new CoreError("NOT_RECORDED", `nothing changed: ${error.message}`, { cause: error });
