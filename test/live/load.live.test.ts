@@ -117,6 +117,8 @@ test(
       async () => (await countAt(router)) === PREFIXES,
       explain,
     );
+    // Neither the kernels' buffers nor the socket's took all of it: the rest waits where it still coalesces.
+    expect((await peerNamed("slow"))?.sent).toBeLessThan(PREFIXES);
     expect(await api.deleteService("s7")).toBe(200);
     await waitFor(
       "a change at the other",
@@ -128,7 +130,6 @@ test(
       async () => (await peerNamed("slow"))?.reason.includes("hold timer expired") === true,
       explain,
     );
-    expect((await peerNamed("slow"))?.sent).toBeLessThan(PREFIXES);
     const resident = residentMib(agent);
     expect(resident).toBeLessThan(RESIDENT_MIB);
     expect(await router.session(host.ipv4)).toMatchObject({ timesEstablished: 1, timesLost: 0 });
