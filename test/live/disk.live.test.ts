@@ -4,7 +4,7 @@
  * Nothing is told to a router that is not in the log, nothing that was told is taken back, and what the agent says names the
  * way out. The state directory is a small file system of the test's own.
  */
-import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
@@ -162,6 +162,9 @@ describe("a state directory without room", () => {
       (await router.session(host.ipv4)).timesEstablished === times &&
       (await router.route("203.0.113.2/32"))?.stale === false;
     await waitFor("the route", again(1), explain);
+    await first.kill();
+    // Nothing may depend on a page that happens to be free: the holder's name is only for a message.
+    rmSync(join(first.state, "log.holder"));
     disk.fill();
     await using second = await first.restart();
     await waitFor("the route after the restart", again(2), explain);
@@ -235,7 +238,10 @@ describe("a start that cannot be", () => {
       new RegExp(`^rutter: .*held by pid ${agent.pid} .*stop it, or .*--state`),
     );
     expect(sameState.stderr).not.toMatch(STACK);
-    const sameSocket = await refusedAgent(host, { name: "third", socketOf: "agent" });
+    // Its own state, and the same peer: it must not get as far as speaking to it.
+    const manifests = join(host.directory, "third.yaml");
+    writeFileSync(manifests, base(far));
+    const sameSocket = await refusedAgent(host, { name: "third", socketOf: "agent", manifests });
     expect(sameSocket).toMatchObject({ code: 1, stdout: "" });
     expect(sameSocket.stderr).toMatch(/^rutter: another agent serves on .*agent\.sock/m);
     expect(sameSocket.stderr).not.toMatch(STACK);
