@@ -151,8 +151,9 @@ export function withWayOut(place: Place, refusal: string): string {
   const { directory } = place;
   try {
     const { bavail, bsize } = statfsSync(directory);
-    if (bavail * bsize < NO_ROOM_OCTETS) {
-      return `${refusal}: make room on the file system of ${directory}; recording goes on by itself then`;
+    // A large change may not fit where a small one does.
+    if (bavail * bsize < NO_ROOM_OCTETS || /\bfull\b/.test(refusal)) {
+      return `${refusal}: the file system of ${directory} is full: make room there, and recording goes on by itself`;
     }
     accessSync(directory, constants.W_OK);
     return `${refusal}: look at the disk under ${directory} (rutter doctor, dmesg)`;

@@ -95,7 +95,7 @@ describe("a state directory without room", () => {
     const refused = await agent.apply(service("late", "203.0.113.3"));
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("NOT_RECORDED");
-    expect(refused.stderr).toMatch(/nothing changed.*full.*make room.*agent-state/);
+    expect(refused.stderr).toMatch(/nothing changed.*agent-state is full: make room/);
     expect(await statusOf(agent)).toMatchObject({ state: "degraded", notRecording: {} });
     // A password goes to a file of its own ahead of the log.
     const secret = peerManifest({
