@@ -152,8 +152,8 @@ export function withWayOut(place: Place, refusal: string): string {
   try {
     const { bavail, bsize } = statfsSync(directory);
     // A large change may not fit where a small one does.
-    if (bavail * bsize < NO_ROOM_OCTETS || /\bfull\b/.test(refusal)) {
-      return `${refusal}: the file system of ${directory} is full: make room there, and recording goes on by itself`;
+    if (bavail * bsize < NO_ROOM_OCTETS || saysFull(refusal)) {
+      return `${refusal}: the file system of ${directory} is full: make room there`;
     }
     accessSync(directory, constants.W_OK);
     return `${refusal}: look at the disk under ${directory} (rutter doctor, dmesg)`;
@@ -161,6 +161,8 @@ export function withWayOut(place: Place, refusal: string): string {
     return `${refusal}: ${directory} cannot be written (${messageOf(error)})`;
   }
 }
+
+export const saysFull = (refusal: string): boolean => /\bfull\b|ENOSPC/.test(refusal);
 
 /** Makes renames in a directory durable. */
 export function syncDirectory(directory: string): void {

@@ -10,7 +10,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
 import { type Agent, refusedAgent, startAgent } from "./agent.ts";
 import { startBird } from "./bird.ts";
-import { smallDisk } from "./disk.ts";
+import { type SmallDisk, smallDisk } from "./disk.ts";
 import {
   advertisementManifest,
   ALWAYS,
@@ -177,7 +177,20 @@ describe("a state directory without room", () => {
 });
 
 describe("a start that cannot be", () => {
-  test("on a read-only file system ends with a sentence, and nothing is told to anybody", async () => {
+  test.for([
+    {
+      what: "read-only",
+      spoil: (disk: SmallDisk) => disk.remount("ro"),
+      mend: (disk: SmallDisk) => disk.remount("rw"),
+      words: /^rutter: .*agent-state.*read-?only/i,
+    },
+    {
+      what: "full",
+      spoil: (disk: SmallDisk) => disk.fill(),
+      mend: (disk: SmallDisk) => disk.makeRoom(),
+      words: /^rutter: .*agent-state is full: make room/,
+    },
+  ])("on a $what file system ends with a sentence, and nothing is told to anybody", async (how) => {
     await using network = await makeNetwork(["host", "router"]);
     const { host, router: far } = network.nodes;
     await using disk = await smallDisk(join(host.directory, "agent-state"), STATE_KIBIBYTES);
@@ -189,13 +202,13 @@ describe("a start that cannot be", () => {
     await waitFor("the route", told, explain);
     await first.stop();
     await waitFor("its end", async () => !(await told()), explain);
-    await disk.remount("ro");
+    await how.spoil(disk);
     const refused = await refusedAgent(host, { config: ALWAYS });
     expect(refused).toMatchObject({ code: 1, stdout: "" });
-    expect(refused.stderr).toMatch(/^rutter: .*agent-state.*read-?only/i);
+    expect(refused.stderr).toMatch(how.words);
     expect(refused.stderr).not.toMatch(STACK);
     expect(await router.session(host.ipv4)).toMatchObject({ timesEstablished: 1 });
-    await disk.remount("rw");
+    await how.mend(disk);
     await using second = await first.restart();
     await waitFor("the route again", told, explain);
     expect(await statusOf(second)).toMatchObject({ state: "running" });
