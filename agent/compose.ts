@@ -166,6 +166,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     planned: () => planned$.value,
     replan: (old, desired) => replan(old, desired, planOptions),
     onTheWire: () => onTheWire(speaker.settled),
+    held: () => held,
     confirm: confirmer({
       recorder,
       log,
@@ -204,7 +205,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     },
     wallOf: (millis) => wallStart + BigInt(Math.round((millis - monotonicStart) * 1e6)),
   });
-  // Loaded while the sessions come up: it takes longer to load than the log takes to replay.
+  // Loading it holds the loop for a tenth of a second: the peers' answers to our OPENs come first.
+  await sessionsUp(backend, planned$.value);
   const { serveApi } = await import("./api/server.ts");
   const api: Api = await serveApi({
     core,
@@ -265,6 +267,23 @@ const restartContext = ({ before, boot }: Book): RestartContext => ({
     [...before.sessions.values()].some(({ state }) => state === "Established"),
   forwardingPreserved: before.run?.boot === boot,
 });
+
+/** Peers that answer at once have answered by then; the API waits for no others. */
+const SESSIONS_UP_MILLIS = 200;
+
+async function sessionsUp(backend: SpeakerBackend, { plan: wanted }: Planned): Promise<void> {
+  const neighbors = wanted.speakers[backend.name]?.routers.flatMap((router) => router.neighbors);
+  const awaited = new Set(neighbors?.map(({ key }) => key));
+  const end = systemClock.monotonicMillis() + SESSIONS_UP_MILLIS;
+  while (awaited.size > 0 && systemClock.monotonicMillis() < end) {
+    await new Promise<void>((resolve) => {
+      systemClock.after(2, resolve);
+    });
+    for (const { neighbor, state } of backend.sessions()) {
+      if (state === "Established") awaited.delete(neighbor);
+    }
+  }
+}
 
 /** Longer than an apply takes on a busy host; a speaker that needs more has trouble that `status` tells. */
 const WIRE_TIMEOUT_MILLIS = 10_000;

@@ -228,6 +228,15 @@ export const PlanJson = z.object({
   quarantined: z.array(QuarantinedJson),
   notCarried: z.array(NotCarriedJson),
   warnings: z.array(WarningJson),
+  /** What a new program version plans for what runs now, and waits for `rutter confirm plan`; null where nothing waits. */
+  held: z
+    .object({
+      /** Prefixes that would be withdrawn from at least one peer. */
+      remove: z.array(z.string()),
+      /** Names of the peers whose session would reset. */
+      resets: z.array(z.string()),
+    })
+    .nullable(),
 });
 export type PlanJson = z.infer<typeof PlanJson>;
 

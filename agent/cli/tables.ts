@@ -164,6 +164,11 @@ export function planTable(plan: PlanAnswer): string {
   }
   lines.push(...plan.resets.map((peer) => `session reset: ${safe(peer)}`));
   if (lines.length === 0) lines.push("nothing changes on the wire");
+  if (plan.held !== null) {
+    lines.push("held since the upgrade, until: rutter confirm plan");
+    lines.push(...plan.held.remove.map((prefix) => `  - ${safe(prefix)}`));
+    lines.push(...plan.held.resets.map((peer) => `  session reset: ${safe(peer)}`));
+  }
   for (const { resource, rule, reason } of plan.quarantined) {
     lines.push(`quarantined: ${resourceName(resource)}: ${safe(reason)} [${safe(rule)}]`);
   }

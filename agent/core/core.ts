@@ -27,6 +27,7 @@ import {
 import type { Command } from "../decide/decide.ts";
 import type { Answer, Commands } from "../pipeline/commands.ts";
 import type { Planned } from "../pipeline/reconcile.ts";
+import type { Unexplained } from "../pipeline/upgrade.ts";
 import type { Plan } from "../plan/plan.ts";
 import { preview } from "../plan/preview.ts";
 import { why } from "../plan/why.ts";
@@ -41,6 +42,7 @@ import {
   secretsFirst,
   sourceOf,
 } from "./changes.ts";
+import { holdView, whyHeld } from "./hold-view.ts";
 import { intentView } from "./intent-view.ts";
 import { type AtMoment, stateAt } from "./moments.ts";
 import { resourceViews, type SeqOf } from "./resource-view.ts";
@@ -64,6 +66,8 @@ export type CoreParts = {
   readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
   /** Resolves when the speaker has what is planned now; false where that took too long. */
   readonly onTheWire: () => Promise<boolean>;
+  /** What a new program version plans and may not do before it is confirmed. */
+  readonly held: () => Unexplained;
   readonly confirm: (
     what: string | undefined,
     actor: Actor,
@@ -115,7 +119,8 @@ export function createCore(parts: CoreParts): Core {
       const after = refused ? before.plan : parts.replan(before, decision.after);
       const { resources, complaints } = refused ? refusedAnswer(read, true) : answer;
       const outcome = refused || decision.type === "refused" ? "refused" : "planned";
-      return { ...preview(before.plan, after), outcome, resources, complaints };
+      const held = holdView(parts.held(), (key) => neighborName(parts, key));
+      return { ...preview(before.plan, after), held, outcome, resources, complaints };
     },
 
     async confirm(what, { actor }) {
@@ -152,7 +157,8 @@ export function createCore(parts: CoreParts): Core {
 
     why(subject, peer) {
       const { desired, plan } = planned();
-      const { chain, ...answer } = why({ subject, peer }, desired, plan, sessions());
+      const asPlanned = why({ subject, peer }, desired, plan, sessions());
+      const { chain, ...answer } = whyHeld(asPlanned, parts.held(), parts.recorded());
       return {
         ...answer,
         chain: chain.map(({ fact, ...step }) => ({
@@ -294,13 +300,19 @@ function neighborNamed(parts: CoreParts, peer: string): NeighborKey {
   );
 }
 
+const sessionNames = ({ backend }: CoreParts): ReadonlyMap<NeighborKey, string> =>
+  new Map(backend.sessions().map(({ neighbor, name }) => [neighbor, name]));
+
+const neighborName = (parts: CoreParts, key: NeighborKey): string =>
+  sessionNames(parts).get(key) ?? key;
+
 function* routeViews(
   parts: CoreParts,
   direction: "received" | "advertised",
   neighbor: NeighborKey | undefined,
   raw: boolean,
 ): Generator<RouteJson> {
-  const names = new Map(parts.backend.sessions().map((one) => [one.neighbor, one.name]));
+  const names = sessionNames(parts);
   for (const route of parts.backend.routes(direction, neighbor)) {
     const { neighbor: key, provenance, raw: attributes, ...shown } = route;
     yield {

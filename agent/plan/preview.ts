@@ -12,7 +12,7 @@ import type { Plan } from "./plan.ts";
 
 type Lists = { readonly add: Prefix[]; readonly change: Prefix[]; readonly remove: Prefix[] };
 
-export function preview(before: Plan | undefined, after: Plan): PlanJson {
+export function preview(before: Plan | undefined, after: Plan): Omit<PlanJson, "held"> {
   const backends = new Set([
     ...Object.keys(before?.speakers ?? {}),
     ...Object.keys(after.speakers),

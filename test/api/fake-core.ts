@@ -207,6 +207,7 @@ export function fakeCore(routeCount = 3): FakeCore {
         quarantined: [],
         notCarried: [],
         warnings: [],
+        held: null,
         resources: [],
         complaints: [],
       };

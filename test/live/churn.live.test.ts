@@ -104,6 +104,14 @@ test("a version that would announce less holds the old routes until it is confir
     withdrawals: ["|64512| 203.0.113.1/32"],
     held: true,
   });
+  expect(await second.ask<object>("why", "203.0.113.1")).toMatchObject({
+    announced: true,
+    chain: expect.arrayContaining([expect.objectContaining({ step: "hold" })]),
+  });
+  const same = join(host.directory, "same.yaml");
+  writeFileSync(same, serviceManifest("a"));
+  const planned = await second.ask<{ held: object }>("plan", "-f", same);
+  expect(planned.held).toEqual({ remove: ["203.0.113.1/32"], resets: [] });
   expect((await second.rutter("confirm", "plan")).code).toBe(0);
   await has(["203.0.113.0/32"]);
 });
