@@ -186,8 +186,8 @@ describe("a start that cannot be", () => {
     },
     {
       what: "full",
-      spoil: (disk: SmallDisk) => disk.fill(),
-      mend: (disk: SmallDisk) => disk.makeRoom(),
+      spoil: async (disk: SmallDisk) => disk.fill(),
+      mend: async (disk: SmallDisk) => disk.makeRoom(),
       words: /^rutter: .*agent-state is full: make room/,
     },
   ])("on a $what file system ends with a sentence, and nothing is told to anybody", async (how) => {
