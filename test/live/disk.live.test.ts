@@ -34,7 +34,11 @@ const routerAt = (node: Node, host: Node, asn: number): Promise<Router> =>
   startBird(node, {
     asn,
     routerId: node.ipv4,
-    neighbours: [{ name: "host", address: host.ipv4, asn: HOST_AS, gracefulRestart: true }],
+    // Passive: where both dial at once, the later of two connections may replace the first (RFC 4724 §4.2), and that is
+    // no fault of the disk.
+    neighbours: [
+      { name: "host", address: host.ipv4, asn: HOST_AS, gracefulRestart: true, passive: true },
+    ],
   });
 const peer = (name: string, node: Node, remoteAs: number): string =>
   peerManifest({ name, localAs: HOST_AS, remoteAs, address: node.ipv4, gracefulRestart: true });
@@ -59,6 +63,12 @@ const base = (far: Node): string =>
 const STACK = /^ {4}at /m;
 const NOBODY = 65_534;
 const AS_NOBODY = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+/** The router's log says why where it did. */
+async function neverReset(router: Router, host: Node): Promise<void> {
+  const session = await router.session(host.ipv4);
+  const log = session.timesLost > 0 ? router.log() : "";
+  expect(session, log).toMatchObject({ timesEstablished: 1, timesLost: 0 });
+}
 const waitFor = (what: string, look: () => Promise<unknown>, explain: () => Promise<string>) =>
   until(async () => (await look()) !== false && (await look()) !== undefined, {
     what,
@@ -133,7 +143,7 @@ describe("a state directory without room", () => {
       "203.0.113.1/32",
       "203.0.113.2/32",
     ]);
-    expect(await router.session(host.ipv4)).toMatchObject({ timesEstablished: 1, timesLost: 0 });
+    await neverReset(router, host);
 
     disk.makeRoom();
     // Nobody does anything: it notices by itself, takes the manifest, and says what is missing from the book.
@@ -146,7 +156,7 @@ describe("a state directory without room", () => {
     const gaps = await agent.ask<object[]>("log", "--type", "recording-interrupted");
     expect([gaps].flat()).not.toHaveLength(0);
     expect(await agent.rutter("log", "verify")).toMatchObject({ code: 0 });
-    expect(await router.session(host.ipv4)).toMatchObject({ timesEstablished: 1, timesLost: 0 });
+    await neverReset(router, host);
     expect(agent.running()).toBe(true);
   });
 
@@ -262,7 +272,7 @@ describe("a start that cannot be", () => {
     expect(await agent.apply(service("more", "203.0.113.7"))).toMatchObject({ code: 0 });
     await waitFor("a new route", () => router.route("203.0.113.7/32"), explain);
     expect(await statusOf(agent)).toMatchObject({ state: "running", notRecording: null });
-    expect(await router.session(host.ipv4)).toMatchObject({ timesEstablished: 1, timesLost: 0 });
+    await neverReset(router, host);
     expect(await agent.rutter("log", "verify")).toMatchObject({ code: 0 });
   });
 });
