@@ -13,7 +13,9 @@ import { type Logger, systemClock } from "../backends/clock.ts";
 import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createNativeBackend } from "../backends/native/native-backend.ts";
 import { rfc3339 } from "../events/log/export.ts";
+import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
+import { prepareSocketPath } from "./api/socket-path.ts";
 import { type Book, openBook } from "./core/book.ts";
 import { loadConfig } from "./config.ts";
 import { type AgentConfig, type AgentOptions, hostFacts } from "./config-schema.ts";
@@ -51,6 +53,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const program = programVersion();
   const book = await openBook(config.stateDirectory, program, logger);
   const { log, pen, before } = book;
+  // Before the first session: an agent that nobody can ask must not speak for this host either.
+  await prepareSocketPath(config.socket, socketGroup(thisHost));
   const recorder = createRecorder(log, pen);
   const secrets = openSecrets(config.stateDirectory);
   recorder.record(
@@ -213,12 +217,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     onBug,
   });
   const snapshots = setInterval(() => void book.snapshot("due"), SNAPSHOT_LOOK_MILLIS);
+  const recording = setInterval(recorder.tryAgain, RECORDING_LOOK_MILLIS);
   process.stdout.write(`ready ${api.socketPath}\n`);
 
   const signal = await stopped;
   logger.info({ signal }, "stopping");
   stopping = true;
   clearInterval(snapshots);
+  clearInterval(recording);
   sources.stop();
   health.stop();
   watchingHealth.unsubscribe();
@@ -233,6 +239,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 }
 
 const SNAPSHOT_LOOK_MILLIS = 10_000;
+/** A disk that was full is tried again this often, so that `status` is right when there is room again. */
+const RECORDING_LOOK_MILLIS = 2000;
 
 function openBackend(
   config: AgentConfig,

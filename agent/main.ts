@@ -32,10 +32,15 @@ async function runAgent({ listen, filename, ...flags }: AgentFlags): Promise<voi
     if (place !== undefined) return place;
     throw new Failure("USAGE", `--listen: "${text}" is not ADDRESS:PORT or [IPV6]:PORT`);
   });
-  await compose.runAgent({
+  const options = {
     ...flags,
     ...(places === undefined ? {} : { listen: places }),
     ...(filename === undefined ? {} : { manifests: filename }),
+  };
+  await compose.runAgent(options).catch((error: unknown) => {
+    // The log's writer or a session may have begun already and would keep the process; `run` says why first.
+    setImmediate(() => process.exit());
+    throw error;
   });
 }
 

@@ -6,8 +6,9 @@
  * Read next: probe.ts.
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, rmdirSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as Koffi from "koffi";
 
@@ -45,6 +46,16 @@ const netns: Probe = () => {
   return undefined;
 };
 
+/** Mounts a file system of one page and takes it away again. */
+const mount: Probe = () => {
+  const directory = mkdtempSync(join(tmpdir(), "rutter-probe-"));
+  const argv = ["-t", "tmpfs", "-o", "size=4k", "rutter-probe", directory];
+  const made = spawnSync("mount", argv, { encoding: "utf8" });
+  if (made.status === 0) spawnSync("umount", [directory]);
+  rmdirSync(directory);
+  return made.status === 0 ? undefined : `no mounts: ${made.stderr?.trim() ?? "no mount(8)"}`;
+};
+
 const IPPROTO_TCP = 6;
 /** From linux/tcp.h: the option, and the octets of struct tcp_md5sig. */
 const TCP_MD5SIG = 14;
@@ -73,6 +84,7 @@ const tcpMd5: Probe = () => {
 const probes = {
   root,
   netns: () => root() ?? netns(),
+  mount: () => root() ?? mount(),
   bird: executable("/usr/sbin/bird"),
   frr: executable("/usr/lib/frr/bgpd"),
   gobgp: executable("/usr/bin/gobgpd"),

@@ -57,6 +57,10 @@ export function groupId(group: string, name: string): number | undefined {
   return field === undefined ? undefined : Number(field);
 }
 
+/** The group that the socket is given; only root may give a file to a group that it is not in. */
+export const socketGroup = (host: HostUsers): number | undefined =>
+  host.ownUid === 0 ? groupId(host.group(), READ_GROUP) : undefined;
+
 /** The supplementary groups of a process; none where it is not the user's whom the kernel named (its pid was reused). */
 export function processGroups(status: string, uid: number): readonly number[] {
   const numbers = (key: string): readonly number[] =>

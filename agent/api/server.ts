@@ -13,11 +13,10 @@ import type { z } from "zod";
 import type { Logger } from "../../backends/clock.ts";
 import {
   type Credentials,
-  groupId,
   type HostUsers,
   type Peer,
   peerOf,
-  READ_GROUP,
+  socketGroup,
   thisHost,
 } from "./access.ts";
 import type { ProblemJson } from "./contract.ts";
@@ -83,9 +82,7 @@ declare module "fastify" {
 export async function serveApi(parts: ApiParts): Promise<Api> {
   const host = parts.host ?? thisHost;
   const limits = { ...defaultLimits, ...parts.limits };
-  const readers = groupId(host.group(), READ_GROUP);
-  // Only root may give a file to a group that it is not in.
-  const gid = host.ownUid === 0 ? readers : undefined;
+  const gid = socketGroup(host);
   await prepareSocketPath(parts.socketPath, gid);
   const app = createApp(limits);
   const peers = guardConnections(app.server, parts, host, limits);

@@ -7,6 +7,7 @@
  */
 import type { Source } from "../../events/envelope.ts";
 import { type EventId, type ResourceKey, resourceKeyParts, type Seq } from "../../events/ids.ts";
+import { LogError } from "../../events/log/log.ts";
 import { notCarried } from "../../events/resources/carried.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
 import type { DesiredState } from "../../events/state.ts";
@@ -16,6 +17,7 @@ import { heldResource } from "../decide/ownership.ts";
 import type { Change, Command, Decision, Document, Refusal } from "../decide/decide.ts";
 import { type ManifestRead, readManifests } from "../manifests/read.ts";
 import type { SecretBatch } from "../secrets/secrets.ts";
+import { SecretsError } from "../secrets/vault-file.ts";
 
 export type ReadRequest = {
   readonly documents: readonly Document[];
@@ -48,6 +50,16 @@ export function readRequest(
     ),
   };
 }
+
+/** Brings a command's secrets to disk ahead of its facts; a disk that refuses them refuses the command. */
+export const secretsFirst = (batch: SecretBatch) => async (): Promise<void> => {
+  try {
+    await batch.flush();
+  } catch (error) {
+    if (!(error instanceof SecretsError)) throw error;
+    throw new LogError("NOT_RECORDED", `not recorded: ${error.message}`, { cause: error });
+  }
+};
 
 export const documentsOf = (read: ManifestRead, owner: Document["owner"]): readonly Document[] =>
   read.documents.map(({ resource, location }) => ({ resource, owner, ...location }));

@@ -39,6 +39,7 @@ import {
   type ReadRequest,
   readRequest,
   refusedAnswer,
+  secretsFirst,
   sourceOf,
 } from "./changes.ts";
 import { holdView, whyHeld } from "./hold-view.ts";
@@ -234,7 +235,7 @@ async function submitted(
   batch: SecretBatch,
 ): Promise<Answer> {
   try {
-    return await parts.commands.submit(command, actor, source, () => batch.flush());
+    return await parts.commands.submit(command, actor, source, secretsFirst(batch));
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     throw new CoreError("NOT_RECORDED", `nothing changed: ${error.message}`, { cause: error });

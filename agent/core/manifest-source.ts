@@ -16,7 +16,7 @@ import { type Complaint, complaintText } from "../manifests/complaint.ts";
 import { readManifests } from "../manifests/read.ts";
 import type { Commands } from "../pipeline/commands.ts";
 import type { Secrets } from "../secrets/secrets.ts";
-import { documentsOf } from "./changes.ts";
+import { documentsOf, secretsFirst } from "./changes.ts";
 
 type ContentSnapshot = Extract<Snapshot, { readonly type: "content" }>;
 
@@ -62,7 +62,7 @@ export function createManifestSource({ root, commands, secrets, logger }: Parts)
       { type: "sync", root, documents, unreadable, confirmed },
       { type: "agent" },
       { name: root },
-      () => batch.flush(),
+      secretsFirst(batch),
     );
     for (const { message, document } of decision.refusals) {
       logger.warn({ file: document?.file, line: document?.line }, message);

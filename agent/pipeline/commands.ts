@@ -29,7 +29,10 @@ export type Commands = {
   current(): DesiredState;
   /** Decides without recording: what `--dry-run` and `plan` show. */
   preview(command: Command): Decision;
-  /** Resolves after the commit; rejects with LogError NOT_RECORDED. `before` runs ahead of the append (secrets to disk). */
+  /**
+   * Resolves after the commit; rejects with LogError NOT_RECORDED. `before` runs ahead of the append (secrets to disk) and
+   * rejects with LogError, too.
+   */
   submit(
     command: Command,
     actor: Actor,
@@ -94,7 +97,7 @@ export function createCommands(
       const facts = flying.flatMap((one) => one.facts);
       try {
         for (const { before } of flying) await before?.();
-        const receipt = await log.append(facts);
+        const receipt = await log.append(facts, "answered");
         const landed = flying;
         flying = [];
         answer(landed, facts, receipt.type === "recorded" ? receipt.positions : []);

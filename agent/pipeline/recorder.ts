@@ -3,17 +3,11 @@
  *
  * After a failure the next fact that gets through is followed by `recording-interrupted`, so that a gap never stays silent.
  */
-import type { Actor, Fact, Instant } from "../../events/envelope.ts";
+import type { Actor, Fact } from "../../events/envelope.ts";
 import type { Event } from "../../events/event.ts";
 import type { EventId } from "../../events/ids.ts";
-import { type EventLog, LogError } from "../../events/log/log.ts";
+import { type EventLog, type Interruption, LogError } from "../../events/log/log.ts";
 import type { Pen } from "./pen.ts";
-
-export type NotRecording = {
-  readonly since: Instant;
-  readonly reason: string;
-  readonly lost: number;
-};
 
 export type Recorder = {
   /** Returns the fact at once; the disk comes later. */
@@ -25,29 +19,31 @@ export type Recorder = {
   /** Resolves when nothing waits for the disk any more. */
   idle(): Promise<void>;
   /** undefined where every fact is recorded. */
-  notRecording(): NotRecording | undefined;
+  notRecording(): Interruption | undefined;
+  /** Where recording was interrupted, tries whether it goes again; for a host on which nothing else happens. */
+  tryAgain(): void;
 };
 
 export function createRecorder(log: EventLog, pen: Pen): Recorder {
-  let since: Instant | undefined;
-
   let last: Promise<unknown> = Promise.resolve();
+  let telling = false;
 
   const append = (facts: readonly Fact[]): void => {
-    last = log.append(facts).then(
-      () => tellOfGap(),
-      (error: unknown) => {
-        if (!(error instanceof LogError)) throw error;
-        if (error.code !== "LOG_CLOSED") since ??= facts[0]?.at;
-      },
-    );
+    last = log.append(facts).then(tellOfGap, notRecorded);
   };
+  /** Not counted where it is refused: it is nothing that happened. */
   const tellOfGap = (): void => {
     const interruption = log.interruption();
-    if (interruption === undefined) return;
-    since = undefined;
+    if (interruption === undefined || telling) return;
+    telling = true;
     const { lost, reason } = interruption;
-    append([pen.own({ type: "recording-interrupted", lost, reason }, "agent")]);
+    const fact = pen.own({ type: "recording-interrupted", lost, reason }, "agent");
+    last = log
+      .append([fact], "answered")
+      .then(() => undefined, notRecorded)
+      .finally(() => {
+        telling = false;
+      });
   };
 
   return {
@@ -59,15 +55,16 @@ export function createRecorder(log: EventLog, pen: Pen): Recorder {
     keep: append,
     async recordNow(event, subject, actor) {
       const fact = pen.own(event, subject);
-      await log.append([
-        { ...fact, actor, source: { name: actor.type === "user" ? "api" : "agent" } },
-      ]);
+      const source = { name: actor.type === "user" ? "api" : "agent" };
+      await log.append([{ ...fact, actor, source }], "answered");
     },
     idle: async () => void (await last),
-    notRecording() {
-      const interruption = log.interruption();
-      if (interruption === undefined || since === undefined) return undefined;
-      return { since, ...interruption };
-    },
+    notRecording: log.interruption,
+    tryAgain: tellOfGap,
   };
+}
+
+/** The log counts what it refuses (interruption()); everything but a refusal is our own bug. */
+function notRecorded(error: unknown): void {
+  if (!(error instanceof LogError)) throw error;
 }

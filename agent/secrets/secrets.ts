@@ -41,7 +41,7 @@ import {
 /** The sealing of one command: what it sealed is kept or thrown away without touching another's. */
 export type SecretBatch = {
   readonly seal: Seal;
-  /** Resolves when all sealed values are on disk, directory included. Rejects with the file system's error; may be called again. */
+  /** Resolves when all sealed values are on disk, directory included. Rejects with SECRETS_UNWRITABLE; may be called again. */
   flush(): Promise<void>;
   /** Forgets what was not flushed. */
   discard(): void;
@@ -110,10 +110,14 @@ export function openSecrets(
       async flush() {
         const mine = [...pending];
         if (mine.length === 0) return;
-        for (const [file, value] of mine) {
-          await writeOwn(`${directory}/${file}`, encode(file, value, lock));
+        try {
+          for (const [file, value] of mine) {
+            await writeOwn(`${directory}/${file}`, encode(file, value, lock));
+          }
+          await syncDirectory(directory);
+        } catch (error) {
+          throw unwritable(directory, error);
         }
-        await syncDirectory(directory);
         for (const [file, value] of mine) {
           pending.delete(file);
           written.add(file);
@@ -145,6 +149,15 @@ export function openSecrets(
   };
 }
 
+/** The world's refusal in words, with the way out; anything else is our own bug and thrown on. */
+function unwritable(path: string, error: unknown): SecretsError {
+  const code = errorCode(error);
+  if (code === "") throw error;
+  const wayOut = code === "ENOSPC" ? "make room there" : "let this user write there";
+  const message = `a secret cannot be written to ${path} (${code}): ${wayOut}`;
+  return new SecretsError("SECRETS_UNWRITABLE", message, { cause: error });
+}
+
 function sameDigest(a: string, b: string): boolean {
   const [x, y] = [Buffer.from(a), Buffer.from(b)];
   return x.length === y.length && timingSafeEqual(x, y);
@@ -152,7 +165,11 @@ function sameDigest(a: string, b: string): boolean {
 
 /** 0700 and ours; half-written drafts of a run that died are removed. */
 function openDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw unwritable(directory, error);
+  }
   let handle: number;
   try {
     handle = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
@@ -220,7 +237,7 @@ function drawKey(path: string, lock: Lock): string {
   try {
     linkSync(draft, path);
   } catch (error) {
-    if (errorCode(error) !== "EEXIST") throw error;
+    if (errorCode(error) !== "EEXIST") throw unwritable(path, error);
   } finally {
     rmSync(draft, { force: true });
   }

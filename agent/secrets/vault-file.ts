@@ -11,7 +11,11 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { errorCode } from "../errno.ts";
 
-export type SecretsErrorCode = "SECRETS_UNSAFE" | "SECRETS_UNREADABLE" | "SECRETS_LOCKED";
+export type SecretsErrorCode =
+  | "SECRETS_UNSAFE"
+  | "SECRETS_UNREADABLE"
+  | "SECRETS_UNWRITABLE"
+  | "SECRETS_LOCKED";
 
 /** Never holds a value. */
 export class SecretsError extends Error {
@@ -128,17 +132,23 @@ export function readOwn(path: string): string | undefined {
 /** Writes, syncs and puts in place; after it resolves the file is on disk under its name, once `syncDirectory` was called too. */
 export async function writeOwn(path: string, text: string): Promise<void> {
   const draft = `${dirname(path)}/.new-${randomBytes(8).toString("hex")}`;
-  const file = await open(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   try {
-    await file.writeFile(text);
-    await file.sync();
+    await writeSynced(draft, text);
+    await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
     throw error;
+  }
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
   } finally {
     await file.close();
   }
-  await rename(draft, path);
 }
 
 export async function syncDirectory(path: string): Promise<void> {

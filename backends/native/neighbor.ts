@@ -12,6 +12,7 @@ import type { RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../back
 import type { NeighborIntent, OwnRoute, RouterIntent } from "../intent.ts";
 import type { Negotiated, Peering } from "./fsm/signals.ts";
 import { driveSession } from "./io/session-driver.ts";
+import { malformedOf } from "./malformed.ts";
 import { acceptance } from "./receive-rule.ts";
 import type { NativeOptions } from "./native-backend.ts";
 import { type Told, telling } from "./out-attributes.ts";
@@ -54,7 +55,7 @@ const FAMILIES = ["ipv4", "ipv6"] as const;
 const BATCH_MILLIS = 500;
 
 export function createNeighbor(
-  { clock, reveal, restart }: NativeOptions,
+  { clock, logger, reveal, restart }: NativeOptions,
   firstRouter: RouterIntent,
   first: NeighborIntent,
   routerId: Address,
@@ -68,6 +69,7 @@ export function createNeighbor(
   let since = clock.monotonicMillis();
   let resets = 0;
   let said = "";
+  const malformed = malformedOf(first.name, logger);
   let batch: { announced: number; withdrawn: number } | undefined;
   const started = clock.monotonicMillis();
   const secret = intent.authentication;
@@ -103,6 +105,7 @@ export function createNeighbor(
   const driver = driveSession(intent, peering, key, clock, {
     onUp(negotiated, address) {
       up = negotiated;
+      malformed.forget();
       localAddress = address;
       since = clock.monotonicMillis();
       told = telling({
@@ -136,6 +139,7 @@ export function createNeighbor(
   };
 
   const take = (update: Update): void => {
+    malformed.see(update);
     const { announced, withdrawn, exceeded } = applyUpdate(ribIn, update);
     if (announced + withdrawn > 0) count(announced, withdrawn);
     if (exceeded === undefined) return;
@@ -180,7 +184,7 @@ export function createNeighbor(
     name: intent.name,
     state: refusal === undefined ? driver.name() : "Refused",
     sinceMillis: since,
-    reason: refusal ?? (up === undefined ? driver.session.state.reason : ""),
+    reason: refusal ?? (up === undefined ? driver.session.state.reason : malformed.words()),
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress,

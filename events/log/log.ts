@@ -4,7 +4,7 @@
  * Nothing here waits for the disk on the caller's thread. A batch is one transaction: all of it is recorded or nothing.
  * Reads next: open-log.ts (the writer in its worker), read.ts (readers), chain.ts (the hashes), recover.ts.
  */
-import type { Erased, Fact, Recorded, Source } from "../envelope.ts";
+import type { Erased, Fact, Instant, Recorded, Source } from "../envelope.ts";
 import type { EventId, Seq } from "../ids.ts";
 
 export type Receipt =
@@ -57,8 +57,15 @@ export type Snapshot = {
   readonly state: string;
 };
 
-/** Facts that the disk refused and that no `recording-interrupted` fact has told of yet. */
-export type Interruption = { readonly lost: number; readonly reason: string };
+/** The disk refused, and no `recording-interrupted` fact has told of it yet. `since`: birth of the first fact that it refused. */
+export type Interruption = {
+  readonly lost: number;
+  readonly reason: string;
+  readonly since: Instant;
+};
+
+/** What becomes of facts that are refused: they happened all the same and are lost, or whoever asked is told and nothing happened. */
+export type Refused = "lost" | "answered";
 
 export interface EventLog {
   /** Path of the database. */
@@ -66,8 +73,9 @@ export interface EventLog {
   /**
    * Records the facts in one transaction, several waiting batches in one commit. Resolves after the commit (fsync).
    * Rejects with LogError NOT_RECORDED, after which nothing of the batch is in the log and later batches are tried anew.
+   * `refused` (default: lost) says whether interruption() counts the facts then.
    */
-  append(facts: readonly Fact[]): Promise<Receipt>;
+  append(facts: readonly Fact[], refused?: Refused): Promise<Receipt>;
   /** The newest committed position; seq 0 and an empty hash for an empty log. */
   head(): LogHead;
   /** Committed facts in order of seq; reads in pages through a reader of its own and holds no transaction between pages. */

@@ -17,6 +17,7 @@ import {
   LogError,
   type LogHead,
   type Receipt,
+  type Refused,
   type Snapshot,
 } from "./log.ts";
 import {
@@ -52,6 +53,7 @@ const HASH_CHARACTERS = 64;
 
 type Waiting = {
   readonly facts: readonly Fact[];
+  readonly refused: Refused;
   readonly characters: number;
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: Error) => void;
@@ -106,18 +108,21 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
     worker.postMessage(message, []);
   };
 
-  function append(facts: readonly Fact[]): Promise<Receipt> {
+  function append(facts: readonly Fact[], refused: Refused = "lost"): Promise<Receipt> {
     if (closing) return Promise.reject(new LogError("LOG_CLOSED", "the log is closed"));
-    if (facts.length === 0) return Promise.reject(new Error("a batch has at least one fact"));
+    const [first] = facts;
+    if (first === undefined) return Promise.reject(new Error("a batch has at least one fact"));
     const encoded = facts.map(encodeFact);
     const characters = encoded.reduce((sum, one) => sum + one.header.length + one.body.length, 0);
     const refusal = tooMuch(encoded, characters);
-    if (refusal !== undefined) return Promise.reject(notRecorded(facts, refusal));
+    if (refusal !== undefined) {
+      return Promise.reject(notRecorded(first, refused === "lost" ? facts.length : 0, refusal));
+    }
     tickets += 1;
     const ticket = tickets;
     waitingCharacters += characters;
     return new Promise((resolve, reject) => {
-      waiting.set(ticket, { facts, characters, resolve, reject });
+      waiting.set(ticket, { facts, refused, characters, resolve, reject });
       say({ type: "append", ticket, batch: pack(encoded) });
     });
   }
@@ -131,8 +136,8 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
       : undefined;
   }
 
-  function notRecorded(facts: readonly Fact[], reason: string): LogError {
-    lost = { lost: (lost?.lost ?? 0) + facts.length, reason };
+  function notRecorded({ at }: Pick<Fact, "at">, count: number, reason: string): LogError {
+    lost = { lost: (lost?.lost ?? 0) + count, reason, since: lost?.since ?? at };
     return new LogError("NOT_RECORDED", `not recorded: ${reason}`);
   }
 
@@ -155,7 +160,10 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
 
   function settleOne(batch: Waiting, answer: Answer, committed: Recorded[]): () => void {
     if ("notRecorded" in answer) {
-      const error = notRecorded(batch.facts, answer.notRecorded);
+      const [first] = batch.facts;
+      if (first === undefined) throw new Error("a batch without facts was sent");
+      const count = batch.refused === "lost" ? batch.facts.length : 0;
+      const error = notRecorded(first, count, answer.notRecorded);
       return () => batch.reject(error);
     }
     const { outcome } = answer;

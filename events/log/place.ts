@@ -6,7 +6,9 @@
  * Reads next: store.ts, writer.ts.
  */
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   lstatSync,
@@ -14,11 +16,13 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
+  statfsSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { LogError } from "./log.ts";
-import { asLogError, holdExclusively } from "./sqlite.ts";
+import { asLogError, holdExclusively, messageOf } from "./sqlite.ts";
 
 export type Place = {
   readonly directory: string;
@@ -53,6 +57,21 @@ export function preparePlace(place: Place): void {
   for (const suffix of SIDE_FILES) refuseLink(`${place.database}${suffix}`);
   refuseLink(place.lock);
   refuseLink(place.holder);
+  // SQLite would only say that it is unable to open it.
+  for (const suffix of SIDE_FILES) refuseOthers(`${place.database}${suffix}`);
+}
+
+function refuseOthers(file: string): void {
+  if (!existsSync(file)) return;
+  try {
+    accessSync(file, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    const readOnly = error instanceof Error && "code" in error && error.code === "EROFS";
+    const text = readOnly
+      ? `${file} is on a read-only file system: remount it for writing, or name another --state`
+      : `${file} cannot be written by uid ${process.geteuid?.()}: chown it, or run the agent as its owner`;
+    throw new LogError("LOG_UNREADABLE", text, { cause: error });
+  }
 }
 
 function refuseLink(file: string): void {
@@ -72,12 +91,22 @@ export function holdPlace(place: Place, program: string): () => void {
     if (!existsSync(place.lock)) closeSync(openSync(place.lock, "a", FILE_MODE));
     const lock = holdExclusively(place.lock);
     if (lock === undefined) throw heldError(place);
-    writeFileSync(place.holder, `${process.pid} ${program}\n`, { mode: FILE_MODE });
+    nameHolder(place, program);
     return () => {
       lock.close();
     };
   } catch (error) {
     throw asLogError(error, place.lock);
+  }
+}
+
+/** Only a message is made of it, so a full disk must not keep an agent from starting. */
+function nameHolder({ holder }: Place, program: string): void {
+  try {
+    writeFileSync(holder, `${process.pid} ${program}\n`, { mode: FILE_MODE });
+  } catch {
+    // The name of the one before would be worse than none.
+    rmSync(holder, { force: true });
   }
 }
 
@@ -113,6 +142,27 @@ export function moveAside(place: Place): string {
 }
 
 const aside = (place: Place, number: number): string => `${place.database}.damaged-${number}`;
+
+/** Less than a commit of one fact may take: the database's pages, the WAL's, and the index of the WAL (32 KiB at once). */
+const NO_ROOM_OCTETS = 256 * 1024;
+
+/** Why the disk refused, with the way out as far as it can be seen from here. */
+export function withWayOut(place: Place, refusal: string): string {
+  const { directory } = place;
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    // A large change may not fit where a small one does.
+    if (bavail * bsize < NO_ROOM_OCTETS || saysFull(refusal)) {
+      return `${refusal}: the file system of ${directory} is full: make room there`;
+    }
+    accessSync(directory, constants.W_OK);
+    return `${refusal}: look at the disk under ${directory} (rutter doctor, dmesg)`;
+  } catch (error) {
+    return `${refusal}: ${directory} cannot be written (${messageOf(error)})`;
+  }
+}
+
+export const saysFull = (refusal: string): boolean => /\bfull\b|ENOSPC/.test(refusal);
 
 /** Makes renames in a directory durable. */
 export function syncDirectory(directory: string): void {

@@ -16,7 +16,7 @@ import {
   unpack,
   type WriterStart,
 } from "./messages.ts";
-import { holdPlace, placeOf, preparePlace } from "./place.ts";
+import { holdPlace, placeOf, preparePlace, saysFull, withWayOut } from "./place.ts";
 import { openOrRecover } from "./recover.ts";
 import { dropSnapshots, writeSnapshot } from "./snapshots.ts";
 import { CommitFailed, type Head, openStore, type Outcome, type Store } from "./store.ts";
@@ -64,7 +64,8 @@ function open(): void {
   } catch (error) {
     release();
     if (!(error instanceof LogError)) throw error;
-    say({ type: "not-opened", code: error.code, message: error.message });
+    const message = saysFull(error.message) ? withWayOut(place, error.message) : error.message;
+    say({ type: "not-opened", code: error.code, message });
   }
 }
 
@@ -108,7 +109,7 @@ function other(message: Exclude<ToWriter, { type: "append" }>): void {
 
 function commitGroup(group: readonly Append[]): Answer[] {
   const refused = (reason: string): Answer[] =>
-    group.map(({ ticket }) => ({ ticket, notRecorded: reason }));
+    group.map(({ ticket }) => ({ ticket, notRecorded: withWayOut(place, reason) }));
   const reopened = store === undefined ? reopen() : undefined;
   if (store === undefined) return refused(reopened ?? "");
   try {

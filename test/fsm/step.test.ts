@@ -162,12 +162,32 @@ describe("two connections at once (§6.8)", () => {
       }),
     );
   });
-  test("with graceful restart the new one replaces it (RFC 4724 §4.2)", () => {
-    const gr = { capabilities: [fourOctets, keepsRoutes] };
+  const gr = { capabilities: [fourOctets, keepsRoutes] };
+  test("one that was dialled at the same time gets 6/7, also with graceful restart", () => {
+    const { state, last } = play(
+      [
+        ...toOpenSent,
+        opened(1, gr),
+        keepalive(1),
+        { type: "accepted", connection: 2 },
+        opened(2, gr),
+      ],
+      restarting,
+    );
+    expect(state.connections).toMatchObject([{ id: 1, name: "Established" }]);
+    expect(last).toContainEqual(
+      expect.objectContaining({
+        connection: 2,
+        notification: expect.objectContaining({ code: 6, subcode: 7 }),
+      }),
+    );
+  });
+  test("with graceful restart a later one replaces it (RFC 4724 §4.2)", () => {
     const inputs: readonly Input[] = [
       ...toOpenSent,
       opened(1, gr),
       keepalive(1),
+      { type: "timer-expired", timer: { name: "settle", connection: 1 } },
       { type: "accepted", connection: 2 },
       opened(2, gr),
       keepalive(2),

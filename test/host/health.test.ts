@@ -8,7 +8,6 @@ import { addListeners, type Listeners, type PortKey } from "../../agent/health/l
 import type { PlannedCheck } from "../../agent/health/plan-checks.ts";
 import { judge, type Result, resumed, type Trend, unknown } from "../../agent/health/rise-fall.ts";
 import { createHealth, type HealthOptions } from "../../agent/health/runner.ts";
-import type { Clock } from "../../backends/clock.ts";
 import { type Address, address } from "../../events/address.ts";
 import { type DesiredState, nothingDesired } from "../../events/state.ts";
 import {
@@ -22,32 +21,7 @@ import {
   withService,
   withServices,
 } from "./desired.ts";
-
-function virtualClock(): Clock & { advance(millis: number): void; pending(): number } {
-  let now = 0;
-  const timers = new Set<{ at: number; act: () => void }>();
-  return {
-    monotonicMillis: () => now,
-    random: () => 0.5,
-    after(millis, act) {
-      const timer = { at: now + millis, act };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
-    advance(millis) {
-      const end = now + millis;
-      for (;;) {
-        const [next] = [...timers].filter(({ at }) => at <= end).toSorted((a, b) => a.at - b.at);
-        if (next === undefined) break;
-        timers.delete(next);
-        now = next.at;
-        next.act();
-      }
-      now = end;
-    },
-    pending: () => timers.size,
-  };
-}
+import { virtualClock } from "../virtual-clock.ts";
 
 const listening = (...open: readonly (readonly [PortKey, string])[]): Listeners => {
   const listeners = new Map<PortKey, Set<Address>>();

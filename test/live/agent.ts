@@ -29,6 +29,11 @@ export type AgentPlan = {
   /** Further arguments of `rutter agent`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Name of the agent in this place whose state directory or socket this one is given instead of its own. */
+  readonly stateOf?: string;
+  readonly socketOf?: string;
+  /** A program that runs the agent (setpriv and its arguments); it must become it, so that the pid is the agent's. */
+  readonly under?: readonly string[];
   /** Another version's agent/main.ts, where a test starts one on this version's state. */
   readonly program?: string;
 };
@@ -79,16 +84,27 @@ function argumentsOf(plan: AgentPlan, directory: string, state: string, socket: 
 const readySocket = (daemon: Daemon): string | undefined =>
   /^ready (\S+)$/m.exec(daemon.stdout())?.[1];
 
+/** Runs `rutter agent` where it is expected to refuse, and gives what it said. One that serves instead is killed in the end. */
+export function refusedAgent(place: Place, plan: AgentPlan = {}): Promise<Finished> {
+  const { argv, env } = startOf(place, plan);
+  return place.run(argv, { env, timeoutMs: READY_TIMEOUT_MS });
+}
+
+function startOf(place: Place, plan: AgentPlan) {
+  const name = plan.name ?? "agent";
+  const state = join(place.directory, `${plan.stateOf ?? name}-state`);
+  const socket = join(place.directory, `${plan.socketOf ?? name}.sock`);
+  const program = plan.program ?? PROGRAM;
+  const rest = argumentsOf({ ...plan, name }, place.directory, state, socket);
+  const argv = [...(plan.under ?? []), process.execPath, program, ...rest];
+  return { state, program, argv, env: { ...process.env, ...plan.env } };
+}
+
 /** Starts `rutter agent` in `place` and returns when it is ready. Throws with its own words when it ends before. */
 export async function startAgent(place: Place, plan: AgentPlan = {}): Promise<Agent> {
-  const name = plan.name ?? "agent";
-  const state = join(place.directory, `${name}-state`);
-  const path = join(place.directory, `${name}.sock`);
-  const env = { ...process.env, ...plan.env };
-  const program = plan.program ?? PROGRAM;
+  const { state, program, argv, env } = startOf(place, plan);
   const started = performance.now();
-  const argv = argumentsOf({ ...plan, name }, place.directory, state, path);
-  const daemon = await place.start([process.execPath, program, ...argv], { env });
+  const daemon = await place.start(argv, { env });
 
   const said = () => `${lastLines(daemon.stdout())}\n${lastLines(daemon.stderr())}`;
   const socket = await until(

@@ -48,11 +48,13 @@ export type Negotiated = SessionOptions & {
   readonly routeRefresh: boolean;
 };
 
-/** `hold` and `keepalive` belong to a connection, the others to the neighbour. */
+/** `retry` belongs to the neighbour, the others to a connection. */
 export type Timer =
   | { readonly name: "retry" }
   | { readonly name: "hold"; readonly connection: ConnectionId }
-  | { readonly name: "keepalive"; readonly connection: ConnectionId };
+  | { readonly name: "keepalive"; readonly connection: ConnectionId }
+  /** Until it expires a second connection is a collision, not a peer that restarted. */
+  | { readonly name: "settle"; readonly connection: ConnectionId };
 
 export type Input =
   /** RFC 4271 §8.1.2, ManualStart and ManualStop. */

@@ -24,7 +24,7 @@ export type Connection = {
 } & (
   | { readonly name: "OpenSent" }
   | { readonly name: "OpenConfirm"; readonly negotiated: Negotiated; readonly open: Open }
-  | { readonly name: "Established"; readonly negotiated: Negotiated }
+  | { readonly name: "Established"; readonly negotiated: Negotiated; readonly settled: boolean }
 );
 
 export type State = {
@@ -48,6 +48,8 @@ const FIRST_RETRY_SECONDS = 1;
 const MAX_RETRY_SECONDS = 30;
 /** One of each direction; a third is somebody's mistake. */
 const MAX_CONNECTIONS = 2;
+/** Longer than two connections that were dialled at once can be apart; shorter than any host takes to crash and come back. */
+const SETTLE_SECONDS = 3;
 
 export const initial: State = { dial: "stopped", connections: [], failures: 0, reason: "" };
 
@@ -85,6 +87,10 @@ export function step(state: State, input: Input, peering: Peering): Step {
     .with({ type: "timer-expired", timer: { name: "keepalive" } }, ({ timer }) =>
       keepaliveDue(state, timer.connection),
     )
+    .with({ type: "timer-expired", timer: { name: "settle" } }, ({ timer }) => ({
+      state: settledIn(state, timer.connection),
+      outputs: [],
+    }))
     .with({ type: "closed" }, ({ connection, reason }) =>
       ended(state, connection, undefined, reason, peering),
     )
@@ -180,8 +186,9 @@ function onOpen(state: State, id: ConnectionId, open: Open, peering: Peering): S
   const agreement = negotiate(peering, open);
   if (!agreement.ok) return ended(state, id, agreement.notification, agreement.reason, peering);
   const other = state.connections.find((one) => one.id !== id);
-  if (other?.name === "Established" && !other.negotiated.gracefulRestart) {
-    // RFC 4271 §6.8: a collision with an Established connection closes the new one.
+  if (other?.name === "Established" && !(other.negotiated.gracefulRestart && other.settled)) {
+    // RFC 4271 §6.8: a collision with an Established connection closes the new one. Where both sides dialled at once, the
+    // peer's late connection may be read only after this one was established: no restart, and to yield would lose both.
     return closeOne(state, id, connectionCollision);
   }
   if (other?.name === "OpenConfirm") {
@@ -252,7 +259,7 @@ function establish(state: State, connection: Extract<Connection, { name: "OpenCo
   return {
     state: {
       dial: "waiting",
-      connections: [{ id, initiator, name: "Established", negotiated }],
+      connections: [{ id, initiator, name: "Established", negotiated, settled: false }],
       failures: 0,
       reason: "",
     },
@@ -261,6 +268,7 @@ function establish(state: State, connection: Extract<Connection, { name: "OpenCo
       { type: "give-up-dialing" },
       clear({ name: "retry" }),
       ...restartHold(id, negotiated),
+      { type: "set-timer", timer: { name: "settle", connection: id }, seconds: SETTLE_SECONDS },
       { type: "session-up", connection: id, negotiated },
     ],
   };
@@ -317,6 +325,7 @@ function farewell({ id }: Connection, notification: Notification | undefined): r
   return [
     clear({ name: "hold", connection: id }),
     clear({ name: "keepalive", connection: id }),
+    clear({ name: "settle", connection: id }),
     ...(notification === undefined
       ? []
       : [{ type: "send-notification", connection: id, notification } as const]),
@@ -348,6 +357,13 @@ const restartKeepalive = (
       ];
 
 const clear = (timer: Timer): Output => ({ type: "clear-timer", timer });
+
+const settledIn = (state: State, id: ConnectionId): State => ({
+  ...state,
+  connections: state.connections.map((one) =>
+    one.id === id && one.name === "Established" ? { ...one, settled: true } : one,
+  ),
+});
 
 const withConnection = (state: State, connection: Connection): State => ({
   ...state,

@@ -49,7 +49,10 @@ type Link = {
   /** Octets that came while others were being read; the socket is paused when it is not empty. */
   waiting: Uint8Array[];
   reading: boolean;
+  /** The send hold timer (RFC 9687 §3.1), while octets wait for the peer to read. */
   cancelStall: (() => void) | undefined;
+  /** The kernel took what was written with this. */
+  readonly taken: () => void;
 };
 
 /** What is written before the socket is asked again; some 16 full messages. */
@@ -112,7 +115,14 @@ export function driveSession(
   const attach = (socket: Socket, initiator: "dialed" | "accepted"): void => {
     counter += 1;
     const id = counter;
-    const link: Link = { id, socket, waiting: [], reading: false, cancelStall: undefined };
+    const link: Link = {
+      id,
+      socket,
+      waiting: [],
+      reading: false,
+      cancelStall: undefined,
+      taken: () => taken(link),
+    };
     links.set(id, link);
     socket.removeAllListeners("error");
     socket.on("error", (error: NodeJS.ErrnoException) => {
@@ -129,11 +139,7 @@ export function driveSession(
       link.waiting.push(octets);
       if (!link.reading) read(link);
     });
-    socket.on("drain", () => {
-      link.cancelStall?.();
-      link.cancelStall = undefined;
-      flush();
-    });
+    socket.on("drain", flush);
     input({ type: initiator, connection: id });
     socket.resume();
   };
@@ -215,7 +221,25 @@ export function driveSession(
 
   const send = (id: ConnectionId, octets: Uint8Array): void => {
     const link = links.get(id);
-    if (link !== undefined && link.socket.writable) link.socket.write(octets);
+    if (link === undefined || !link.socket.writable) return;
+    link.socket.write(octets, link.taken);
+    watchTaking(link);
+  };
+
+  /** Octets left for the kernel: the peer reads, or has read enough for them. */
+  const taken = (link: Link): void => {
+    link.cancelStall?.();
+    link.cancelStall = undefined;
+    if (links.has(link.id)) watchTaking(link);
+  };
+  /** RFC 9687 §3.1: whatever waits, be it one KEEPALIVE, is waited for so long and no longer. */
+  const watchTaking = (link: Link): void => {
+    if (link.cancelStall !== undefined || link.socket.writableLength === 0) return;
+    const established = session.state.connections.find(({ id }) => id === link.id);
+    const hold = established?.name === "Established" ? established.negotiated.holdTimeSeconds : 0;
+    link.cancelStall = clock.after(Math.max(SEND_HOLD_MILLIS, 2000 * hold), () => {
+      input({ type: "send-stalled", connection: link.id });
+    });
   };
 
   const hangUp = (id: ConnectionId): void => {
@@ -235,21 +259,16 @@ export function driveSession(
     const established = session.state.connections.find(({ name }) => name === "Established");
     if (established?.name !== "Established") return;
     const link = links.get(established.id);
-    if (link === undefined || link.cancelStall !== undefined) return;
-    while (hasPending(session.ribOut)) {
+    if (link === undefined) return;
+    const { socket } = link;
+    while (hasPending(session.ribOut) && socket.writable && !socket.writableNeedDrain) {
       const { messages } = drain(session.ribOut, established.negotiated, WRITE_OCTETS);
-      if (messages.length === 0) return;
-      link.socket.cork();
-      let taken = true;
-      for (const message of messages) taken = link.socket.write(message);
-      link.socket.uncork();
-      if (taken && !link.socket.writableNeedDrain) continue;
-      const millis = Math.max(SEND_HOLD_MILLIS, 2000 * established.negotiated.holdTimeSeconds);
-      link.cancelStall = clock.after(millis, () => {
-        input({ type: "send-stalled", connection: link.id });
-      });
-      return;
+      if (messages.length === 0) break;
+      socket.cork();
+      for (const message of messages) socket.write(message, link.taken);
+      socket.uncork();
     }
+    watchTaking(link);
   };
 
   return {
