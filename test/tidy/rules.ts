@@ -28,7 +28,10 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   [`${NATIVE}fsm/`]: [`${NATIVE}wire/`, "events/ids.ts", "events/address.ts"],
   [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS],
   [NATIVE]: [NATIVE, ...SEAM, ...EVENTS, "node:"],
-  [`${NATIVE}io/`]: [NATIVE, ...SEAM, ...EVENTS, "node:", "koffi"],
+  [`${NATIVE}io/`]: [NATIVE, "backends/os/", ...SEAM, ...EVENTS, "node:"],
+  "backends/os/": [...EVENTS, "node:", "koffi"],
+  "backends/bfd/": [...SEAM, ...EVENTS, "node:"],
+  "backends/bfd/io/": ["backends/bfd/", "backends/os/", ...SEAM, ...EVENTS, "node:"],
   "agent/": [...EVENTS, ...SEAM, "agent/manifests/", "node:", "pino", "zod"],
   "agent/plan/": [
     ...EVENTS,
@@ -92,7 +95,7 @@ export const MAY_IMPORT_EVERYTHING: Place = "agent/compose.ts";
 /** Where a package may come in at all. */
 export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   "better-sqlite3": ["events/log/sqlite.ts"],
-  koffi: [`${NATIVE}io/libc.ts`],
+  koffi: ["backends/os/libc.ts"],
   pino: ["agent/logger.ts"],
   fastify: ["agent/api/server.ts"],
   commander: ["agent/cli/program.ts"],
