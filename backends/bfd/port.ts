@@ -11,6 +11,8 @@ export type EnginePort = {
   sendControl(key: BfdKey, octets: Uint8Array): void;
   /** Sends an Echo packet (RFC 5881 §4) on the session's own socket, hop limit 255. */
   sendEcho(key: BfdKey, octets: Uint8Array): void;
+  /** Sends the peer's echo back to where it came from, with hop limit 254. Only while the datagram is being received. */
+  returnEcho(datagram: Datagram): void;
   changed(transition: BfdTransition): void;
   /** Uniform in [0, 1): jitter (RFC 5880 §6.8.7). */
   random(): number;
@@ -20,6 +22,8 @@ export type EnginePort = {
 export type Datagram = {
   /** By the port it came to: 3784, 4784, 3785. */
   readonly to: "single-hop" | "multihop" | "echo";
+  /** VRF device that the socket is bound to; empty for the default one. */
+  readonly vrf: string;
   /** 4 or 16 octets. */
   readonly remote: Uint8Array;
   readonly local: Uint8Array;

@@ -140,6 +140,7 @@ export function openReceiver({ family, to, vrf, clock, deviceName }: ReceiverOpt
     const octets = messages.view.getUint32(i * MESSAGE_OCTETS + LENGTH_AT, true);
     return {
       to,
+      vrf,
       remote: names.bytes.subarray(name, name + addressOctets),
       local: found.local,
       interface: found.device === 0 ? "" : deviceName(found.device),
