@@ -41,6 +41,7 @@ import {
 } from "./pipeline/upgrade.ts";
 import { plan, replan } from "./plan/plan.ts";
 import { openSecrets } from "./secrets/secrets.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -301,9 +302,3 @@ async function onTheWire(settled: () => boolean): Promise<boolean> {
   }
   return false;
 }
-
-const stopSignal = (): Promise<string> =>
-  new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const)
-      process.once(signal, () => resolve(signal));
-  });

@@ -10,13 +10,7 @@
 import { addressOctets } from "../../events/address.ts";
 import type { BfdKey } from "../../events/ids.ts";
 import { dueQueue } from "../due-queue.ts";
-import {
-  type Authentication,
-  type AuthenticationMemory,
-  sectionOctets,
-  sign,
-  verify,
-} from "./authentication.ts";
+import { sectionOctets, sign, verify } from "./authentication.ts";
 import {
   CONTROL_OCTETS,
   type ControlPacket,
@@ -27,6 +21,15 @@ import {
   encodeControl,
   encodeEcho,
 } from "./packet.ts";
+import {
+  addressName,
+  HOPS_ONE,
+  isFrom,
+  leastHops,
+  type Member,
+  remember,
+  statusOf,
+} from "./member.ts";
 import type { BfdParameters, BfdState, BfdStatus } from "./parameters.ts";
 import type { Datagram, EnginePort } from "./port.ts";
 import {
@@ -38,8 +41,6 @@ import {
   receive,
   receiveEcho,
   retime,
-  type Session,
-  type SessionEffects,
   transmitInterval,
 } from "./session.ts";
 
@@ -68,33 +69,6 @@ export type EngineOptions = {
   readonly controlPlaneIndependent: boolean;
 };
 
-type Member = {
-  parameters: BfdParameters;
-  readonly session: Session;
-  readonly memory: AuthenticationMemory;
-  /** Until then packets signed with the key before are taken, too. */
-  former: { readonly authentication: Authentication; until: number } | undefined;
-  readonly effects: SessionEffects;
-  readonly remote: Uint8Array;
-  readonly local: Uint8Array | undefined;
-  /** Earliest entry in the queue; later ones are passed over. */
-  queuedAt: number;
-  /** Taken back: says AdminDown until then. */
-  leavesAt: number;
-  readonly arrivals: number[];
-  readonly departures: number[];
-  readonly counters: {
-    sent: number;
-    received: number;
-    echoSent: number;
-    echoReceived: number;
-    discarded: number;
-  };
-};
-
-/** Packet times told with a transition. */
-const TRACE = 8;
-const HOPS_ONE = 255;
 /** A peer that is told AdminDown for this long and hears none of it finds out by its own Detection Time. */
 const LEAVE_MICROS = 1_000_000;
 /** Longest packet: mandatory section and the longest authentication section. */
@@ -363,52 +337,4 @@ export function createEngine(port: EnginePort, options: EngineOptions): Engine {
     retime(member.session, parameters.timing, now, member.effects);
     schedule(member);
   }
-}
-
-function isFrom({ parameters, remote, local }: Member, datagram: Datagram): boolean {
-  return (
-    (datagram.to === "echo" || parameters.multihop === (datagram.to === "multihop")) &&
-    parameters.vrf === datagram.vrf &&
-    (parameters.interface === "" || parameters.interface === datagram.interface) &&
-    sameOctets(remote, datagram.remote) &&
-    (local === undefined || sameOctets(local, datagram.local))
-  );
-}
-
-/** RFC 5881 §5; RFC 5883 §5. */
-const leastHops = ({ parameters: { multihop, timing } }: Member): number =>
-  multihop ? timing.minimumTimeToLive : HOPS_ONE;
-
-function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
-  return true;
-}
-
-const addressName = (octets: Uint8Array): string => octets.join();
-
-function remember(times: number[], at: number): void {
-  if (times.length === TRACE) times.shift();
-  times.push(at);
-}
-
-function statusOf({ parameters, session: s, counters }: Member): BfdStatus {
-  return {
-    key: parameters.key,
-    state: s.state,
-    diagnostic: s.diagnostic,
-    remoteState: s.remoteState,
-    remoteDiagnostic: s.remoteDiagnostic,
-    localDiscriminator: parameters.localDiscriminator,
-    remoteDiscriminator: s.remoteDiscriminator,
-    transmitIntervalMicros: transmitInterval(s),
-    receiveIntervalMicros: s.rxInUseMicros,
-    remoteDetectMultiplier: s.remoteDetectMultiplier,
-    detectionTimeMicros: detectionTime(s),
-    remoteControlPlaneIndependent: s.remoteIndependent,
-    echo: Number.isFinite(s.echoAt),
-    sinceMicros: s.sinceAt,
-    transitions: s.transitions,
-    counters: { ...counters },
-  };
 }

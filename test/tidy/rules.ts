@@ -86,6 +86,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   ],
   "agent/cli/offline.ts": [...EVENTS, "events/log/", "agent/api/", "agent/core/", "node:"],
   "agent/config.ts": [...EVENTS, "agent/*.ts", "agent/manifests/", "node:", "yaml", "zod"],
+  "agent/serve-bfd.ts": ["agent/*.ts", "backends/bfd/process.ts"],
   "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],
 };
 
