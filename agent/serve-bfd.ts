@@ -12,14 +12,17 @@ export type BfdFlags = {
   readonly socket: string;
   /** Seconds. */
   readonly keep: number;
+  /** Ends by itself once it holds nothing and no agent is connected. */
+  readonly untilIdle?: boolean;
 };
 
 /** Runs until SIGTERM or SIGINT; then every peer is told AdminDown. Rejects with BfdServeError. */
-export async function runBfd({ socket, keep }: BfdFlags): Promise<void> {
+export async function runBfd({ socket, keep, untilIdle = false }: BfdFlags): Promise<void> {
   await serveBfd({
     socketPath: socket,
     program: programVersion(),
     keepSeconds: keep,
+    untilIdle,
     logger: createLogger("info"),
     stop: stopSignal(),
     onReady: () => void process.stdout.write(`ready ${socket}\n`),

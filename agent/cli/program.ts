@@ -22,7 +22,11 @@ export type AgentFlags = {
   readonly filename?: string;
 };
 
-export type BfdFlags = { readonly socket: string; readonly keep: number };
+export type BfdFlags = {
+  readonly socket: string;
+  readonly keep: number;
+  readonly untilIdle?: boolean;
+};
 
 export type Program = {
   readonly io: Io;
@@ -261,6 +265,7 @@ function addBfd(root: Command, program: Program): void {
       wholeSeconds,
       KEEP_SECONDS,
     )
+    .option("--until-idle", "end when nothing is held and no agent is connected")
     .addHelpText("after", example("rutter bfd serve --socket ./bfd.sock --keep 60"))
     .action((flags: BfdFlags) => program.runBfd(flags));
 }

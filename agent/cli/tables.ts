@@ -60,6 +60,8 @@ export function peersTable(peers: readonly PeerJson[], screen: Screen): string {
   );
 }
 
+const millis = (micros: number): string => `${Math.round(micros / 100) / 10} ms`;
+
 export function bfdTable(sessions: readonly BfdJson[], screen: Screen): string {
   if (sessions.length === 0) return "no BFD sessions\n";
   return table(
@@ -70,9 +72,9 @@ export function bfdTable(sessions: readonly BfdJson[], screen: Screen): string {
       one.multihop ? "multi" : "single",
       one.state,
       ago(one.since, screen.nowMillis),
-      `${one.transmitInterval} ms`,
-      `${one.receiveInterval} ms`,
-      `${one.detectionTime} ms`,
+      millis(one.transmitInterval),
+      millis(one.receiveInterval),
+      millis(one.detectionTime),
       String(one.transitions),
       one.diagnostic,
     ]),

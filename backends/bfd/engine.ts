@@ -30,7 +30,8 @@ import {
   remember,
   statusOf,
 } from "./member.ts";
-import type { BfdParameters, BfdState, BfdStatus } from "./parameters.ts";
+import type { BfdState } from "../../events/event.ts";
+import type { BfdParameters, BfdStatus } from "./parameters.ts";
 import type { Datagram, EnginePort } from "./port.ts";
 import {
   adminDown,

@@ -4,7 +4,7 @@
  * Judges what can be judged without a session, in the order of §6.8.6; the rest is engine.ts. Authentication sections stay
  * octets here (authentication.ts).
  */
-import type { BfdState } from "./parameters.ts";
+import type { BfdState } from "../../events/event.ts";
 
 export type ControlPacket = {
   readonly diagnostic: number;

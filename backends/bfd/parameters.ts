@@ -5,6 +5,7 @@
  * clock. Reads next: session.ts (the state machine), engine.ts (all sessions of a process).
  */
 import type { Address } from "../../events/address.ts";
+import type { BfdState } from "../../events/event.ts";
 import type { BfdKey } from "../../events/ids.ts";
 import type { AuthenticationType } from "./authentication.ts";
 import type { BfdTiming } from "./intent.ts";
@@ -23,9 +24,6 @@ export type BfdParameters = {
     | { readonly type: AuthenticationType; readonly keyId: number; readonly key: string }
     | undefined;
 };
-
-/** RFC 5880 §4.1. */
-export type BfdState = "AdminDown" | "Down" | "Init" | "Up";
 
 /** RFC 5880 §4.1 Diag, by the RFC's numbers. */
 export const diagnostics = [

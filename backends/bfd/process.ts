@@ -22,6 +22,8 @@ export type ServeOptions = {
   readonly program: string;
   /** Sessions go on so long without an agent; 0: they end with its connection, and the C bit is not set. */
   readonly keepSeconds: number;
+  /** Ends by itself once it holds nothing and no agent is connected. */
+  readonly untilIdle: boolean;
   readonly logger: Logger;
   /** Resolves when the process is to end. */
   readonly stop: Promise<unknown>;
@@ -52,6 +54,8 @@ export async function serveBfd(options: ServeOptions): Promise<void> {
     { controlPlaneIndependent: options.keepSeconds > 0 },
   );
   const { hold, trim } = holder(engine, sockets, clock.nowMicros);
+  let stopping = false;
+  let wasAsked = false;
   let letGoAt = Number.POSITIVE_INFINITY;
   const server = await listen(options, {
     connected(socket) {
@@ -63,6 +67,7 @@ export async function serveBfd(options: ServeOptions): Promise<void> {
     gone(socket) {
       if (agent !== socket) return;
       agent = undefined;
+      wasAsked = true;
       letGoAt = clock.nowMicros() + options.keepSeconds * 1e6;
     },
     take(message) {
@@ -81,7 +86,6 @@ export async function serveBfd(options: ServeOptions): Promise<void> {
       }
     },
   });
-  let stopping = false;
   void options.stop.then(() => {
     stopping = true;
     hold([]);
@@ -95,6 +99,8 @@ export async function serveBfd(options: ServeOptions): Promise<void> {
       engine.act(nowMicros);
       sockets.retry(nowMicros);
       trim();
+      const isIdle = wasAsked && agent === undefined && engine.statuses().length === 0;
+      if (options.untilIdle && isIdle) stopping = true;
       if (nowMicros < letGoAt) return;
       letGoAt = Number.POSITIVE_INFINITY;
       options.logger.warn({ seconds: options.keepSeconds }, "no agent came back: sessions end");

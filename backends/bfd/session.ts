@@ -7,7 +7,7 @@
  */
 import type { BfdTiming } from "./intent.ts";
 import type { ControlPacket } from "./packet.ts";
-import type { BfdState } from "./parameters.ts";
+import type { BfdState } from "../../events/event.ts";
 
 export type Session = {
   timing: BfdTiming;
