@@ -197,6 +197,8 @@ const octetsOf = (digests: Buffer, row: number, count: number): Buffer =>
 
 function storeOf(database: Database, identity: Store["identity"]): Store {
   const insert = inserterOf(database);
+  const begin = database.prepare("BEGIN IMMEDIATE");
+  const end = database.prepare("COMMIT");
   const erase = database.prepare<[number]>("UPDATE event SET body = NULL WHERE seq = ?");
   const seqOfKey = database
     .prepare<[string, string], number>("SELECT seq FROM event WHERE source = ? AND position = ?")
@@ -258,7 +260,7 @@ function storeOf(database: Database, identity: Store["identity"]): Store {
     const outcomes: Outcome[] = [];
     let at = head;
     try {
-      database.exec("BEGIN IMMEDIATE");
+      begin.run();
       for (const batch of batches) {
         const refused = refusal(batch);
         if (refused === undefined) {
@@ -268,7 +270,7 @@ function storeOf(database: Database, identity: Store["identity"]): Store {
           outcomes.push({ type: "recorded", firstSeq, hashes: done.hashes });
         } else outcomes.push(refused);
       }
-      database.exec("COMMIT");
+      end.run();
     } catch (error) {
       if (!isRefusal(error)) throw error;
       throw new CommitFailed(error, outcomes, at);

@@ -93,10 +93,7 @@ const WANTS_COLUMNS = /"position":|"type":"erased"/;
 
 /** Only rows that use the columns, or whose header could want them, are parsed: one in thousands. */
 function columnFault(row: Row): string | undefined {
-  const speaksOfThem =
-    row.source !== null ||
-    row.erases !== null ||
-    WANTS_COLUMNS.test(row.header);
+  const speaksOfThem = row.source !== null || row.erases !== null || WANTS_COLUMNS.test(row.header);
   if (!speaksOfThem) return undefined;
   const { source, type } = decodeHeader(row);
   const position = source.position ?? null;
