@@ -150,7 +150,7 @@ function inserterOf(database: Database): (rows: Rows) => void {
   const places = Array.from({ length: ROWS_A_STATEMENT }, (_, row) => `(${row}, ?, ?, ?)`);
   const octets = `1 + column1 * ${DIGEST_OCTETS}, ${DIGEST_OCTETS}`;
   // CROSS JOIN keeps the rows in order; were it otherwise, the file's own rule would refuse the statement.
-  const many = database.prepare<unknown[]>(
+  const many = database.prepare(
     `INSERT INTO event (seq, id, header, body, body_digest, hash)
      SELECT first + column1, column2, column3, column4, substr(digests, ${octets}), substr(hashes, ${octets})
      FROM (SELECT ? AS first, ? AS digests, ? AS hashes) CROSS JOIN (VALUES ${places.join(", ")})`,
