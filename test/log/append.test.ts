@@ -2,9 +2,10 @@
  * What appending promises: whole batches, in order, once, by one writer.
  * Method: a log in a directory of its own; SQLite is asked directly where the promise is the file's.
  */
+import { createHash } from "node:crypto";
 import { statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { Recorded } from "../../events/envelope.ts";
 import { readOnlyLog } from "../../events/log/read.ts";
 import { verifyLog } from "../../events/log/verify.ts";
@@ -49,6 +50,52 @@ describe("append", () => {
     });
     expect(read.map(({ seq }) => seq)).toEqual([2, 3, 4]);
     expect(log.head()).toEqual({ seq: 4, hash: read.at(-1)?.hash });
+  });
+
+  test("gives the hash of the format, also behind a header longer than any before", async () => {
+    const directory = ownDirectory();
+    const pen = factPen();
+    const log = await ownLog(directory, pen);
+    const event = { type: "agent-stopped", mode: "final" } as const;
+    for (const size of [1, 30_000, 200_000, 1]) {
+      // oxlint-disable-next-line no-await-in-loop -- in this order
+      await log.append([pen.fact(event, "ü".repeat(size)), pen.session()]);
+    }
+    await log.close();
+    const reader = readOnlyLog(join(directory, "log.db"));
+    onTestFinished(() => reader.close());
+    const sha256 = (...parts: (string | Buffer)[]) =>
+      createHash("sha256")
+        .update(Buffer.concat(parts.map((part) => Buffer.from(part))))
+        .digest();
+    let previous: Buffer = Buffer.alloc(32);
+    const octets = (hex: string) => Buffer.from(hex, "hex");
+    for (const { header, body, bodyDigest, hash } of reader.rows(1)) {
+      expect(sha256(body ?? "").toString("hex")).toBe(bodyDigest);
+      previous = sha256("rutter-log-1\0", previous, header, octets(bodyDigest));
+      expect(previous.toString("hex")).toBe(hash);
+    }
+    expect(log.head().seq).toBe(9);
+  });
+
+  test("chains a large batch alike, wherever in it a fact with a position stands", async () => {
+    const directory = ownDirectory();
+    const pen = factPen();
+    const log = await ownLog(directory, pen);
+    const event = { type: "agent-stopped", mode: "final" } as const;
+    const facts = Array.from({ length: 100 }, (_, place) =>
+      [0, 20, 52, 99].includes(place)
+        ? pen.fact(event, "agent", { name: "api", position: `p${place}` })
+        : pen.session(`ü€𝄞${"x".repeat(place * 500)}`),
+    );
+    const receipt = await log.append(facts);
+    expect(receipt).toMatchObject({ type: "recorded", positions: { length: 100 } });
+    expect(log.find({ name: "api", position: "p52" })).toBe(2 + 52);
+    expect([...log.read({ from: 2 })].map(({ id }) => id)).toEqual(facts.map(({ id }) => id));
+    await log.close();
+    const reader = readOnlyLog(join(directory, "log.db"));
+    onTestFinished(() => reader.close());
+    expect(verifyLog(reader)).toMatchObject({ ok: true, count: 101, head: log.head() });
   });
 
   test("stores every member of the envelope, 64-bit clocks exactly", async () => {
