@@ -203,16 +203,14 @@ const peer = (spec: Written) =>
   manifest("metallb.io/v1beta2", "BGPPeer", { myASN: 1, peerASN: 2, ...spec });
 
 describe("what is not carried", () => {
-  test("of a peer: bfdProfile, interface, vrf, localASN, enableGracefulRestart, and nothing else", () => {
+  test("of a peer: interface, vrf, localASN, enableGracefulRestart, and nothing else", () => {
     const all = {
-      bfdProfile: "p",
       interface: "eth0",
       vrf: "red",
       localASN: 3,
       enableGracefulRestart: true,
     };
     expect(fields(peer(all))).toEqual([
-      "spec.bfdProfile",
       "spec.interface",
       "spec.vrf",
       "spec.localASN",
@@ -220,6 +218,7 @@ describe("what is not carried", () => {
     ]);
     const rest = {
       peerAddress: "10.0.0.1",
+      bfdProfile: "p",
       password: "x",
       connectTime: "1s",
       holdTime: "9s",

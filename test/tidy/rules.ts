@@ -31,6 +31,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   [`${NATIVE}io/`]: [NATIVE, "backends/os/", ...SEAM, ...EVENTS, "node:"],
   "backends/os/": [...EVENTS, "node:", "koffi"],
   "backends/bfd/": [...SEAM, ...EVENTS, "node:"],
+  "backends/bfd/process.ts": ["backends/bfd/", ...SEAM, ...EVENTS, "node:"],
   "agent/core/bfd-start.ts": ["agent/config-schema.ts", ...SEAM, "node:"],
   "agent/core/bfd-view.ts": [
     ...EVENTS,
