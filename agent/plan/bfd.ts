@@ -61,8 +61,8 @@ function sessionOf(
     transmitIntervalMillis: given.transmitIntervalMillis,
     receiveIntervalMillis: given.receiveIntervalMillis,
     detectMultiplier: given.detectMultiplier,
-    // RFC 5883 §3: never over several hops.
-    echoIntervalMillis: given.echoMode && !multihop ? given.echoIntervalMillis : undefined,
+    // Not carried yet (carried.ts): a peer that does not send echoes back would flap for ever.
+    echoIntervalMillis: undefined,
     passive: given.passiveMode,
     minimumTimeToLive: multihop ? given.minimumTtl : SINGLE_HOP_TIME_TO_LIVE,
   };

@@ -41,9 +41,6 @@ const DIGEST_OCTETS = { md5: 16, sha1: 20 } as const;
 /** Type, length, key id, reserved, sequence number. */
 const DIGEST_AT = 8;
 const PASSWORD_AT = 3;
-/** Longest key of each type in octets: §4.2, and the digest fields that hold the key while the digest is made (§6.7.3, §6.7.4). */
-export const longestKey = (type: AuthenticationType): number =>
-  type.endsWith("sha1") ? DIGEST_OCTETS.sha1 : DIGEST_OCTETS.md5;
 
 /** Octets of the section. */
 export function sectionOctets({ type, key }: Authentication): number {

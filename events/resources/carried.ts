@@ -33,6 +33,10 @@ export function notCarried(
   });
   if (resource.type === "metallb.io/BGPPeer")
     return peerFields(resource).map(([field, what]) => line(field, what));
+  if (resource.type === "metallb.io/BFDProfile") {
+    const what = "the echo function; control packets alone detect, at their own intervals";
+    return resource.spec.echoMode ? [line("spec.echoMode", what)] : [];
+  }
   if (resource.type === "/ConfigMap") {
     return [
       line(

@@ -49,8 +49,9 @@ export async function startBfdd(node: Node, lines: readonly string[]): Promise<B
   });
   return {
     async peer() {
-      const peers: BfddPeer[] = JSON.parse(await ask(["show bfd peers json"]));
-      return peers[0];
+      const [peer]: BfddPeer[] = JSON.parse(await ask(["show bfd peers json"]));
+      const [counters]: object[] = JSON.parse(await ask(["show bfd peers counters json"]));
+      return peer === undefined ? undefined : { ...counters, ...peer };
     },
     async configure(more) {
       await ask(["configure terminal", ...more]);

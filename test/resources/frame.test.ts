@@ -203,6 +203,16 @@ const peer = (spec: Written) =>
   manifest("metallb.io/v1beta2", "BGPPeer", { myASN: 1, peerASN: 2, ...spec });
 
 describe("what is not carried", () => {
+  test("of a BFDProfile: echoMode, and nothing else", () => {
+    const profile = (spec: object) => ({
+      apiVersion: "metallb.io/v1beta1",
+      kind: "BFDProfile",
+      metadata: { name: "p", namespace: "metallb-system" },
+      spec,
+    });
+    expect(fields(profile({ echoMode: true, receiveInterval: 10 }))).toEqual(["spec.echoMode"]);
+    expect(fields(profile({ passiveMode: true, minimumTtl: 9, transmitInterval: 10 }))).toEqual([]);
+  });
   test("of a peer: interface, vrf, localASN, enableGracefulRestart, and nothing else", () => {
     const all = {
       interface: "eth0",
