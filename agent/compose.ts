@@ -11,11 +11,13 @@ import { BehaviorSubject } from "rxjs";
 import type { RestartContext, SpeakerBackend } from "../backends/backend.ts";
 import { type Logger, systemClock } from "../backends/clock.ts";
 import { peerCredentials } from "../backends/native/io/libc.ts";
+import { createBfdClient } from "../backends/bfd/client.ts";
 import { createNativeBackend } from "../backends/native/native-backend.ts";
 import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
 import { prepareSocketPath } from "./api/socket-path.ts";
+import { bfdStarter } from "./core/bfd-start.ts";
 import { type Book, openBook } from "./core/book.ts";
 import { loadConfig } from "./config.ts";
 import { type AgentConfig, type AgentOptions, hostFacts } from "./config-schema.ts";
@@ -27,8 +29,9 @@ import { followManifests } from "./core/manifest-source.ts";
 import { createProbe } from "./health/probe.ts";
 import { readListeners } from "./health/proc-net.ts";
 import { createHealth } from "./health/runner.ts";
-import { programVersion } from "./identity.ts";
+import { hostNetworks, programVersion } from "./identity.ts";
 import { createLogger } from "./logger.ts";
+import { startBfd } from "./pipeline/bfd.ts";
 import { createCommands } from "./pipeline/commands.ts";
 import { type Planned, planning } from "./pipeline/reconcile.ts";
 import { createRecorder } from "./pipeline/recorder.ts";
@@ -41,6 +44,7 @@ import {
 } from "./pipeline/upgrade.ts";
 import { plan, replan } from "./plan/plan.ts";
 import { openSecrets } from "./secrets/secrets.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -69,7 +73,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     "agent",
   );
   const commands = createCommands(before.desired, log, pen, recorder);
-  const facts = hostFacts(config, hostname());
+  const facts = hostFacts(config, hostname(), hostNetworks());
   if (JSON.stringify(before.desired.host?.facts) !== JSON.stringify(facts)) {
     commands.observe({ type: "observe-host", facts });
   }
@@ -152,16 +156,30 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       }),
     onBug,
   });
+  const bfd = createBfdClient({
+    socketPath: config.bfd.socket,
+    program,
+    instance: book.run,
+    clock: systemClock,
+    reveal: secrets.reveal,
+    discriminators: new Map(
+      [...(before.bfd ?? [])].map(([key, { discriminator }]) => [key, discriminator]),
+    ),
+    start: bfdStarter(config, process.env, logger),
+  });
+  const stopBfd = startBfd({ client: bfd, backend, planned$, recorder });
   const watchingHealth = commands.desired$.subscribe((desired) => health.update(desired));
 
   let stopping = false;
   const wallStart = BigInt(Date.now()) * 1_000_000n;
+  const monotonicMicros = Number(process.hrtime.bigint() / 1000n);
   const monotonicStart = systemClock.monotonicMillis();
   const core = createCore({
     log,
     commands,
     secrets,
     backend,
+    bfd,
     recorded: book.state,
     planned: () => planned$.value,
     replan: (old, desired) => replan(old, desired, planOptions),
@@ -203,6 +221,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
             : { since: rfc3339(lost.since.wall), reason: lost.reason, lost: lost.lost },
       };
     },
+    wallOfMicros: (micros) => wallStart + BigInt(Math.round((micros - monotonicMicros) * 1e3)),
     wallOf: (millis) => wallStart + BigInt(Math.round((millis - monotonicStart) * 1e6)),
   });
   // Loading it holds the loop for a tenth of a second: the peers' answers to our OPENs come first.
@@ -230,8 +249,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   watchingHealth.unsubscribe();
   planning$.unsubscribe();
   speaker.stop();
+  stopBfd();
   await api.close();
   await backend.close("final");
+  await bfd.close("final");
   recorder.record({ type: "agent-stopped", mode: "final" }, "agent");
   await recorder.idle();
   await book.snapshot("now");
@@ -301,9 +322,3 @@ async function onTheWire(settled: () => boolean): Promise<boolean> {
   }
   return false;
 }
-
-const stopSignal = (): Promise<string> =>
-  new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const)
-      process.once(signal, () => resolve(signal));
-  });

@@ -3,10 +3,12 @@
  *
  * Pure: config.ts reads the file. Strict: an unknown field is an error, for a mistyped one would silently be a default.
  */
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { BackendName } from "../backends/intent.ts";
 import { type Address, address, parseAddress } from "../events/address.ts";
 import type { HostFacts } from "../events/event.ts";
+import type { Prefix } from "../events/prefix.ts";
 import type { Labels } from "../events/resources/resource.ts";
 
 export type ListenAt = { readonly address: Address; readonly port: number };
@@ -31,6 +33,13 @@ export type AgentConfig = {
   readonly checks: ReadonlyMap<string, NamedCheck>;
   readonly gracefulRestart: { readonly restartTimeSeconds: number };
   readonly upgrade: { readonly onChangedPlan: "hold" | "apply" };
+  readonly bfd: {
+    readonly socket: string;
+    /** `auto`: the agent starts the BFD process where systemd does not. */
+    readonly start: "auto" | "never";
+    /** How long sessions go on without an agent, where it starts the process. */
+    readonly keepSeconds: number;
+  };
   readonly log: {
     readonly level: "debug" | "info" | "warn" | "error";
     /** What the book keeps of received routes: how many there were after each burst, or nothing. */
@@ -110,6 +119,7 @@ const checkName = z
 
 /** RFC 4724 §3: Restart Time has twelve bits. */
 const MAX_RESTART_SECONDS = 4095;
+const MAX_KEEP_SECONDS = 86_400;
 /** More listening sockets than this no host has use for. */
 const MAX_LISTEN = 64;
 
@@ -128,6 +138,13 @@ export const writtenConfig = z.strictObject({
     .strictObject({ restartTimeSeconds: z.int().min(0).max(MAX_RESTART_SECONDS).optional() })
     .optional(),
   upgrade: z.strictObject({ onChangedPlan: z.enum(["hold", "apply"]).optional() }).optional(),
+  bfd: z
+    .strictObject({
+      socket: path.optional(),
+      start: z.enum(["auto", "never"]).optional(),
+      keepSeconds: z.int().min(0).max(MAX_KEEP_SECONDS).optional(),
+    })
+    .optional(),
   log: z
     .strictObject({
       level: z.enum(["debug", "info", "warn", "error"]).optional(),
@@ -152,6 +169,7 @@ export function mergeConfig(
   hostname: string,
 ): AgentConfig {
   const manifests = options.manifests ?? written.manifests;
+  const socket = options.socket ?? written.socket ?? "/run/rutter/api.sock";
   return {
     node: {
       name: written.node?.name ?? hostname.toLowerCase(),
@@ -160,7 +178,7 @@ export function mergeConfig(
     backend: options.backend ?? written.backend ?? "native",
     listen: options.listen ?? written.listen ?? DEFAULT_LISTEN,
     stateDirectory: options.state ?? written.state ?? "/var/lib/rutter",
-    socket: options.socket ?? written.socket ?? "/run/rutter/api.sock",
+    socket,
     manifests: { path: manifests ?? DEFAULT_MANIFESTS, isDefault: manifests === undefined },
     endpoints: { default: written.endpoints?.default ?? "listen" },
     checks: new Map(
@@ -168,6 +186,12 @@ export function mergeConfig(
     ),
     gracefulRestart: { restartTimeSeconds: written.gracefulRestart?.restartTimeSeconds ?? 120 },
     upgrade: { onChangedPlan: written.upgrade?.onChangedPlan ?? "hold" },
+    bfd: {
+      // Beside the API's: two agents on one host, as tests run them, have a BFD process each.
+      socket: written.bfd?.socket ?? join(dirname(socket), "bfd.sock"),
+      start: written.bfd?.start ?? "auto",
+      keepSeconds: written.bfd?.keepSeconds ?? 300,
+    },
     log: { level: written.log?.level ?? "info", routes: written.log?.routes ?? "counts" },
   };
 }
@@ -179,11 +203,16 @@ const named = ({ command, timeoutSeconds, user }: z.infer<typeof namedCheck>): N
 });
 
 /** What the plan is told of this host. kubernetes.io/hostname is the node's name unless the configuration says otherwise. */
-export function hostFacts(config: AgentConfig, hostname: string): HostFacts {
+export function hostFacts(
+  config: AgentConfig,
+  hostname: string,
+  networks: readonly Prefix[],
+): HostFacts {
   return {
     node: config.node.name,
     hostname,
     labels: { "kubernetes.io/hostname": config.node.name, ...config.node.labels },
     defaultEndpoint: config.endpoints.default,
+    networks,
   };
 }

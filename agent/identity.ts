@@ -5,9 +5,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import type { Instant } from "../events/envelope.ts";
 import type { RunId } from "../events/ids.ts";
+import { parsePrefix, type Prefix } from "../events/prefix.ts";
 
 /** 48 bits: two runs of one log that draw the same number are not to be expected in its lifetime, and the log refuses a double id. */
 const RUN_ID_OCTETS = 6;
@@ -18,6 +19,16 @@ export const newRunId = (): RunId => randomBytes(RUN_ID_OCTETS).toString("hex") 
 
 /** The kernel's boot id: monotonic times compare, and forwarding state survived, only within one. */
 export const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+
+/** Networks that this host has an address in now, loopback and host prefixes left out; sorted, each once. */
+export function hostNetworks(): readonly Prefix[] {
+  const found = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, cidr }) => !internal && cidr !== null)
+    .flatMap(({ cidr }) => parsePrefix(cidr ?? "")?.prefix ?? [])
+    .filter((prefix) => !/\/(?:32|128)$/.test(prefix) && !prefix.startsWith("fe80:"));
+  return [...new Set(found)].toSorted();
+}
 
 /** What the log is bound to, so that a copied database is noticed: machine-id(5), else the host name. */
 export function hostId(): string {

@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { AgentFlags } from "./cli/program.ts";
+import type { AgentFlags, BfdFlags } from "./cli/program.ts";
 
 /**
  * Stripped and compiled once, then taken from there: a command starts in a third of the time. Beside the packages, which
@@ -44,11 +44,16 @@ async function runAgent({ listen, filename, ...flags }: AgentFlags): Promise<voi
   });
 }
 
+async function runBfd(flags: BfdFlags): Promise<void> {
+  const process = await import("./serve-bfd.ts");
+  await process.runBfd(flags);
+}
+
 const [{ processIo }, { run }] = await Promise.all([
   import("./cli/io.ts"),
   import("./cli/program.ts"),
 ]);
 process.exitCode = await run(
-  { io: processIo(), env: process.env, version, runAgent },
+  { io: processIo(), env: process.env, version, runAgent, runBfd },
   process.argv.slice(2),
 );

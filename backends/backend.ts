@@ -107,6 +107,12 @@ export interface SpeakerBackend {
   /** Calls back for what is seen on the wire; the returned function stops it. */
   watch(listener: (fact: SessionFact | RouteBatch) => void): () => void;
 
+  /**
+   * BFD says that the path to a neighbour is gone: an Established session ends at once (RFC 5882 §4.2; Cease / BFD Down,
+   * RFC 9384), and is tried anew as after any other end. Unknown neighbours and those that are down are passed over.
+   */
+  pathDown(neighbor: NeighborKey, reason: string): void;
+
   /** All neighbours of the intent, also those that are down, in order of key. */
   sessions(): readonly SessionStatus[];
 

@@ -7,7 +7,7 @@
  * Reads next: envelope.ts (what surrounds an event), state.ts (the fold).
  */
 import type { Address } from "./address.ts";
-import type { EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
+import type { BfdKey, EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
 import type { Prefix } from "./prefix.ts";
 import type { Resource } from "./resources/kinds.ts";
 import type { Labels, Owner } from "./resources/resource.ts";
@@ -78,6 +78,8 @@ export type HostFacts = {
   readonly labels: Labels;
   /** What a Service without an endpoint resource follows (design §5). */
   readonly defaultEndpoint: "listen" | "always" | "none";
+  /** Networks that this host has an address in, loopback left out, sorted; absent in facts of before 0.2. */
+  readonly networks?: readonly Prefix[];
 };
 
 /** RFC 4271 §8.2.2 states; `Refused` is ours: it was not even tried, and the reason says what is missing. */
@@ -89,6 +91,9 @@ export type SessionState =
   | "OpenConfirm"
   | "Established"
   | "Refused";
+
+/** RFC 5880 §4.1. */
+export type BfdState = "AdminDown" | "Down" | "Init" | "Up";
 
 export type ObservedEvent =
   | { readonly type: "host-observed"; readonly facts: HostFacts }
@@ -112,6 +117,30 @@ export type ObservedEvent =
       readonly remoteRouterId?: Address;
       /** True where this session went on with the routes of the one before (RFC 4724 §4.2). */
       readonly restarted?: boolean;
+    }
+  /** A BFD session changed its state. */
+  | {
+      readonly type: "bfd-observed";
+      readonly session: BfdKey;
+      readonly from: BfdState;
+      readonly to: BfdState;
+      /** Names of RFC 5880 §4.1. */
+      readonly diagnostic: string;
+      readonly remoteState: BfdState;
+      readonly remoteDiagnostic: string;
+      /** Where silence was detected: from the last packet to now, microseconds. */
+      readonly detectedAfterMicros?: number;
+      readonly detectionTimeMicros: number;
+      /** The last packets, oldest first: how long before the change they arrived and were sent, microseconds. */
+      readonly arrivedMicrosBefore: readonly number[];
+      readonly sentMicrosBefore: readonly number[];
+    }
+  /** The BFD process came or went, or is away for another reason than before. */
+  | {
+      readonly type: "bfd-process-observed";
+      readonly connected: boolean;
+      readonly instance: string;
+      readonly reason: string;
     }
   /** How many routes a neighbour's Adj-RIB-In held after a burst; the routes themselves stay local (design §4). */
   | {
@@ -140,6 +169,7 @@ export type AppliedDelta = {
 };
 
 export type EffectEvent =
+  | BfdAppliedEvent
   | {
       readonly type: "applied";
       readonly backend: string;
@@ -156,6 +186,18 @@ export type EffectEvent =
       readonly reason: string;
       readonly attempt: number;
     };
+
+export type BfdAppliedEvent = {
+  readonly type: "bfd-applied";
+  /** The run of the BFD process that holds them. */
+  readonly instance: string;
+  /** Local discriminators are drawn once: a session is the same one after any restart. */
+  readonly added: readonly (readonly [BfdKey, discriminator: number])[];
+  readonly changed: readonly BfdKey[];
+  readonly removed: readonly BfdKey[];
+  /** Read back afterwards: sessions that are held and that nobody wants. Empty unless something is broken. */
+  readonly unwanted: readonly BfdKey[];
+};
 
 export type BookEvent =
   | { readonly type: "log-created"; readonly logId: string; readonly host: string }
@@ -204,9 +246,12 @@ export const versions: Readonly<Record<EventType, number>> = {
   "host-observed": 1,
   "endpoint-observed": 1,
   "session-observed": 1,
+  "bfd-observed": 1,
+  "bfd-process-observed": 1,
   "routes-observed": 1,
   applied: 1,
   "apply-failed": 1,
+  "bfd-applied": 1,
   "log-created": 1,
   "log-recovered": 1,
   "agent-started": 1,

@@ -7,7 +7,13 @@
 import { match, P } from "ts-pattern";
 import { type Address, familyOf } from "./address.ts";
 import type { Erased, Recorded } from "./envelope.ts";
-import type { AllocatedAddress, AppliedDelta, Event, ObservedEvent } from "./event.ts";
+import type {
+  AllocatedAddress,
+  AppliedDelta,
+  BfdAppliedEvent,
+  Event,
+  ObservedEvent,
+} from "./event.ts";
 import type { EventId, ResourceKey } from "./ids.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import { prefixOf, type Prefix } from "./prefix.ts";
@@ -25,7 +31,7 @@ import {
 } from "./state.ts";
 
 /** Raised when evolve() gives another state for the same facts: snapshots of another version are ignored. */
-export const FOLD_VERSION = "1";
+export const FOLD_VERSION = "2";
 
 /** The state after one more fact. An erased fact still moves the position; what it said is gone. */
 export function evolve(state: State, fact: Recorded | Erased): State {
@@ -55,6 +61,8 @@ function evolveEvent(state: State, fact: Recorded): State {
       },
       desiredAtApply: { ...state.desiredAtApply, [event.backend]: state.desired },
     }))
+    .with({ type: "bfd-applied" }, (event) => ({ ...state, bfd: bfdAfter(state, fact, event) }))
+    .with({ type: "bfd-observed" }, (event) => ({ ...state, bfd: bfdSeen(state, fact, event) }))
     .with({ type: "source-suspected" }, ({ owner, reason, deletes }) => ({
       ...state,
       suspected: { ...state.suspected, [owner]: { reason, deletes, fact: fact.id } },
@@ -100,6 +108,7 @@ function evolveEvent(state: State, fact: Recorded): State {
         type: P.union(
           "change-accepted",
           "routes-observed",
+          "bfd-process-observed",
           "apply-failed",
           "log-recovered",
           "recording-interrupted",
@@ -109,6 +118,32 @@ function evolveEvent(state: State, fact: Recorded): State {
       () => state,
     )
     .exhaustive();
+}
+
+function bfdAfter(
+  { bfd = PersistentMap.empty() }: State,
+  { at, id }: Recorded,
+  { added, removed }: BfdAppliedEvent,
+): State["bfd"] {
+  let next = bfd;
+  for (const key of removed) next = next.delete(key);
+  for (const [key, discriminator] of added) {
+    const fresh = { state: "Down", diagnostic: "", since: at, transitions: 0, fact: id } as const;
+    next = next.set(key, { discriminator, ...fresh });
+  }
+  return next;
+}
+
+/** A session that was taken back says nothing any more. */
+function bfdSeen(
+  { bfd }: State,
+  { at, id }: Recorded,
+  { session, to, diagnostic }: Extract<ObservedEvent, { type: "bfd-observed" }>,
+): State["bfd"] {
+  const known = bfd?.get(session);
+  if (bfd === undefined || known === undefined) return bfd;
+  const transitions = known.transitions + 1;
+  return bfd.set(session, { ...known, state: to, diagnostic, since: at, transitions, fact: id });
 }
 
 /** The plan's inputs after one more fact; the same object where the event is none of theirs. */
@@ -152,8 +187,11 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
           "plan-changed-by-version",
           "plan-confirmed",
           "session-observed",
+          "bfd-observed",
+          "bfd-process-observed",
           "routes-observed",
           "applied",
+          "bfd-applied",
           "apply-failed",
           "log-created",
           "log-recovered",

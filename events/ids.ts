@@ -17,6 +17,8 @@ export type RunId = Brand<string, "RunId">;
 export type ResourceKey = Brand<string, "ResourceKey">;
 /** `vrf|address-or-interface|localAddress`: what a session is known by (design: one owner for each). */
 export type NeighborKey = Brand<string, "NeighborKey">;
+/** `vrf|remote|local|interface|hops`: what a BFD session is known by; local and interface may be empty, hops is `single` or `multi`. */
+export type BfdKey = Brand<string, "BfdKey">;
 export type Asn = Brand<number, "Asn">;
 
 /** RFC 6793 §2: an AS number is four octets; 0 is reserved (RFC 7607). Throws RangeError on anything else. */
@@ -52,4 +54,14 @@ export function resourceKeyParts(key: ResourceKey): {
 
 export function neighborKey(vrf: string, remote: string, localAddress: string): NeighborKey {
   return `${vrf}|${remote}|${localAddress}` as NeighborKey;
+}
+
+export function bfdKey(
+  vrf: string,
+  remote: string,
+  local: string,
+  device: string,
+  multihop: boolean,
+): BfdKey {
+  return `${vrf}|${remote}|${local}|${device}|${multihop ? "multi" : "single"}` as BfdKey;
 }

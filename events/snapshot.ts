@@ -6,7 +6,8 @@
  */
 import type { Instant } from "./envelope.ts";
 import { PersistentMap } from "./persistent-map.ts";
-import type { DesiredState, State, Wire } from "./state.ts";
+import type { BfdKey } from "./ids.ts";
+import type { DesiredState, RecordedBfd, State, Wire } from "./state.ts";
 
 export function snapshotText(state: State): string {
   return JSON.stringify(
@@ -21,6 +22,7 @@ export function snapshotText(state: State): string {
         ]),
       ),
       sessions: [...state.sessions],
+      bfd: state.bfd && [...state.bfd],
       wires: Object.fromEntries(
         Object.entries(state.wires).map(([backend, wire]) => [backend, wireOut(wire)]),
       ),
@@ -48,6 +50,11 @@ export function stateFromSnapshot(text: string): State {
       neighbors: PersistentMap.from(wire.neighbors),
       routes: sharingTexts(wire.routes),
     })),
+    bfd:
+      raw.bfd &&
+      PersistentMap.from(
+        raw.bfd.map(([key, one]) => [key, { ...one, since: instantIn(one.since) }] as const),
+      ),
     heldPlan: raw.heldPlan,
     run:
       raw.run === undefined ? undefined : { ...raw.run, startedAt: instantIn(raw.run.startedAt) },
@@ -77,10 +84,15 @@ type RawWire = {
 type RawSession = Omit<Entries<State["sessions"]>[number][1], "since"> & {
   readonly since: RawInstant;
 };
-type Raw = Omit<State, "desired" | "desiredAtApply" | "sessions" | "wires" | "at" | "run"> & {
+type RawBfd = Omit<RecordedBfd, "since"> & { readonly since: RawInstant };
+type Raw = Omit<
+  State,
+  "desired" | "desiredAtApply" | "sessions" | "bfd" | "wires" | "at" | "run"
+> & {
   readonly desired: RawDesired;
   readonly desiredAtApply: Readonly<Record<string, RawDesired | "same">>;
   readonly sessions: [Entries<State["sessions"]>[number][0], RawSession][];
+  readonly bfd?: [BfdKey, RawBfd][];
   readonly wires: Readonly<Record<string, RawWire>>;
   readonly at?: RawInstant;
   readonly run?: Omit<NonNullable<State["run"]>, "startedAt"> & { readonly startedAt: RawInstant };

@@ -6,8 +6,8 @@
  */
 import type { Address } from "./address.ts";
 import type { Instant } from "./envelope.ts";
-import type { AllocatedAddress, HostFacts, SessionState } from "./event.ts";
-import type { EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
+import type { AllocatedAddress, BfdState, HostFacts, SessionState } from "./event.ts";
+import type { BfdKey, EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import type { Prefix } from "./prefix.ts";
 import type { Resource } from "./resources/kinds.ts";
@@ -79,12 +79,23 @@ export type DesiredState = {
   readonly host: { readonly facts: HostFacts; readonly fact: EventId } | undefined;
 };
 
+export type RecordedBfd = {
+  readonly discriminator: number;
+  readonly state: BfdState;
+  readonly diagnostic: string;
+  readonly since: Instant;
+  readonly transitions: number;
+  readonly fact: EventId;
+};
+
 export type State = {
   /** Newest folded fact; 0 before the first. */
   readonly seq: Seq;
   readonly at: Instant | undefined;
   readonly desired: DesiredState;
   readonly sessions: PersistentMap<NeighborKey, ObservedSession>;
+  /** Sessions that the BFD process holds; undefined until there was one. */
+  readonly bfd: PersistentMap<BfdKey, RecordedBfd> | undefined;
   /** By backend name. */
   readonly wires: Readonly<Record<string, Wire>>;
   /** Desired state as it was at each backend's last apply: what a new program version is compared on. */
@@ -132,6 +143,7 @@ export const nothingRecorded: State = {
   at: undefined,
   desired: nothingDesired,
   sessions: PersistentMap.empty(),
+  bfd: undefined,
   wires: {},
   desiredAtApply: {},
   suspected: {},

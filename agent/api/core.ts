@@ -8,6 +8,7 @@
 import type { Actor } from "../../events/envelope.ts";
 import type {
   ApplyAnswer,
+  BfdJson,
   AtGetJson,
   AtStatusJson,
   ConfirmAnswer,
@@ -103,6 +104,8 @@ export interface Core {
   intent(): IntentJson;
   status(): StatusJson;
   peers(): readonly PeerJson[];
+  /** Asks the BFD process, and shows what it said last where it does not answer. */
+  bfd(): Promise<readonly BfdJson[]>;
   /** Walked lazily: a full table is never one array. `peer` is a name or an address; NOT_FOUND where there is none such. */
   routes(query: {
     readonly direction: "received" | "advertised";

@@ -85,6 +85,16 @@ export const endpoints: readonly Endpoint[] = [
   endpoint(
     {
       method: "GET",
+      url: "/v1/bfd",
+      summary: "All BFD sessions, also those that are down.",
+      access: "read",
+      answer: z.array(answers.BfdJson),
+    },
+    async (core) => json(await core.bfd()),
+  ),
+  endpoint(
+    {
+      method: "GET",
       url: "/v1/routes/{direction}",
       summary: "Adj-RIB-In (received) or Adj-RIB-Out (advertised), of one peer or of all.",
       access: "read",

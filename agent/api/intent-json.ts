@@ -68,6 +68,26 @@ export const IntentJson = z.object({
     }),
   ),
   kernel: z.object({ entries: z.array(z.unknown()), rules: z.array(z.unknown()) }),
-  bfd: z.array(z.unknown()),
+  bfd: z.array(
+    z.object({
+      key: z.string(),
+      vrf: z.string(),
+      peer: z.string(),
+      localAddress: z.string().nullable(),
+      interface: z.string().nullable(),
+      multihop: z.boolean(),
+      /** Milliseconds, before negotiation. */
+      transmitInterval: z.int(),
+      receiveInterval: z.int(),
+      detectMultiplier: z.int(),
+      /** null: no echo function. */
+      echoInterval: z.int().nullable(),
+      passiveMode: z.boolean(),
+      minimumTtl: z.int(),
+      /** Keys of the neighbours that it guards. */
+      guards: z.array(z.string()),
+      provenance: z.array(z.string()),
+    }),
+  ),
 });
 export type IntentJson = z.infer<typeof IntentJson>;

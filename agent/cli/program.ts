@@ -4,7 +4,7 @@
  * The one door of commander. It reads arguments and hands on; what a command does stands in change.ts, read.ts and book.ts.
  * Loads nothing heavy: `rutter agent` and the offline commands import what they need when they run.
  */
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { AtFlags, LogFlags } from "./book.ts";
 import type { ApplyFlags, DeleteFlags } from "./change.ts";
 import { type Client, createClient } from "./client.ts";
@@ -22,12 +22,20 @@ export type AgentFlags = {
   readonly filename?: string;
 };
 
+export type BfdFlags = {
+  readonly socket: string;
+  readonly keep: number;
+  readonly untilIdle?: boolean;
+};
+
 export type Program = {
   readonly io: Io;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: () => string;
   /** `rutter agent`: resolves when the agent has ended. */
   readonly runAgent: (flags: AgentFlags) => Promise<void>;
+  /** `rutter bfd serve`: resolves when the process has ended. */
+  readonly runBfd: (flags: BfdFlags) => Promise<void>;
 };
 
 const DEFAULT_SOCKET = "/run/rutter/api.sock";
@@ -80,6 +88,7 @@ function commands(program: Program): Command {
   addAgent(root, program);
   addChanges(root, program);
   addReads(root, program);
+  addBfd(root, program);
   addBook(root, program);
   return root;
 }
@@ -234,6 +243,37 @@ function addReads(root: Command, program: Program): void {
   asking(root, program, "doctor", "Check the host and the agent, with a way out for each fault.")
     .addHelpText("after", example("rutter doctor"))
     .action(async (flags: Shared) => (await read()).doctor(contextOf(program, flags)));
+}
+
+const DEFAULT_BFD_SOCKET = "/run/rutter/bfd.sock";
+/** As long as a host takes to upgrade a package, and no longer: nobody minds the sessions meanwhile. */
+const KEEP_SECONDS = 300;
+
+function addBfd(root: Command, program: Program): void {
+  const bfd = asking(root, program, "bfd", "BFD sessions: state, timers, and what went wrong last.")
+    .enablePositionalOptions()
+    .addHelpText("after", example("rutter bfd -o json"))
+    .action(async (flags: Shared) => (await read()).bfd(contextOf(program, flags)));
+
+  bfd
+    .command("serve")
+    .description("Run the BFD process in the foreground; it outlives the agent that drives it.")
+    .option("--socket <path>", "where the agent finds it", DEFAULT_BFD_SOCKET)
+    .option(
+      "--keep <seconds>",
+      "how long sessions go on while no agent is there",
+      wholeSeconds,
+      KEEP_SECONDS,
+    )
+    .option("--until-idle", "end when nothing is held and no agent is connected")
+    .addHelpText("after", example("rutter bfd serve --socket ./bfd.sock --keep 60"))
+    .action((flags: BfdFlags) => program.runBfd(flags));
+}
+
+function wholeSeconds(text: string): number {
+  const seconds = Number(text);
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= 86_400) return seconds;
+  throw new InvalidArgumentError("0 to 86400, a whole number");
 }
 
 const fileOption = "read this log's file instead of asking the agent";

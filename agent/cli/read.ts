@@ -1,9 +1,10 @@
 /**
- * The commands that show what is: get, status, peers, routes, why, doctor.
+ * The commands that show what is: get, status, peers, bfd, routes, why, doctor.
  *
  * Each asks the API once and prints; `status --watch` draws again whenever the agent says that something changed.
  */
 import type {
+  BfdJson,
   DoctorJson,
   PeerJson,
   ResourceJson,
@@ -14,6 +15,7 @@ import type {
 import { Failure } from "./failure.ts";
 import { type Context, type Io, show } from "./io.ts";
 import {
+  bfdTable,
   doctorTable,
   peersTable,
   resourcesTable,
@@ -59,6 +61,11 @@ export async function get(
   const path = `/v1/resources/${encodeURIComponent(kind)}`;
   const found = await context.client().get<ResourceJson[]>(path, { namespace, name });
   await showResources(context, found, name !== undefined && found.length === 1);
+}
+
+export async function bfd(context: Context): Promise<void> {
+  const sessions = await context.client().get<BfdJson[]>("/v1/bfd");
+  await show(context, sessions, (list) => bfdTable(list, screenOf(context.io)));
 }
 
 export async function status(context: Context, watch: boolean): Promise<void> {

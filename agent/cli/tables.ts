@@ -4,6 +4,7 @@
  * Pure: an answer, the time and the terminal in, text out. JSON and YAML show everything; a table leaves out.
  */
 import type {
+  BfdJson,
   DoctorJson,
   PeerJson,
   PlanAnswer,
@@ -54,6 +55,28 @@ export function peersTable(peers: readonly PeerJson[], screen: Screen): string {
       String(peer.received),
       String(peer.resets),
       peer.reason,
+    ]),
+    screen.width,
+  );
+}
+
+const millis = (micros: number): string => `${Math.round(micros / 100) / 10} ms`;
+
+export function bfdTable(sessions: readonly BfdJson[], screen: Screen): string {
+  if (sessions.length === 0) return "no BFD sessions\n";
+  return table(
+    ["PEER", "LOCAL", "HOPS", "STATE", "SINCE", "TX", "RX", "DETECTION", "CHANGES", "DIAGNOSTIC"],
+    sessions.map((one) => [
+      one.peer,
+      one.localAddress ?? "",
+      one.multihop ? "multi" : "single",
+      one.state,
+      ago(one.since, screen.nowMillis),
+      millis(one.transmitInterval),
+      millis(one.receiveInterval),
+      millis(one.detectionTime),
+      String(one.transitions),
+      one.diagnostic,
     ]),
     screen.width,
   );

@@ -5,6 +5,7 @@
  * changes.ts (apply and delete), the views beside this file.
  */
 import type { SpeakerBackend } from "../../backends/backend.ts";
+import type { BfdClient } from "../../backends/bfd/client.ts";
 import type { Actor, Source } from "../../events/envelope.ts";
 import { type NeighborKey, resourceKey, type ResourceKey } from "../../events/ids.ts";
 import { envelopeJson, rfc3339 } from "../../events/log/export.ts";
@@ -42,6 +43,7 @@ import {
   secretsFirst,
   sourceOf,
 } from "./changes.ts";
+import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
 import { holdView, whyHeld } from "./hold-view.ts";
 import { intentView } from "./intent-view.ts";
 import { type AtMoment, stateAt } from "./moments.ts";
@@ -60,6 +62,7 @@ export type CoreParts = {
   readonly commands: Commands;
   readonly secrets: Secrets;
   readonly backend: SpeakerBackend;
+  readonly bfd: Pick<BfdClient, "statuses" | "refresh" | "problems">;
   /** Everything committed, folded. */
   readonly recorded: () => State;
   readonly planned: () => Planned;
@@ -77,13 +80,22 @@ export type CoreParts = {
   readonly logFile: string;
   readonly now: () => Pick<Now, "state" | "notRecording">;
   readonly wallOf: WallOf;
+  readonly wallOfMicros: WallOfMicros;
 };
 
 export function createCore(parts: CoreParts): Core {
   const { log, commands, planned } = parts;
   const seqOf: SeqOf = (fact) => log.seqOf(fact) ?? null;
   const sessions = () => new Map(parts.backend.sessions().map((one) => [one.neighbor, one]));
-  const peers = () => peerViews(planned().plan, sessions(), parts.wallOf);
+  const bfdNow = () => ({
+    statuses: parts.bfd.statuses(),
+    problems: parts.bfd.problems(),
+    wallOf: (micros: number) => parts.wallOfMicros(micros),
+  });
+  const peers = () => {
+    const { plan } = planned();
+    return peerViews(plan, sessions(), bfdOfNeighbors(plan.bfd, bfdNow()), parts.wallOf);
+  };
   const change = (
     read: ReadRequest,
     command: Command,
@@ -139,11 +151,16 @@ export function createCore(parts: CoreParts): Core {
 
     intent: () => intentView(planned().plan),
     peers,
+    async bfd() {
+      await parts.bfd.refresh();
+      return bfdViews(planned().plan.bfd, bfdNow());
+    },
 
     status() {
       const { desired, plan } = planned();
       const services = serviceViews(desired, plan);
-      const now = { ...parts.now(), backend: parts.backend.name, peers: peers(), services };
+      const bfd = bfdViews(plan.bfd, bfdNow());
+      const now = { ...parts.now(), backend: parts.backend.name, peers: peers(), bfd, services };
       return statusView(parts.recorded(), desired, now, seqOf);
     },
 

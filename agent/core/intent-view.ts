@@ -12,16 +12,17 @@ import type {
 import { comparePrefixes } from "../../events/prefix.ts";
 import type { IntentJson } from "../api/intent-json.ts";
 import type { Plan } from "../plan/plan.ts";
+import { bfdIntentView } from "./bfd-view.ts";
 
 type RouterJson = IntentJson["routers"][number];
 
-/** Routers of all backends, in order of key. Kernel entries and BFD sessions are empty until the agent drives them. */
+/** Routers of all backends, in order of key. Kernel entries are empty until the agent drives them. */
 export function intentView(plan: Plan): IntentJson {
   const routers = Object.values(plan.speakers)
     .flatMap((speaker) => speaker?.routers ?? [])
     .map(routerView)
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  return { routers, kernel: { entries: [], rules: [] }, bfd: [] };
+  return { routers, kernel: { entries: [], rules: [] }, bfd: bfdIntentView(plan.bfd) };
 }
 
 const routerView = (router: RouterIntent): RouterJson => ({

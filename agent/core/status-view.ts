@@ -9,8 +9,9 @@ import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { resourceKeyParts } from "../../events/ids.ts";
 import { rfc3339 } from "../../events/log/export.ts";
 import { type DesiredState, resourcesOf, type State } from "../../events/state.ts";
-import type { HeldJson, PeerJson, ServiceJson, StatusJson } from "../api/contract.ts";
+import type { BfdJson, HeldJson, PeerJson, ServiceJson, StatusJson } from "../api/contract.ts";
 import type { Plan } from "../plan/plan.ts";
+import { recordedBfd } from "./bfd-view.ts";
 import { quarantinedViews, type SeqOf } from "./resource-view.ts";
 
 /** Turns monotonic milliseconds of this process into wall-clock nanoseconds. */
@@ -19,13 +20,20 @@ export type WallOf = (monotonicMillis: number) => bigint;
 export function peerViews(
   plan: Plan,
   sessions: ReadonlyMap<NeighborKey, SessionStatus>,
+  bfd: ReadonlyMap<NeighborKey, BfdJson>,
   wallOf: WallOf,
 ): readonly PeerJson[] {
   return Object.values(plan.speakers)
     .flatMap((speaker) => speaker?.routers ?? [])
     .flatMap((router) =>
       router.neighbors.map((neighbor) =>
-        peerView(router, neighbor, sessions.get(neighbor.key), wallOf),
+        peerView(
+          router,
+          neighbor,
+          sessions.get(neighbor.key),
+          bfd.get(neighbor.key) ?? null,
+          wallOf,
+        ),
       ),
     )
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
@@ -35,6 +43,7 @@ function peerView(
   router: RouterIntent,
   neighbor: NeighborIntent,
   session: SessionStatus | undefined,
+  bfd: BfdJson | null,
   wallOf: WallOf,
 ): PeerJson {
   const { remote, remoteAs } = neighbor;
@@ -52,7 +61,7 @@ function peerView(
     holdTime: session?.holdTimeSeconds ?? neighbor.holdTimeSeconds,
     keepaliveTime: session?.keepaliveTimeSeconds ?? neighbor.keepaliveTimeSeconds,
     capabilities: [...(session?.capabilities ?? [])],
-    bfd: null,
+    bfd,
     sent: session?.sent ?? 0,
     received: session?.received ?? 0,
     accepted: session?.accepted ?? 0,
@@ -96,6 +105,7 @@ export type Now = {
   readonly state: StatusJson["state"];
   readonly backend: string;
   readonly peers: readonly PeerJson[];
+  readonly bfd: readonly BfdJson[];
   readonly services: readonly ServiceJson[];
   readonly notRecording: StatusJson["notRecording"];
 };
@@ -112,7 +122,7 @@ export function statusView(
     state: now.state,
     logSeq: state.seq,
     peers: [...now.peers],
-    bfd: [],
+    bfd: [...now.bfd],
     services: [...now.services],
     quarantined: quarantinedViews(desired),
     notRecording: now.notRecording,
@@ -153,6 +163,7 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
       peers: peers
         .map((peer) => recordedParameters(state, peer))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      bfd: recordedBfd(state),
       services: recordedServices(state),
       notRecording: null,
     },

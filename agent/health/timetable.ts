@@ -5,7 +5,7 @@
  * when it comes up. Reads next: due-queue.ts.
  */
 import type { Clock } from "../../backends/clock.ts";
-import { type DueQueue, dueQueue } from "./due-queue.ts";
+import { type DueQueue, dueQueue } from "../../backends/due-queue.ts";
 import type { PlannedCheck } from "./plan-checks.ts";
 import type { Trend, Verdict } from "./rise-fall.ts";
 

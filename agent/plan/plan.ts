@@ -5,6 +5,7 @@
  * what changed, because one more VIP among 100,000 must cost what it costs among 10. Learned routes never pass through here.
  * Reads next: neighbors.ts (peers), announce.ts (Services), routes.ts (prefixes).
  */
+import type { BfdIntent } from "../../backends/bfd/intent.ts";
 import type { BackendName, OwnRoute, RouterIntent, SpeakerIntent } from "../../backends/intent.ts";
 import type { ResourceKey } from "../../events/ids.ts";
 import { diff, PersistentMap } from "../../events/persistent-map.ts";
@@ -12,6 +13,7 @@ import type { Prefix } from "../../events/prefix.ts";
 import { notCarried } from "../../events/resources/carried.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
+import { planBfd } from "./bfd.ts";
 import { announce, type Context, contextOf, type Contribution, type Verdict } from "./announce.ts";
 import {
   type PeerVerdict,
@@ -23,6 +25,7 @@ import { type Interned, routeOf, sameRoute } from "./routes.ts";
 
 export type Plan = {
   readonly speakers: Readonly<Partial<Record<BackendName, SpeakerIntent>>>;
+  readonly bfd: BfdIntent;
   readonly verdicts: PersistentMap<ResourceKey, Verdict>;
   readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
   readonly notCarried: readonly NotCarried[];
@@ -64,6 +67,7 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
   );
   return {
     speakers: { [options.backend]: speakerOf(routers, sorted, interned) },
+    bfd: planBfd(desired, peers),
     verdicts: PersistentMap.from(verdicts),
     peers,
     notCarried: notCarriedOf(desired),

@@ -27,6 +27,7 @@ import { type ListenAt, openListener } from "./io/listener.ts";
 import { createNeighbor, type Neighbor } from "./neighbor.ts";
 import {
   otherConfigurationChange,
+  bfdDown,
   peerDeconfigured,
   administrativeShutdown,
 } from "./wire/notification.ts";
@@ -124,6 +125,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
         listeners.delete(listener_);
       };
     },
+    pathDown: (key, reason) => neighbors.get(key)?.fail(bfdDown, reason),
     sessions: () =>
       [...neighbors.values()]
         .map((neighbor) => neighbor.status())
@@ -152,11 +154,10 @@ function capabilities(): Capabilities {
     ["unnumbered", "not carried yet"],
     ["vrf", "not carried yet"],
     ["local-as", "not carried yet"],
-    ["bfd", "not carried yet"],
     ["evpn", "the native speaker has no EVPN"],
     ["raw", "raw lines are FRR's"],
   ]);
-  const has = new Set<Capability>(["graceful-restart", "routers-per-vrf"]);
+  const has = new Set<Capability>(["graceful-restart", "routers-per-vrf", "bfd"]);
   if (md5 === undefined) has.add("tcp-md5");
   else missing.set("tcp-md5", md5);
   return { has, missing };

@@ -44,6 +44,8 @@ export type Neighbor = {
   tell(prefix: Prefix, route: OwnRoute | undefined): boolean;
   flush(): void;
   stop(notification: Notification, reason: string): void;
+  /** Ends an Established session with this word; it is tried anew. */
+  fail(notification: Notification, reason: string): void;
   vanish(): void;
   status(): SessionStatus;
   received(): Iterable<ShownRoute>;
@@ -219,6 +221,7 @@ export function createNeighbor(
     tell: put,
     flush: driver.flush,
     stop: driver.stop,
+    fail: driver.fault,
     vanish: driver.vanish,
     status,
     *received() {

@@ -11,7 +11,6 @@ import type { NotCarried } from "./resource.ts";
 
 /** Kinds that as a whole wait for a later version. */
 const WHOLE_KINDS: Partial<Readonly<Record<ResourceType, string>>> = {
-  "metallb.io/BFDProfile": "BFD sessions",
   "metallb.io/L2Advertisement": "announcing by ARP and neighbour discovery",
   "frrk8s.metallb.io/FRRConfiguration": "routers and neighbours of FRRConfiguration",
   "k8s.ovn.org/EgressService": "egress rules and source addresses of a Service",
@@ -34,6 +33,10 @@ export function notCarried(
   });
   if (resource.type === "metallb.io/BGPPeer")
     return peerFields(resource).map(([field, what]) => line(field, what));
+  if (resource.type === "metallb.io/BFDProfile") {
+    const what = "the echo function; control packets alone detect, at their own intervals";
+    return resource.spec.echoMode ? [line("spec.echoMode", what)] : [];
+  }
   if (resource.type === "/ConfigMap") {
     return [
       line(
@@ -48,10 +51,6 @@ export function notCarried(
 
 function peerFields({ spec }: BgpPeer): readonly (readonly [field: string, what: string])[] {
   const fields: (readonly [string, string] | false)[] = [
-    spec.bfdProfile !== "" && [
-      "spec.bfdProfile",
-      `BFD with profile ${spec.bfdProfile}; the session runs on its hold time alone`,
-    ],
     spec.remote.type === "interface" && [
       "spec.interface",
       "unnumbered peering; the session is not opened",

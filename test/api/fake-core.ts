@@ -224,6 +224,7 @@ export function fakeCore(routeCount = 3): FakeCore {
     intent: () => ({ routers: [], kernel: { entries: [], rules: [] }, bfd: [] }),
     status: () => core.currentStatus,
     peers: () => core.currentStatus.peers,
+    bfd: async () => core.currentStatus.bfd,
     *routes(query) {
       if (query.peer === "nobody") throw new CoreError("NOT_FOUND", "there is no peer nobody");
       try {

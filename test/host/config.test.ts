@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { prefix } from "../../events/prefix.ts";
 import { ConfigError, loadConfig, parseConfig } from "../../agent/config.ts";
 import { hostFacts, mergeConfig, parseListenAt } from "../../agent/config-schema.ts";
 
@@ -140,11 +141,12 @@ test("listen addresses take IPv6 in brackets only, and ports from 1 to 65535", (
 
 test("the host's facts always name the node, and a configured label goes first", () => {
   const config = mergeConfig({ node: { name: "n1", labels: { rack: "a" } } }, {}, "H1");
-  expect(hostFacts(config, "H1")).toEqual({
+  expect(hostFacts(config, "H1", [prefix("10.0.0.0/24")])).toEqual({
     node: "n1",
     hostname: "H1",
     labels: { "kubernetes.io/hostname": "n1", rack: "a" },
     defaultEndpoint: "listen",
+    networks: ["10.0.0.0/24"],
   });
   expect(mergeConfig({}, {}, "H1").node.name).toBe("h1");
 });

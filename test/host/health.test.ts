@@ -3,7 +3,7 @@
  */
 import { expect, test } from "vitest";
 import { effectiveCheck, endpointInForce } from "../../agent/health/effective-check.ts";
-import { dueQueue } from "../../agent/health/due-queue.ts";
+import { dueQueue } from "../../backends/due-queue.ts";
 import { addListeners, type Listeners, type PortKey } from "../../agent/health/listeners.ts";
 import type { PlannedCheck } from "../../agent/health/plan-checks.ts";
 import { judge, type Result, resumed, type Trend, unknown } from "../../agent/health/rise-fall.ts";

@@ -18,6 +18,7 @@ type Told = {
   readonly notes: readonly string[];
 };
 type Intent = {
+  readonly bfd: readonly object[];
   readonly routers: readonly {
     readonly neighbors: readonly {
       readonly name: string;
@@ -62,7 +63,10 @@ describe("an example applies unchanged", () => {
   test("01: the Service gets 172.16.200.1, the peer the /24, and why warns of it", () =>
     applied("01-ecmp-bfd-service.yaml", async (told, intent, agent) => {
       expect(resultOf(told, "Service", "my-nginx-svc")?.notes).toContain("address 172.16.200.1");
-      expect(resultOf(told, "BGPPeer", "bgp-peer")?.notes.join()).toContain("not carried yet: BFD");
+      expect(resultOf(told, "BGPPeer", "bgp-peer")?.notes).toEqual([]);
+      expect(intent.bfd).toMatchObject([
+        { transmitInterval: 25, receiveInterval: 25, multihop: false },
+      ]);
       expect(prefixes(intent)).toEqual(["172.16.200.0/24"]);
       const { stdout } = await agent.rutter("why", "172.16.200.1");
       expect(stdout).toContain("may not serve");

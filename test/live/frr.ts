@@ -24,7 +24,7 @@ const STATUS_DONE = new Set([0, 1]);
 type Answer = { readonly text: string; readonly status: number };
 
 /** Commands on one vty connection, one after the other: each ends with NUL, each answer with three NULs and a status. */
-function askVty(socketPath: string, commands: readonly string[]): Promise<Answer[]> {
+export function askVty(socketPath: string, commands: readonly string[]): Promise<Answer[]> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const answers: Answer[] = [];
@@ -56,7 +56,7 @@ function askVty(socketPath: string, commands: readonly string[]): Promise<Answer
   });
 }
 
-const daemonArguments = (directory: string, name: string): string[] => [
+export const daemonArguments = (directory: string, name: string): string[] => [
   `${DAEMONS}/${name}`,
   "--vty_socket",
   directory,
@@ -75,7 +75,7 @@ const daemonArguments = (directory: string, name: string): string[] => [
 ];
 
 /** The daemons give up root for the user that Debian's package made: zebra knows no way to stay root. */
-function ownedByFrr(paths: readonly string[]): void {
+export function ownedByFrr(paths: readonly string[]): void {
   const line = readFileSync("/etc/passwd", "utf8").match(/^frr:[^:]*:(\d+):(\d+):/m);
   if (line === null) throw new Error("this machine has no user frr");
   for (const path of paths) chownSync(path, Number(line[1]), Number(line[2]));

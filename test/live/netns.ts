@@ -140,6 +140,17 @@ async function wire(nodes: readonly Node[], switchName: string): Promise<void> {
   }
 }
 
+async function endAll(namespace: string): Promise<void> {
+  const { stdout } = await run(["ip", "netns", "pids", namespace]);
+  for (const pid of stdout.split("\n").filter((line) => line !== "")) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+}
+
 /** Makes a namespace per name, all on one bridge. Needs root. On failure everything made so far is taken away again. */
 export async function makeNetwork<const Name extends string>(
   names: readonly Name[],
@@ -153,6 +164,8 @@ export async function makeNetwork<const Name extends string>(
 
   const dispose = async (): Promise<void> => {
     await Promise.all(started.map((daemon) => daemon.stop("SIGKILL")));
+    // What outlives its starter by design (the BFD process) ends here: only this run's processes are in these namespaces.
+    for (const namespace of namespaces) await endAll(namespace);
     await Promise.all(namespaces.map(removeNamespace));
     rmSync(directory, { recursive: true, force: true });
   };

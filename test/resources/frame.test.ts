@@ -203,16 +203,24 @@ const peer = (spec: Written) =>
   manifest("metallb.io/v1beta2", "BGPPeer", { myASN: 1, peerASN: 2, ...spec });
 
 describe("what is not carried", () => {
-  test("of a peer: bfdProfile, interface, vrf, localASN, enableGracefulRestart, and nothing else", () => {
+  test("of a BFDProfile: echoMode, and nothing else", () => {
+    const profile = (spec: object) => ({
+      apiVersion: "metallb.io/v1beta1",
+      kind: "BFDProfile",
+      metadata: { name: "p", namespace: "metallb-system" },
+      spec,
+    });
+    expect(fields(profile({ echoMode: true, receiveInterval: 10 }))).toEqual(["spec.echoMode"]);
+    expect(fields(profile({ passiveMode: true, minimumTtl: 9, transmitInterval: 10 }))).toEqual([]);
+  });
+  test("of a peer: interface, vrf, localASN, enableGracefulRestart, and nothing else", () => {
     const all = {
-      bfdProfile: "p",
       interface: "eth0",
       vrf: "red",
       localASN: 3,
       enableGracefulRestart: true,
     };
     expect(fields(peer(all))).toEqual([
-      "spec.bfdProfile",
       "spec.interface",
       "spec.vrf",
       "spec.localASN",
@@ -220,6 +228,7 @@ describe("what is not carried", () => {
     ]);
     const rest = {
       peerAddress: "10.0.0.1",
+      bfdProfile: "p",
       password: "x",
       connectTime: "1s",
       holdTime: "9s",

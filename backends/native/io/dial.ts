@@ -6,15 +6,8 @@
 import { Socket } from "node:net";
 import type { NeighborIntent } from "../../intent.ts";
 import { familyOf } from "../../../events/address.ts";
-import {
-  bindTo,
-  closeFd,
-  openTcp,
-  setNoDelay,
-  setTcpMd5,
-  setTimeToLive,
-  SystemError,
-} from "./libc.ts";
+import { bindTo, closeFd, setTimeToLive, SystemError } from "../../os/libc.ts";
+import { openTcp, setNoDelay, setTcpMd5 } from "./libc.ts";
 
 export type Dialing = { cancel(): void };
 

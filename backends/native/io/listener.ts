@@ -6,7 +6,8 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { type Address, familyOf, parseAddress } from "../../../events/address.ts";
-import { bindTo, closeFd, openTcp, setTcpMd5, startListening, SystemError } from "./libc.ts";
+import { bindTo, closeFd, SystemError } from "../../os/libc.ts";
+import { openTcp, setTcpMd5, startListening } from "./libc.ts";
 
 export type ListenAt = { readonly address: Address; readonly port: number };
 

@@ -88,6 +88,8 @@ export const administrativeShutdown = (text = ""): Notification => ({
   data: encodeShutdownText(text),
 });
 /** RFC 4486 §4. */
+/** RFC 9384 §3. */
+export const bfdDown: Notification = plain(6, 10);
 export const peerDeconfigured: Notification = plain(6, 3);
 /** RFC 4486 §4. */
 export const connectionRejected: Notification = plain(6, 5);

@@ -2,7 +2,7 @@
  * What is due when: a binary heap, so that one timer serves any number of checks.
  *
  * Pure and small; it knows no clock. Taking an entry back costs nothing: it stays in the heap, and its owner passes it over
- * when it comes up. Reads next: runner.ts.
+ * when it comes up. Reads next: ../agent/health/runner.ts, bfd/engine.ts.
  */
 
 export type DueQueue<T> = {

@@ -1,0 +1,30 @@
+/**
+ * `rutter bfd serve`: the BFD process of this host, with as little in it as can be.
+ *
+ * Reads next: ../backends/bfd/process.ts.
+ */
+import { serveBfd } from "../backends/bfd/process.ts";
+import { programVersion } from "./identity.ts";
+import { createLogger } from "./logger.ts";
+import { stopSignal } from "./stop-signal.ts";
+
+export type BfdFlags = {
+  readonly socket: string;
+  /** Seconds. */
+  readonly keep: number;
+  /** Ends by itself once it holds nothing and no agent is connected. */
+  readonly untilIdle?: boolean;
+};
+
+/** Runs until SIGTERM or SIGINT; then every peer is told AdminDown. Rejects with BfdServeError. */
+export async function runBfd({ socket, keep, untilIdle = false }: BfdFlags): Promise<void> {
+  await serveBfd({
+    socketPath: socket,
+    program: programVersion(),
+    keepSeconds: keep,
+    untilIdle,
+    logger: createLogger("info"),
+    stop: stopSignal(),
+    onReady: () => void process.stdout.write(`ready ${socket}\n`),
+  });
+}

@@ -1,0 +1,155 @@
+/**
+ * All sockets of the process: receivers for each VRF in use, a sender for each session.
+ *
+ * A port that another BFD speaker owns is said so and asked for again, never shared: SO_REUSEADDR on 3784 would take the
+ * other one's packets away (design §2). Reads next: receiver.ts, sender.ts.
+ */
+import type { Family } from "../../../events/address.ts";
+import type { BfdKey } from "../../../events/ids.ts";
+import { calls, setTimeToLive, SystemError } from "../../os/libc.ts";
+import type { BfdParameters } from "../parameters.ts";
+import type { Datagram } from "../port.ts";
+import type { MonotonicClock } from "./monotonic.ts";
+import { openReceiver, PORTS, type Receiver } from "./receiver.ts";
+import { createSender, type Sender } from "./sender.ts";
+
+const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
+const KINDS = ["single-hop", "multihop", "echo"] as const;
+/** Batches taken from one socket before the others and the timers get their turn: a flood stays bounded. */
+const MOST_BATCHES = 16;
+const REOPEN_MICROS = 1e6;
+/** RFC 5880 §6.8.8 leaves the form of echoes to their sender; 254 tells one that comes back from one that is new. */
+const RETURNED_ECHO_HOPS = 254;
+const NAME_OCTETS = 32;
+
+export type Sockets = {
+  /** Opens and closes what these sessions need. */
+  hold(sessions: readonly BfdParameters[], nowMicros: number): void;
+  /** Asks again for what could not be opened. */
+  retry(nowMicros: number): void;
+  descriptors(): readonly number[];
+  drain(take: (datagram: Datagram) => void): void;
+  sender(key: BfdKey): Sender | undefined;
+  /** Sends the echo that is being taken back to where it came from. */
+  returnEcho(datagram: Datagram): void;
+  /** Why packets can't come in or go out; empty where nothing is wrong. */
+  problems(): readonly string[];
+  close(): void;
+};
+
+type Wanted = { readonly vrf: string; readonly family: Family; readonly to: Datagram["to"] };
+
+export function createSockets(clock: MonotonicClock, random: () => number): Sockets {
+  const receivers = new Map<string, Receiver>();
+  const failed = new Map<string, { readonly wanted: Wanted; readonly reason: string }>();
+  const senders = new Map<BfdKey, Sender>();
+  const deviceName = deviceNames(clock);
+  let retryAt = 0;
+  let descriptors: readonly number[] = [];
+  let taken: { readonly receiver: Receiver; readonly from: Uint8Array } | undefined;
+
+  const open = (name: string, wanted: Wanted): void => {
+    try {
+      const receiver = openReceiver({ ...wanted, clock, deviceName });
+      if (wanted.to === "echo") setTimeToLive(receiver.fd, wanted.family, RETURNED_ECHO_HOPS);
+      receivers.set(name, receiver);
+      failed.delete(name);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      failed.set(name, { wanted, reason: receiverProblem(wanted, error.code) });
+    }
+    descriptors = [...receivers.values()].map(({ fd }) => fd);
+  };
+
+  return {
+    hold(sessions, nowMicros) {
+      const vrfs = [...new Set(sessions.map(({ vrf }) => vrf))];
+      const wanted = new Map<string, Wanted>(
+        vrfs.flatMap((vrf) =>
+          FAMILIES.flatMap((family) =>
+            KINDS.map((to) => [`${vrf}|${family}|${to}`, { vrf, family, to }] as const),
+          ),
+        ),
+      );
+      for (const [name, receiver] of receivers) {
+        if (wanted.has(name)) continue;
+        receiver.close();
+        receivers.delete(name);
+      }
+      for (const name of failed.keys()) if (!wanted.has(name)) failed.delete(name);
+      for (const [name, one] of wanted) if (!receivers.has(name)) open(name, one);
+      retryAt = nowMicros + REOPEN_MICROS;
+      const keys = new Set(sessions.map(({ key }) => key));
+      for (const [key, sender] of senders) {
+        if (keys.has(key)) continue;
+        sender.close();
+        senders.delete(key);
+      }
+      for (const session of sessions) {
+        if (!senders.has(session.key)) senders.set(session.key, createSender(session, random));
+      }
+    },
+    retry(nowMicros) {
+      if (failed.size === 0 || nowMicros < retryAt) return;
+      retryAt = nowMicros + REOPEN_MICROS;
+      for (const [name, { wanted }] of failed) open(name, wanted);
+    },
+    descriptors: () => descriptors,
+    drain(take) {
+      for (const receiver of receivers.values()) {
+        for (let batch = 0; batch < MOST_BATCHES; batch += 1) {
+          const more = receiver.drain((datagram, from) => {
+            taken = { receiver, from };
+            take(datagram);
+          });
+          if (!more) break;
+        }
+      }
+      taken = undefined;
+    },
+    sender: (key) => senders.get(key),
+    returnEcho({ octets }) {
+      if (taken === undefined) return;
+      const { receiver, from } = taken;
+      calls.sendto(receiver.fd, octets, octets.length, 0, from, from.length);
+    },
+    problems: () => [
+      ...[...failed.values()].map(({ reason }) => reason),
+      ...[...senders].flatMap(([key, sender]) =>
+        sender.problem() === "" ? [] : [`${key}: ${sender.problem()}`],
+      ),
+    ],
+    close() {
+      for (const one of [...receivers.values(), ...senders.values()]) one.close();
+    },
+  };
+}
+
+function receiverProblem({ vrf, family, to }: Wanted, code: string): string {
+  const where = vrf === "" ? "" : ` in VRF ${vrf}`;
+  const port = PORTS[to];
+  if (code === "EADDRINUSE") {
+    return `UDP port ${port} (${family})${where} belongs to another BFD speaker: stop it (ss -ulpn 'sport = ${port}'), or let it serve this host`;
+  }
+  return `UDP port ${port} (${family})${where}: ${code}`;
+}
+
+/** Names are asked for once a second at most: a device may be renamed, and its index used again. */
+function deviceNames({ nowMicros }: MonotonicClock): (index: number) => string {
+  const names = new Map<number, string>();
+  let freshUntil = 0;
+  const out = new Uint8Array(NAME_OCTETS);
+  return (index) => {
+    const now = nowMicros();
+    if (now > freshUntil) {
+      names.clear();
+      freshUntil = now + 1e6;
+    }
+    const known = names.get(index);
+    if (known !== undefined) return known;
+    const found = calls.if_indextoname(index, out) !== null;
+    const name = found ? new TextDecoder().decode(out.subarray(0, out.indexOf(0))) : "";
+    names.set(index, name);
+    return name;
+  };
+}

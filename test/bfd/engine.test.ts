@@ -1,0 +1,373 @@
+/**
+ * The BFD engine against the rules of RFC 5880 and 5881, each in virtual time with a second engine as the peer.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CONTROL_OCTETS, decodeControl, type ControlPacket } from "../../backends/bfd/packet.ts";
+import type { BfdStatus } from "../../backends/bfd/parameters.ts";
+import type { Datagram } from "../../backends/bfd/port.ts";
+import { type End, type Link, makeLink, parametersOf, type Sent, TIMING } from "./link.ts";
+
+const status = ({ engine }: End): BfdStatus => {
+  const [one] = engine.statuses();
+  if (one === undefined) throw new Error("no session");
+  return one;
+};
+const packetOf = ({ octets }: Sent): ControlPacket => {
+  const packet = decodeControl(octets);
+  if (typeof packet === "string") throw new Error(packet);
+  return packet;
+};
+
+function upLink(timings: readonly [object, object] = [{}, {}], random?: () => number): Link {
+  const link = makeLink(random);
+  for (const end of [0, 1] as const) {
+    const timing = { ...TIMING, ...timings[end] };
+    link.ends[end].engine.hold([parametersOf(end, { timing })], link.now());
+  }
+  link.run(10_000);
+  for (const end of link.ends) expect(status(end).state).toBe("Up");
+  return link;
+}
+
+describe("state machine (RFC 5880 §6.2, §6.8.6)", () => {
+  test("three packets bring both sides up, and the diagnostic is clear", () => {
+    const link = upLink();
+    expect(link.ends[0].transitions.map(({ to }) => to)).toContain("Up");
+    expect(status(link.ends[0])).toMatchObject({ diagnostic: 0, remoteDiscriminator: 2 });
+  });
+  test("silence takes it Down with diagnostic 1 after the Detection Time (§6.8.4)", () => {
+    const link = upLink();
+    link.lose((from) => from === 1);
+    const cut = link.now();
+    link.run(2000);
+    const down = link.ends[0].transitions.at(-1);
+    expect(down).toMatchObject({ from: "Up", to: "Down", diagnostic: 1 });
+    expect(down?.detectedAfterMicros).toBe(900_000);
+    expect((down?.atMicros ?? 0) - cut).toBeLessThanOrEqual(900_000);
+    // The other side is told, with its own word for it.
+    expect(link.ends[1].transitions).toContainEqual(
+      expect.objectContaining({ from: "Up", to: "Down", diagnostic: 3 }),
+    );
+  });
+  test("a session that is taken back says AdminDown, which is no failure", () => {
+    const link = upLink();
+    link.ends[1].engine.hold([], link.now());
+    link.run(50);
+    expect(link.ends[0].transitions.at(-1)).toMatchObject({
+      to: "Down",
+      diagnostic: 3,
+      remoteState: "AdminDown",
+      remoteDiagnostic: 7,
+    });
+    link.run(5000);
+    expect(link.ends[1].engine.leaving()).toBe(false);
+    expect(link.ends[1].engine.nextDue()).toBeUndefined();
+  });
+  test("after a Detection Time of silence the remote discriminator is forgotten (§6.8.1)", () => {
+    const link = upLink();
+    link.lose(() => true);
+    link.run(5000);
+    expect(status(link.ends[0]).remoteDiscriminator).toBe(0);
+  });
+});
+
+describe("timers", () => {
+  test("while not Up no more than a packet a second is asked for (§6.8.3)", () => {
+    const link = makeLink();
+    link.ends[0].engine.hold([parametersOf(0)], 0);
+    link.run(10_000);
+    expect(link.ends[0].sent.length).toBeLessThanOrEqual(14);
+    expect(link.ends[0].sent.map(packetOf).every((one) => one.desiredMinTxMicros >= 1e6)).toBe(
+      true,
+    );
+  });
+  test("jitter keeps the interval between 75 and 100 % (§6.8.7)", () => {
+    let i = 0;
+    const link = upLink([{}, {}], () => ((i += 1) % 100) / 100);
+    const from = link.ends[0].sent.length;
+    link.run(30_000);
+    const times = link.ends[0].sent.slice(from).map(({ atMicros }) => atMicros);
+    const gaps = times.slice(1).map((at, n) => at - (times[n] ?? 0));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(225_000);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(300_000);
+    expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(50_000);
+  });
+  test("the slower of what one sends and the other takes counts (§6.8.2, §6.8.4)", () => {
+    const link = upLink([
+      { transmitIntervalMillis: 100, receiveIntervalMillis: 50, detectMultiplier: 5 },
+      { transmitIntervalMillis: 200, receiveIntervalMillis: 400, detectMultiplier: 3 },
+    ]);
+    expect(status(link.ends[0])).toMatchObject({
+      transmitIntervalMicros: 400_000,
+      detectionTimeMicros: 600_000,
+    });
+    expect(status(link.ends[1])).toMatchObject({
+      transmitIntervalMicros: 200_000,
+      detectionTimeMicros: 2_000_000,
+    });
+  });
+  test("a change is polled for, a laxer one counts only after Final, and nothing flaps (§6.5, §6.8.3)", () => {
+    const link = upLink();
+    const before = link.ends.map((end) => end.transitions.length);
+    link.lose((from) => from === 1);
+    const slower = { ...TIMING, transmitIntervalMillis: 500, receiveIntervalMillis: 200 };
+    link.ends[0].engine.hold([parametersOf(0, { timing: slower })], link.now());
+    link.run(300);
+    expect(packetOf(link.ends[0].sent.at(-1) as Sent)).toMatchObject({
+      poll: true,
+      desiredMinTxMicros: 500_000,
+    });
+    expect(status(link.ends[0])).toMatchObject({
+      transmitIntervalMicros: 300_000,
+      detectionTimeMicros: 900_000,
+    });
+    link.lose(() => false);
+    link.run(2000);
+    expect(packetOf(link.ends[0].sent.at(-1) as Sent).poll).toBe(false);
+    expect(status(link.ends[0])).toMatchObject({ transmitIntervalMicros: 500_000 });
+    expect(link.ends.map((end) => end.transitions.length)).toEqual(before);
+  });
+  test("a peer that takes nothing is sent nothing, but for answers to its polls (§6.8.7)", () => {
+    const link = upLink();
+    link.alter((datagram, to) => (to === 0 ? withWord(datagram, 16, 0) : datagram));
+    link.run(1000);
+    const sent = link.ends[0].sent.length;
+    link.run(600);
+    expect(link.ends[0].sent.length).toBe(sent);
+  });
+  test("remote demand mode stops periodic packets while both are Up (§6.6)", () => {
+    const link = upLink();
+    link.alter((datagram, to) => (to === 0 ? withFlag(datagram, 0x02) : datagram));
+    link.run(350);
+    const sent = link.ends[0].sent.length;
+    // Not longer than the Detection Time of the peer, which did not mean it.
+    link.run(400);
+    expect(link.ends[0].sent.length).toBe(sent);
+  });
+  test("passive: not a word before the peer's first (§6.1)", () => {
+    const link = makeLink();
+    link.ends[0].engine.hold([parametersOf(0, { timing: { ...TIMING, passive: true } })], 0);
+    link.run(5000);
+    expect(link.ends[0].sent).toEqual([]);
+    link.ends[1].engine.hold([parametersOf(1)], link.now());
+    link.run(5000);
+    expect(status(link.ends[0]).state).toBe("Up");
+  });
+  test("a process that was held up accuses nobody: what arrived meanwhile counts from its arrival", () => {
+    const link = upLink();
+    const [end] = link.ends;
+    const { octets } = link.ends[1].sent.at(-1) as Sent;
+    const late = link.now() + 5_000_000;
+    end.engine.receive({ ...datagramOf(octets), arrivedMicros: late - 100_000 }, late);
+    end.engine.act(late);
+    expect(status(end).state).toBe("Up");
+    end.engine.act(late + 800_000);
+    expect(status(end).state).toBe("Down");
+  });
+});
+
+describe("echo (§6.8.9)", () => {
+  const echoing = { echoIntervalMillis: 50 };
+  test("runs while Up, slows the control packets, and its loss is diagnostic 2", () => {
+    const link = upLink([echoing, echoing]);
+    expect(status(link.ends[0]).echo).toBe(true);
+    expect(status(link.ends[0]).counters.echoReceived).toBeGreaterThan(100);
+    expect(status(link.ends[0]).transmitIntervalMicros).toBe(1_000_000);
+    link.alter((datagram, to) =>
+      to === 0 && datagram.to === "echo" ? { ...datagram, timeToLive: 1 } : datagram,
+    );
+    link.run(1000);
+    const failed = link.ends[0].transitions.find(({ diagnostic }) => diagnostic === 2);
+    expect(failed).toMatchObject({ from: "Up", to: "Down" });
+    expect(failed?.detectedAfterMicros).toBeLessThanOrEqual(200_000);
+  });
+  test("is not sent to a peer that takes none", () => {
+    const link = upLink([echoing, {}]);
+    expect(status(link.ends[0])).toMatchObject({ echo: false, counters: { echoSent: 0 } });
+  });
+});
+
+describe("authentication (§6.7)", () => {
+  const types = [
+    "simple-password",
+    "keyed-md5",
+    "meticulous-keyed-md5",
+    "keyed-sha1",
+    "meticulous-keyed-sha1",
+  ] as const;
+  const keyed = (type: (typeof types)[number], key: string) => ({
+    authentication: { type, keyId: 7, key },
+  });
+  test.for(types)("%s: the right key comes up, the wrong one never", (type) => {
+    for (const [key, state] of [
+      ["sesame", "Up"],
+      ["simsim", "Down"],
+    ] as const) {
+      const link = makeLink();
+      link.ends[0].engine.hold([parametersOf(0, keyed(type, "sesame"))], 0);
+      link.ends[1].engine.hold([parametersOf(1, keyed(type, key))], 0);
+      link.run(10_000);
+      expect(status(link.ends[0]).state).toBe(state);
+      expect(link.ends[0].engine.discards()["authentication"] ?? 0).toBe(
+        state === "Up" ? 0 : status(link.ends[0]).counters.discarded,
+      );
+    }
+  });
+  test("a packet that was heard before is not taken again (meticulous, §6.7.3)", () => {
+    const link = makeLink();
+    for (const end of [0, 1] as const) {
+      const rest = keyed("meticulous-keyed-sha1", "sesame");
+      link.ends[end].engine.hold([parametersOf(end, rest)], 0);
+    }
+    link.run(10_000);
+    const { octets } = link.ends[1].sent.at(-1) as Sent;
+    const before = status(link.ends[0]).counters.discarded;
+    link.ends[0].engine.receive(datagramOf(octets), link.now());
+    expect(status(link.ends[0]).counters.discarded).toBe(before + 1);
+  });
+  test("keys change without a flap while both know the old one for a Detection Time", () => {
+    const link = makeLink();
+    const hold = (end: 0 | 1, key: string) =>
+      link.ends[end].engine.hold([parametersOf(end, keyed("keyed-sha1", key))], link.now());
+    hold(0, "old");
+    hold(1, "old");
+    link.run(10_000);
+    const before = link.ends.map((end) => end.transitions.length);
+    hold(0, "new");
+    link.run(100);
+    hold(1, "new");
+    link.run(5000);
+    expect(link.ends.map((end) => end.transitions.length)).toEqual(before);
+  });
+});
+
+describe("what is not the peer's is discarded and counted (faults 40)", () => {
+  const cases: readonly (readonly [string, (datagram: Datagram) => Datagram])[] = [
+    ["hop-limit", (one) => ({ ...one, timeToLive: 254 })],
+    ["version", (one) => withOctet(one, 0, 0x00)],
+    ["version", (one) => withOctet(one, 0, 0x40)],
+    ["short", (one) => ({ ...one, octets: one.octets.subarray(0, 23) })],
+    ["length", (one) => withOctet(one, 3, 23)],
+    ["length", (one) => withOctet(one, 3, 25)],
+    ["multiplier-zero", (one) => withOctet(one, 2, 0)],
+    ["multipoint", (one) => withFlag(one, 0x01)],
+    ["my-discriminator-zero", (one) => withWord(one, 4, 0)],
+    ["your-discriminator-zero", (one) => withWord(one, 8, 0)],
+    ["no-session", (one) => withWord(one, 8, 4711)],
+    ["wrong-source", (one) => ({ ...one, remote: new Uint8Array([10, 0, 0, 9]) })],
+    ["wrong-source", (one) => ({ ...one, to: "multihop" })],
+    ["wrong-source", (one) => ({ ...one, vrf: "red" })],
+    ["length", (one) => withFlag(one, 0x04)],
+  ];
+  test.for(cases)("%s", ([reason, spoil]) => {
+    const link = upLink();
+    const [end] = link.ends;
+    const before = status(end);
+    const { octets } = link.ends[1].sent.at(-1) as Sent;
+    // One that would take the session down if it were believed.
+    const down = withOctet(datagramOf(octets), 1, 0x40 | ((octets[1] ?? 0) & 0x3f));
+    const plausible = reason === "your-discriminator-zero" ? datagramOf(octets) : down;
+    end.engine.receive(spoil(plausible), link.now());
+    expect(end.engine.discards()).toMatchObject({ [reason]: 1 });
+    expect(status(end)).toMatchObject({ state: "Up", transitions: before.transitions });
+  });
+  test("A bit and a section, without authentication here", () => {
+    const link = upLink();
+    const [end] = link.ends;
+    const { octets } = link.ends[1].sent.at(-1) as Sent;
+    const longer = new Uint8Array([...octets, 1, 4, 0, 65]);
+    const signed = withOctet(withFlag(datagramOf(longer), 0x04), 3, longer.length);
+    end.engine.receive(signed, link.now());
+    expect(end.engine.discards()).toEqual({ authentication: 1 });
+  });
+  test("whatever comes, nothing throws, and only a valid packet changes a session", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(255), (octets, timeToLive) => {
+        const link = upLink();
+        const [end] = link.ends;
+        const before = status(end).transitions;
+        for (const to of ["single-hop", "multihop", "echo"] as const) {
+          end.engine.receive({ ...datagramOf(octets), to, timeToLive }, link.now());
+        }
+        const isValid = timeToLive === 255 && typeof decodeControl(octets) !== "string";
+        expect(isValid || status(end).transitions === before).toBe(true);
+      }),
+      { numRuns: 100, endOnFailure: true },
+    );
+  });
+});
+
+test("two random ends come up, hold while less than a Detection Time is lost, and fall within one", () => {
+  const interval = fc.integer({ min: 20, max: 2000 });
+  const timing = fc.record({
+    transmitIntervalMillis: interval,
+    receiveIntervalMillis: interval,
+    detectMultiplier: fc.integer({ min: 3, max: 10 }),
+  });
+  fc.assert(
+    fc.property(timing, timing, fc.nat(), (a, b, seed) => {
+      let state = seed;
+      const random = (): number => {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+        return state / 2 ** 32;
+      };
+      const link = upLink([a, b], random);
+      const before = link.ends.map((end) => end.transitions.length);
+      // Every second packet of each side is lost.
+      const counts = [0, 0];
+      link.lose((from) => (counts[from] = (counts[from] ?? 0) + 1) % 2 === 0);
+      link.run(20_000);
+      expect(link.ends.map((end) => end.transitions.length)).toEqual(before);
+      link.lose(() => true);
+      const cut = link.now();
+      const longest = Math.max(...link.ends.map((end) => status(end).detectionTimeMicros));
+      link.run(longest / 1000 + 1);
+      for (const end of link.ends) {
+        expect(end.transitions.at(-1)).toMatchObject({ to: "Down" });
+        expect((end.transitions.at(-1)?.atMicros ?? 0) - cut).toBeLessThanOrEqual(longest);
+      }
+    }),
+    { numRuns: 40, endOnFailure: true },
+  );
+});
+
+test("level-triggered: the same again changes nothing, and what goes is told", () => {
+  const link = upLink();
+  const [{ engine }] = link.ends;
+  expect(engine.hold([parametersOf(0)], link.now())).toEqual({
+    added: [],
+    changed: [],
+    removed: [],
+  });
+  const { key } = parametersOf(0);
+  expect(engine.hold([], link.now()).removed).toEqual([key]);
+  expect(engine.hold([parametersOf(0)], link.now()).added).toEqual([key]);
+});
+
+const datagramOf = (octets: Uint8Array): Datagram => ({
+  to: "single-hop",
+  vrf: "",
+  remote: new Uint8Array([10, 0, 0, 2]),
+  local: new Uint8Array([10, 0, 0, 1]),
+  interface: "eth0",
+  timeToLive: 255,
+  octets,
+  arrivedMicros: 0,
+});
+
+function withOctet(datagram: Datagram, at: number, value: number): Datagram {
+  const octets = datagram.octets.slice();
+  octets[at] = value;
+  return { ...datagram, octets };
+}
+const withFlag = (datagram: Datagram, flag: number): Datagram =>
+  datagram.octets.length < CONTROL_OCTETS
+    ? datagram
+    : withOctet(datagram, 1, (datagram.octets[1] ?? 0) | flag);
+function withWord(datagram: Datagram, at: number, value: number): Datagram {
+  if (datagram.octets.length < CONTROL_OCTETS) return datagram;
+  const octets = datagram.octets.slice();
+  new DataView(octets.buffer).setUint32(at, value);
+  return { ...datagram, octets };
+}

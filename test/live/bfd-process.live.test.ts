@@ -1,0 +1,246 @@
+/**
+ * `rutter bfd serve` against FRR's bfdd and against BIRD, each with its own idea of the RFC.
+ *
+ * What counts is what the other side says of the session. The whole agent is bfd.live.test.ts.
+ */
+import { beforeEach, describe, expect, test } from "vitest";
+import type { BfdParameters } from "../../backends/bfd/parameters.ts";
+import { type Address } from "../../events/address.ts";
+import { bfdKey } from "../../events/ids.ts";
+import { skipUnless } from "../probe.ts";
+import { type BfdDriver, startBfd } from "./bfd-process.ts";
+import { startBfdd } from "./bfdd.ts";
+import { startBird } from "./bird.ts";
+import { makeNetwork, type Node } from "./netns.ts";
+import { until } from "./until.ts";
+
+beforeEach(skipUnless("netns", "bird", "frr"));
+
+const TIMING: BfdParameters["timing"] = {
+  transmitIntervalMillis: 100,
+  receiveIntervalMillis: 100,
+  detectMultiplier: 3,
+  echoIntervalMillis: undefined,
+  passive: false,
+  minimumTimeToLive: 255,
+};
+
+/** Three times what both sides agree on. */
+const DETECTION_MICROS = 300_000;
+
+function sessionTo(remote: string, rest: Partial<BfdParameters> = {}): BfdParameters {
+  const multihop = rest.multihop ?? false;
+  return {
+    key: bfdKey("", remote, rest.local ?? "", rest.interface ?? "", multihop),
+    vrf: "",
+    remote: remote as Address,
+    local: undefined,
+    interface: "",
+    multihop,
+    localDiscriminator: 0x1234_5678,
+    timing: TIMING,
+    authentication: undefined,
+    ...rest,
+  };
+}
+
+const isUp = (bfd: BfdDriver, explain: () => Promise<string>) =>
+  until(async () => (await bfd.session())?.state === "Up", {
+    what: "BFD",
+    explain: async () => `${JSON.stringify(await bfd.status())}\n${await explain()}`,
+  });
+
+/** What ends a session that was Up: the cable is cut. */
+async function seesTheCut(bfd: BfdDriver, far: Node): Promise<void> {
+  const settled = async () => {
+    const session = await bfd.session();
+    return session?.detectionTimeMicros === DETECTION_MICROS && session.counters.received > 20;
+  };
+  await until(settled, { what: "the negotiated rate" });
+  await far.cable("down");
+  const down = await until(() => bfd.transitions().find(({ to }) => to === "Down"), {
+    what: "the cut",
+  });
+  expect(down).toMatchObject({ from: "Up", diagnostic: 1, detectionTimeMicros: DETECTION_MICROS });
+  expect(down.detectedAfterMicros).toBeGreaterThanOrEqual(DETECTION_MICROS);
+  expect(down.arrivalsMicros).toHaveLength(8);
+}
+
+describe("FRR's bfdd", () => {
+  const lines = (peer: string, more: readonly string[] = []): string[] => [
+    `peer ${peer}`,
+    "receive-interval 100",
+    "transmit-interval 100",
+    ...more,
+    "exit",
+  ];
+  test.for(["ipv4", "ipv6"] as const)("%s: up, a change by poll, down", async (family) => {
+    await using network = await makeNetwork(["host", "far"]);
+    const { host, far } = network.nodes;
+    await using frr = await startBfdd(far, lines(host[family]));
+    await using bfd = await startBfd(host);
+    await using agent = await bfd.connect();
+    await agent.hold([sessionTo(far[family])]);
+    await isUp(agent, frr.explain);
+    await until(async () => (await frr.peer())?.status === "up", { what: "bfdd", ...frr });
+    await agent.hold([
+      sessionTo(far[family], { timing: { ...TIMING, transmitIntervalMillis: 250 } }),
+    ]);
+    await until(async () => (await frr.peer())?.["remote-transmit-interval"] === 250, {
+      what: "the new interval at bfdd",
+      ...frr,
+    });
+    expect(await frr.peer()).toMatchObject({ status: "up", "session-down": 0 });
+    await seesTheCut(agent, far);
+  });
+
+  test("what is taken back is AdminDown there, and gone here", async () => {
+    await using network = await makeNetwork(["host", "far"]);
+    const { host, far } = network.nodes;
+    await using frr = await startBfdd(far, lines(host.ipv4));
+    await using bfd = await startBfd(host);
+    await using agent = await bfd.connect();
+    await agent.hold([sessionTo(far.ipv4)]);
+    await isUp(agent, frr.explain);
+    expect((await agent.hold([])).keys).toEqual([]);
+    await until(async () => (await frr.peer())?.["remote-diagnostic"] === "administratively down", {
+      what: "AdminDown at bfdd",
+      ...frr,
+    });
+  });
+
+  test("its shutdown is AdminDown here", async () => {
+    await using network = await makeNetwork(["host", "far"]);
+    const { host, far } = network.nodes;
+    await using frr = await startBfdd(far, lines(host.ipv4));
+    await using bfd = await startBfd(host);
+    await using agent = await bfd.connect();
+    await agent.hold([sessionTo(far.ipv4)]);
+    await isUp(agent, frr.explain);
+    await frr.configure(["bfd", `peer ${host.ipv4}`, "shutdown"]);
+    const down = await until(() => agent.transitions().find(({ to }) => to === "Down"), {
+      what: "the shutdown",
+      ...frr,
+    });
+    expect(down).toMatchObject({ remoteState: "AdminDown", diagnostic: 3 });
+  });
+});
+
+describe("BIRD", () => {
+  const plan = (far: Node, lines: readonly string[]) => ({
+    asn: 64999,
+    routerId: far.ipv4,
+    neighbours: [],
+    raw: ["protocol bfd watch_host {", ...lines, "}"],
+  });
+  const EVERY_LINK = "interval 100 ms; multiplier 3;";
+
+  test.for(["keyed md5", "meticulous keyed md5", "keyed sha1", "meticulous keyed sha1", "simple"])(
+    "authentication: %s",
+    async (name) => {
+      const type = name === "simple" ? "simple-password" : name.replaceAll(" ", "-");
+      await using network = await makeNetwork(["host", "far"]);
+      const { host, far } = network.nodes;
+      const key = `authentication ${name}; password "sesame" { id 1; };`;
+      await using bird = await startBird(
+        far,
+        plan(far, [`interface "*" { ${EVERY_LINK} ${key} };`, `neighbor ${host.ipv4};`]),
+      );
+      await using bfd = await startBfd(host);
+      await using agent = await bfd.connect();
+      const authentication = { type, keyId: 1, key: "sesame" } as BfdParameters["authentication"];
+      await agent.hold([sessionTo(far.ipv4, { authentication })]);
+      await isUp(agent, bird.explain);
+      expect(await bird.ask("show bfd sessions")).toMatch(/ Up /);
+    },
+  );
+
+  test("multihop", async () => {
+    await using network = await makeNetwork(["host", "far"]);
+    const { host, far } = network.nodes;
+    await using bird = await startBird(
+      far,
+      plan(far, [
+        `multihop { ${EVERY_LINK} };`,
+        `neighbor ${host.ipv4} local ${far.ipv4} multihop on;`,
+      ]),
+    );
+    await using bfd = await startBfd(host);
+    await using agent = await bfd.connect();
+    const local = host.ipv4 as Address;
+    // BIRD sends with the kernel's default of 64 here.
+    const timing = { ...TIMING, minimumTimeToLive: 64 };
+    await agent.hold([sessionTo(far.ipv4, { multihop: true, local, timing })]);
+    await isUp(agent, bird.explain);
+    expect(await bird.ask("show bfd sessions")).toMatch(/ Up /);
+    await seesTheCut(agent, far);
+  });
+});
+
+describe("the process", () => {
+  test("keeps its sessions for another agent, and says what it holds", async () => {
+    await using network = await makeNetwork(["host", "far"]);
+    const { host, far } = network.nodes;
+    await using frr = await startBfdd(far, [`peer ${host.ipv4}`, "exit"]);
+    await using bfd = await startBfd(host);
+    const first = await bfd.connect();
+    await first.hold([sessionTo(far.ipv4)]);
+    await isUp(first, frr.explain);
+    first.hangUp();
+    await using second = await bfd.connect();
+    const again = await second.hold([sessionTo(far.ipv4)]);
+    expect(again).toMatchObject({ added: [], changed: [], removed: [] });
+    expect(await second.session()).toMatchObject({ state: "Up" });
+    expect(await frr.peer()).toMatchObject({ status: "up", "session-down": 0 });
+  });
+
+  test("lets them go when no agent comes back in time", async () => {
+    await using network = await makeNetwork(["host", "far"]);
+    const { host, far } = network.nodes;
+    await using frr = await startBfdd(far, [`peer ${host.ipv4}`, "exit"]);
+    await using bfd = await startBfd(host, 1);
+    const first = await bfd.connect();
+    await first.hold([sessionTo(far.ipv4)]);
+    await isUp(first, frr.explain);
+    first.hangUp();
+    await until(async () => (await frr.peer())?.["remote-diagnostic"] === "administratively down", {
+      what: "AdminDown at bfdd",
+      ...frr,
+    });
+  });
+
+  test("refuses a protocol from before its time, and says what to do", async () => {
+    await using network = await makeNetwork(["host"]);
+    await using bfd = await startBfd(network.nodes.host);
+    await using agent = await bfd.connect(0);
+    expect(agent.messages).toMatchObject([
+      { type: "refused", reason: expect.stringContaining("protocol 1") },
+    ]);
+  });
+
+  test("a flood of junk is counted and changes nothing", async () => {
+    await using network = await makeNetwork(["host", "far"]);
+    const { host, far } = network.nodes;
+    await using frr = await startBfdd(far, [`peer ${host.ipv4}`, "exit"]);
+    await using bfd = await startBfd(host);
+    await using agent = await bfd.connect();
+    await agent.hold([sessionTo(far.ipv4)]);
+    await isUp(agent, frr.explain);
+    const flood = `
+      const socket = require("node:dgram").createSocket("udp4");
+      const junk = require("node:crypto").randomBytes(24);
+      let left = 100000;
+      const more = () => {
+        for (let i = 0; i < 500 && left > 0; i += 1, left -= 1) socket.send(junk, 3784, "${host.ipv4}");
+        if (left > 0) setTimeout(more, 1); else setTimeout(() => socket.close(), 200);
+      };
+      more();`;
+    const { code, stderr } = await far.run([process.execPath, "-e", flood], { timeoutMs: 60_000 });
+    expect(code, stderr).toBe(0);
+    const { discards } = await agent.status();
+    expect(Object.values(discards).reduce((sum, one) => sum + one, 0)).toBeGreaterThan(10_000);
+    expect(await agent.session()).toMatchObject({ state: "Up" });
+    expect(agent.transitions().filter(({ to }) => to === "Down")).toEqual([]);
+    expect(await frr.peer()).toMatchObject({ status: "up", "session-down": 0 });
+  });
+});

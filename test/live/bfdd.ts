@@ -1,0 +1,64 @@
+/**
+ * FRR's bfdd as a live test's peer, without any other daemon of FRR.
+ *
+ * Read next: frr.ts (the same for bgpd), bfd-process.live.test.ts.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { askVty, daemonArguments, ownedByFrr } from "./frr.ts";
+import type { Node } from "./netns.ts";
+import { serving } from "./until.ts";
+
+export type BfddPeer = {
+  readonly status: string;
+  readonly diagnostic: string;
+  readonly "remote-diagnostic": string;
+  readonly "remote-transmit-interval": number;
+  readonly "session-down": number;
+};
+
+export type Bfdd = AsyncDisposable & {
+  peer(): Promise<BfddPeer | undefined>;
+  /** Lines of configuration, from the top level. */
+  configure(lines: readonly string[]): Promise<void>;
+  explain(): Promise<string>;
+};
+
+/** Starts bfdd in `node` with these lines inside its `bfd` section. */
+export async function startBfdd(node: Node, lines: readonly string[]): Promise<Bfdd> {
+  const directory = join(node.directory, "bfdd");
+  const file = (name: string): string => join(directory, name);
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory);
+  writeFileSync(file("bfdd.log"), "");
+  writeFileSync(file("bfdd.conf"), ["bfd", ...lines, "exit", ""].join("\n"));
+  ownedByFrr([directory, file("bfdd.log"), file("bfdd.conf")]);
+  const control = ["--bfdctl", file("bfdd.sock")];
+  const daemon = await node.start([...daemonArguments(directory, "bfdd"), ...control]);
+  const ask = async (commands: readonly string[]): Promise<string> => {
+    const answers = await askVty(file("bfdd.vty"), ["enable", ...commands]);
+    const refused = answers.find(({ status }) => status > 1);
+    if (refused !== undefined) throw new Error(`bfdd refuses: ${refused.text}`);
+    return answers.at(-1)?.text ?? "";
+  };
+  const explain = async (): Promise<string> =>
+    `${await ask(["show bfd peers"])}\n${readFileSync(file("bfdd.log"), "utf8").slice(-2000)}`;
+  await serving(daemon, () => ask(["show version"]), {
+    what: `bfdd in ${node.name}`,
+    explain: () => daemon.stderr() + readFileSync(file("bfdd.log"), "utf8"),
+  });
+  return {
+    async peer() {
+      const [peer]: BfddPeer[] = JSON.parse(await ask(["show bfd peers json"]));
+      const [counters]: object[] = JSON.parse(await ask(["show bfd peers counters json"]));
+      return peer === undefined ? undefined : { ...counters, ...peer };
+    },
+    async configure(more) {
+      await ask(["configure terminal", ...more]);
+    },
+    explain,
+    async [Symbol.asyncDispose]() {
+      await daemon.stop("SIGKILL");
+    },
+  };
+}
