@@ -102,8 +102,19 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
       toldReason = reason;
       tell({ type: "process", connected: false, instance: was?.instance ?? "", reason });
     }
+    if (intent.sessions.length === 0 && was === undefined) {
+      forget();
+      return;
+    }
     if (intent.sessions.length > 0) start();
     cancelRetry = clock.after(RETRY_MILLIS, connect);
+  };
+  /** Nothing is wanted and nobody is there: what the log knows of is gone with the process that held it. */
+  const forget = (): void => {
+    const removed = [...discriminators.keys()];
+    discriminators.clear();
+    if (removed.length === 0) return;
+    tell({ type: "held", instance: "", added: [], changed: [], removed, unwanted: [] });
   };
   const start = (): void => {
     const now = clock.monotonicMillis();
@@ -258,7 +269,12 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
       if (open === undefined) return;
       if (mode === "final") say({ type: "hold", request: requests + 1, sessions: [] });
       await new Promise<void>((resolve) => {
-        open.once("close", () => resolve());
+        // A process that hangs must not hold up the agent's end.
+        const cancel = clock.after(ANSWER_MILLIS, () => open.destroy());
+        open.once("close", () => {
+          cancel();
+          resolve();
+        });
         open.end();
       });
     },
