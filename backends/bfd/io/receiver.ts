@@ -7,6 +7,7 @@
 import type { Family } from "../../../events/address.ts";
 import {
   AF,
+  bindTo,
   bindToDevice,
   calls,
   check,
@@ -19,7 +20,6 @@ import {
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
-  sockaddr,
   SOL_SOCKET,
 } from "../../os/libc.ts";
 import type { Address } from "../../../events/address.ts";
@@ -35,6 +35,7 @@ const IPV6_RECVHOPLIMIT = 51;
 const IPV6_HOPLIMIT = 52;
 const SO_TIMESTAMPNS = 35;
 const SO_RCVBUF = 8;
+const SO_REUSEPORT = 15;
 /** Holds a second of 1,000 sessions at 10 ms beside a flood; the kernel may give less. */
 const RECEIVE_BUFFER_OCTETS = 4 * 1024 * 1024;
 
@@ -70,13 +71,16 @@ export type ReceiverOptions = {
   readonly to: Datagram["to"];
   /** VRF device; empty for the default one. */
   readonly vrf: string;
+  /** Descriptors of our own receivers of this family and port, in other VRFs. */
+  readonly beside: readonly number[];
   readonly clock: MonotonicClock;
   readonly deviceName: (index: number) => string;
 };
 
 /** Throws SystemError; EADDRINUSE where another BFD speaker owns the port, for it is never shared (design §2). */
-export function openReceiver({ family, to, vrf, clock, deviceName }: ReceiverOptions): Receiver {
-  const fd = opened(family, PORTS[to], vrf);
+export function openReceiver(options: ReceiverOptions): Receiver {
+  const { family, to, vrf, clock, deviceName } = options;
+  const fd = opened(options);
   const messages = fixedMemory(BATCH * MESSAGE_OCTETS);
   const vectors = fixedMemory(BATCH * VECTOR_OCTETS);
   const names = fixedMemory(BATCH * NAME_OCTETS);
@@ -173,7 +177,7 @@ export function openReceiver({ family, to, vrf, clock, deviceName }: ReceiverOpt
 /** A datagram older than this is not believed to be so old: the clock was set meanwhile. */
 const MAX_AGE_MICROS = 1e6;
 
-function opened(family: Family, port: number, vrf: string): number {
+function opened({ family, to, vrf, beside }: ReceiverOptions): number {
   const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   const fd = check(calls.socket(AF[family], type, 0) as number, "socket");
   try {
@@ -188,12 +192,27 @@ function opened(family: Family, port: number, vrf: string): number {
     setFlag(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS");
     setFlag(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_OCTETS, "SO_RCVBUF");
     if (vrf !== "") bindToDevice(fd, vrf);
-    const any = (family === "ipv4" ? "0.0.0.0" : "::") as Address;
-    const name = sockaddr(any, port);
-    check(calls.bind(fd, name, name.length) as number, `bind to port ${port}`);
+    bindBeside(fd, (family === "ipv4" ? "0.0.0.0" : "::") as Address, PORTS[to], beside);
     return fd;
   } catch (error) {
     closeFd(fd);
     throw error;
+  }
+}
+
+/**
+ * A socket without a device and one bound to a VRF are rivals for a port to bind(), though never for a packet. Ours tolerate
+ * each other while one is bound, and nobody before or after; of other users' sockets not even then (SO_REUSEPORT).
+ */
+function bindBeside(fd: number, any: Address, port: number, beside: readonly number[]): void {
+  const ours = beside.length === 0 ? [] : [...beside, fd];
+  const tolerate = (value: 0 | 1): void => {
+    for (const one of ours) setFlag(one, SOL_SOCKET, SO_REUSEPORT, value, "SO_REUSEPORT");
+  };
+  tolerate(1);
+  try {
+    bindTo(fd, any, port);
+  } finally {
+    tolerate(0);
   }
 }

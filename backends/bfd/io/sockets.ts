@@ -50,7 +50,11 @@ export function createSockets(clock: MonotonicClock, random: () => number): Sock
 
   const open = (name: string, wanted: Wanted): void => {
     try {
-      const receiver = openReceiver({ ...wanted, clock, deviceName });
+      const others = [...receivers].filter(([other]) =>
+        other.endsWith(`|${wanted.family}|${wanted.to}`),
+      );
+      const beside = others.map(([, { fd }]) => fd);
+      const receiver = openReceiver({ ...wanted, beside, clock, deviceName });
       if (wanted.to === "echo") setTimeToLive(receiver.fd, wanted.family, RETURNED_ECHO_HOPS);
       receivers.set(name, receiver);
       failed.delete(name);
