@@ -153,6 +153,7 @@ test("a path is up and down with BFD, unknown where nobody says; only a failure 
   transition("Down", "Up");
   transition("Up", "Down");
   await soon(paths).toEqual(["up", "unknown", "up", "down"]);
+  expect(facts.find((fact) => fact.type === "path")).toMatchObject({ neighbor: "n" });
   made.apply({ sessions: [] });
   await soon(paths).toEqual(["up", "unknown", "up", "down", "unknown"]);
 });
