@@ -6,7 +6,7 @@
  * old row; never rename in place. Bodies are plain JSON: no bigint, no undefined, no secret value.
  * Reads next: envelope.ts (what surrounds an event), state.ts (the fold).
  */
-import type { Address } from "./address.ts";
+import type { Address, Family } from "./address.ts";
 import type { BfdKey, EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
 import type { Prefix } from "./prefix.ts";
 import type { Resource } from "./resources/kinds.ts";
@@ -80,6 +80,8 @@ export type HostFacts = {
   readonly defaultEndpoint: "listen" | "always" | "none";
   /** Networks that this host has an address in, loopback left out, sorted; absent in facts of before 0.2. */
   readonly networks?: readonly Prefix[];
+  /** Device that virtual IPs are bound to; absent: they are not bound by us. */
+  readonly bindAddresses?: string;
 };
 
 /** RFC 4271 §8.2.2 states; `Refused` is ours: it was not even tried, and the reason says what is missing. */
@@ -142,6 +144,22 @@ export type ObservedEvent =
       readonly instance: string;
       readonly reason: string;
     }
+  /** Somebody else changed what is ours in the kernel: `entry` is one of `count`. */
+  | {
+      readonly type: "kernel-drifted";
+      readonly what: "route" | "nexthop" | "address" | "rule" | "own-route";
+      readonly entry: string;
+      readonly count: number;
+      readonly action: "repaired" | "reported";
+    }
+  /** The kernel was read anew, because what it told us of its changes had gaps; what differed was put right. */
+  | {
+      readonly type: "kernel-read";
+      readonly reason: string;
+      readonly missing: number;
+      readonly extra: number;
+      readonly changed: number;
+    }
   /** How many routes a neighbour's Adj-RIB-In held after a burst; the routes themselves stay local (design §4). */
   | {
       readonly type: "routes-observed";
@@ -170,6 +188,22 @@ export type AppliedDelta = {
 
 export type EffectEvent =
   | BfdAppliedEvent
+  | KernelAppliedEvent
+  /** A batch of learned routes in the kernel; which they were is told by its rules and sessions (design §2, provenance). */
+  | {
+      readonly type: "routes-imported";
+      readonly rules: readonly string[];
+      readonly vrf: string;
+      readonly table: number;
+      readonly metric: number;
+      readonly family: Family;
+      readonly added: number;
+      readonly replaced: number;
+      readonly removed: number;
+      /** Afterwards: in the kernel, and learned but held back. */
+      readonly routes: number;
+      readonly held: number;
+    }
   | {
       readonly type: "applied";
       readonly backend: string;
@@ -197,6 +231,14 @@ export type BfdAppliedEvent = {
   readonly removed: readonly BfdKey[];
   /** Read back afterwards: sessions that are held and that nobody wants. Empty unless something is broken. */
   readonly unwanted: readonly BfdKey[];
+};
+
+/** Own entries of the kernel, each by the plan's name for it, such as `address 192.0.2.1 dev lo`. */
+export type KernelAppliedEvent = {
+  readonly type: "kernel-applied";
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly failed: readonly { readonly entry: string; readonly reason: string }[];
 };
 
 export type BookEvent =
@@ -248,10 +290,14 @@ export const versions: Readonly<Record<EventType, number>> = {
   "session-observed": 1,
   "bfd-observed": 1,
   "bfd-process-observed": 1,
+  "kernel-drifted": 1,
+  "kernel-read": 1,
   "routes-observed": 1,
   applied: 1,
   "apply-failed": 1,
   "bfd-applied": 1,
+  "kernel-applied": 1,
+  "routes-imported": 1,
   "log-created": 1,
   "log-recovered": 1,
   "agent-started": 1,

@@ -11,6 +11,7 @@ import type {
   AllocatedAddress,
   AppliedDelta,
   BfdAppliedEvent,
+  KernelAppliedEvent,
   Event,
   ObservedEvent,
 } from "./event.ts";
@@ -31,7 +32,7 @@ import {
 } from "./state.ts";
 
 /** Raised when evolve() gives another state for the same facts: snapshots of another version are ignored. */
-export const FOLD_VERSION = "2";
+export const FOLD_VERSION = "3";
 
 /** The state after one more fact. An erased fact still moves the position; what it said is gone. */
 export function evolve(state: State, fact: Recorded | Erased): State {
@@ -62,6 +63,10 @@ function evolveEvent(state: State, fact: Recorded): State {
       desiredAtApply: { ...state.desiredAtApply, [event.backend]: state.desired },
     }))
     .with({ type: "bfd-applied" }, (event) => ({ ...state, bfd: bfdAfter(state, fact, event) }))
+    .with({ type: "kernel-applied" }, (event) => ({
+      ...state,
+      kernel: kernelAfter(state, fact, event),
+    }))
     .with({ type: "bfd-observed" }, (event) => ({ ...state, bfd: bfdSeen(state, fact, event) }))
     .with({ type: "source-suspected" }, ({ owner, reason, deletes }) => ({
       ...state,
@@ -108,6 +113,9 @@ function evolveEvent(state: State, fact: Recorded): State {
         type: P.union(
           "change-accepted",
           "routes-observed",
+          "routes-imported",
+          "kernel-drifted",
+          "kernel-read",
           "bfd-process-observed",
           "apply-failed",
           "log-recovered",
@@ -131,6 +139,17 @@ function bfdAfter(
     const fresh = { state: "Down", diagnostic: "", since: at, transitions: 0, fact: id } as const;
     next = next.set(key, { discriminator, ...fresh });
   }
+  return next;
+}
+
+function kernelAfter(
+  { kernel = PersistentMap.empty() }: State,
+  { id }: Recorded,
+  { added, removed }: KernelAppliedEvent,
+): State["kernel"] {
+  let next = kernel;
+  for (const entry of removed) next = next.delete(entry);
+  for (const entry of added) next = next.set(entry, id);
   return next;
 }
 
@@ -190,8 +209,12 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
           "bfd-observed",
           "bfd-process-observed",
           "routes-observed",
+          "kernel-drifted",
+          "kernel-read",
           "applied",
           "bfd-applied",
+          "kernel-applied",
+          "routes-imported",
           "apply-failed",
           "log-created",
           "log-recovered",

@@ -6,7 +6,7 @@
  */
 import type { Instant } from "./envelope.ts";
 import { PersistentMap } from "./persistent-map.ts";
-import type { BfdKey } from "./ids.ts";
+import type { BfdKey, EventId } from "./ids.ts";
 import type { DesiredState, RecordedBfd, State, Wire } from "./state.ts";
 
 export function snapshotText(state: State): string {
@@ -23,6 +23,7 @@ export function snapshotText(state: State): string {
       ),
       sessions: [...state.sessions],
       bfd: state.bfd && [...state.bfd],
+      kernel: state.kernel && [...state.kernel],
       wires: Object.fromEntries(
         Object.entries(state.wires).map(([backend, wire]) => [backend, wireOut(wire)]),
       ),
@@ -55,6 +56,7 @@ export function stateFromSnapshot(text: string): State {
       PersistentMap.from(
         raw.bfd.map(([key, one]) => [key, { ...one, since: instantIn(one.since) }] as const),
       ),
+    kernel: raw.kernel && PersistentMap.from(raw.kernel),
     heldPlan: raw.heldPlan,
     run:
       raw.run === undefined ? undefined : { ...raw.run, startedAt: instantIn(raw.run.startedAt) },
@@ -87,12 +89,13 @@ type RawSession = Omit<Entries<State["sessions"]>[number][1], "since"> & {
 type RawBfd = Omit<RecordedBfd, "since"> & { readonly since: RawInstant };
 type Raw = Omit<
   State,
-  "desired" | "desiredAtApply" | "sessions" | "bfd" | "wires" | "at" | "run"
+  "desired" | "desiredAtApply" | "sessions" | "bfd" | "kernel" | "wires" | "at" | "run"
 > & {
   readonly desired: RawDesired;
   readonly desiredAtApply: Readonly<Record<string, RawDesired | "same">>;
   readonly sessions: [Entries<State["sessions"]>[number][0], RawSession][];
   readonly bfd?: [BfdKey, RawBfd][];
+  readonly kernel?: [string, EventId][];
   readonly wires: Readonly<Record<string, RawWire>>;
   readonly at?: RawInstant;
   readonly run?: Omit<NonNullable<State["run"]>, "startedAt"> & { readonly startedAt: RawInstant };

@@ -96,6 +96,8 @@ export type State = {
   readonly sessions: PersistentMap<NeighborKey, ObservedSession>;
   /** Sessions that the BFD process holds; undefined until there was one. */
   readonly bfd: PersistentMap<BfdKey, RecordedBfd> | undefined;
+  /** Own entries in the kernel and the facts that put them there; undefined until there was one. */
+  readonly kernel: PersistentMap<string, EventId> | undefined;
   /** By backend name. */
   readonly wires: Readonly<Record<string, Wire>>;
   /** Desired state as it was at each backend's last apply: what a new program version is compared on. */
@@ -144,6 +146,7 @@ export const nothingRecorded: State = {
   desired: nothingDesired,
   sessions: PersistentMap.empty(),
   bfd: undefined,
+  kernel: undefined,
   wires: {},
   desiredAtApply: {},
   suspected: {},

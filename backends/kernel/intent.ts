@@ -19,7 +19,7 @@ export type KernelIntent = {
   readonly imports: readonly ImportRule[];
 };
 
-/** What the kernel itself tells entries apart by, as text; see keys.ts. */
+/** What tells entries apart, as text: made by the plan, and a name in the log. */
 export type KernelKey = string & { readonly __brand: "KernelKey" };
 
 /** A virtual IP, bound with its full length. */
@@ -33,7 +33,8 @@ export type OwnAddress = {
 export type OwnKernelRoute = {
   readonly type: "blackhole" | "unreachable";
   readonly prefix: Prefix;
-  readonly table: number;
+  /** Goes into the VRF's own table; empty: into main. */
+  readonly vrf: string;
   readonly metric: number;
   readonly provenance: Provenance;
 };
@@ -47,7 +48,8 @@ export type PolicyRule = {
   /** Device that the packet came in by; empty: any. */
   readonly incoming: string;
   readonly mark: number | undefined;
-  readonly table: number;
+  /** A table by its number, or that of a VRF. */
+  readonly table: number | { readonly vrf: string };
   readonly provenance: Provenance;
 };
 
@@ -55,7 +57,8 @@ export type PolicyRule = {
 export type SourceNat = {
   readonly name: string;
   readonly sources: readonly Prefix[];
-  readonly to: Address;
+  /** `masquerade`: the address of the device that it leaves by. */
+  readonly to: Address | "masquerade";
   /** Device that it leaves by; empty: any. */
   readonly outgoing: string;
   readonly provenance: Provenance;

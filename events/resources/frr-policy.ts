@@ -44,13 +44,9 @@ export const writtenAdvertise = z.strictObject({
   withCommunity: z.array(z.strictObject({ community: text, prefixes: somePrefixes })).optional(),
 });
 const bound = whole(0, 128).optional();
+export const writtenFilter = z.strictObject({ prefix: text, le: bound, ge: bound });
 export const writtenReceive = z.strictObject({
-  allowed: z
-    .strictObject({
-      mode,
-      prefixes: z.array(z.strictObject({ prefix: text, le: bound, ge: bound })).optional(),
-    })
-    .optional(),
+  allowed: z.strictObject({ mode, prefixes: z.array(writtenFilter).optional() }).optional(),
 });
 type WrittenAdvertise = z.infer<typeof writtenAdvertise>;
 
@@ -263,14 +259,11 @@ export function receiveAt(
   return { type: "filtered", prefixes };
 }
 
-function filterAt(
+/** Undefined where it was refused. `families`: those that the session carries; empty for any. */
+export function filterAt(
   reading: Reading,
   path: Path,
-  written: {
-    readonly prefix: string;
-    readonly le?: number | undefined;
-    readonly ge?: number | undefined;
-  },
+  written: z.infer<typeof writtenFilter>,
   families: readonly Family[],
 ): PrefixFilter | undefined {
   const prefix = prefixAt(reading, [...path, "prefix"], written.prefix);

@@ -52,6 +52,7 @@ import {
 } from "./network-gateway-group.ts";
 import { type Node, nodeSpec, writtenNode } from "./node.ts";
 import type { Manifest, Reading } from "./reading.ts";
+import { type RouteImport, routeImportSpec, writtenRouteImport } from "./route-import.ts";
 import { type Secret, secretSpec, writtenSecret } from "./secret.ts";
 import { type Service, serviceSpec, writtenService } from "./service.ts";
 import {
@@ -76,6 +77,7 @@ export type Resource =
   | L2Advertisement
   | NetworkGatewayGroup
   | Node
+  | RouteImport
   | Secret
   | Service
   | ServiceEndpoint;
@@ -229,6 +231,9 @@ export const kinds: readonly Kind[] = [
     scope: "cluster",
   }),
   kind("rutter/BFDOptions", [version("v1", writtenBfdOptions, bfdOptionsSpec)]),
+  kind("rutter/RouteImport", [
+    version("v1", writtenRouteImport, (w, _, r) => routeImportSpec(w, r)),
+  ]),
   kind("rutter/ServiceEndpoint", [version("v1", writtenServiceEndpoint, serviceEndpointSpec)]),
 ];
 

@@ -1,0 +1,147 @@
+/**
+ * Which learned routes are installed: RouteImports, and what receive rules of FRRConfigurations imply.
+ *
+ * Pure. frr-k8s installs whatever a neighbour may send; here the default route is the exception: it has to be asked for by name,
+ * because a host that takes a wrong one is lost (asks: "default-route guard").
+ */
+import type { NeighborIntent, ReceiveRule, RouterIntent } from "../../backends/intent.ts";
+import type { ImportRule } from "../../backends/kernel/intent.ts";
+import type { NeighborKey } from "../../events/ids.ts";
+import { prefix, prefixLength } from "../../events/prefix.ts";
+import {
+  IMPORT_METRIC,
+  MOST_IMPORTED,
+  type RouteImport,
+} from "../../events/resources/route-import.ts";
+import type { DesiredState, Held } from "../../events/state.ts";
+import { inForceOf } from "./held.ts";
+import { anySelects, nodeLabels } from "./labels.ts";
+import type { PlannedRouter } from "./neighbors.ts";
+
+/** What a RouteImport asks for may come in. */
+export function openFor(
+  desired: DesiredState,
+  routers: readonly PlannedRouter[],
+): readonly PlannedRouter[] {
+  const imports = importsHere(desired);
+  if (imports.length === 0) return routers;
+  return routers.map((router) => ({
+    ...router,
+    neighbors: router.neighbors.map((neighbor): NeighborIntent => {
+      const mine = imports.filter((one) => isFor(one.resource, router.vrf, neighbor));
+      if (mine.length === 0) return neighbor;
+      const receive = mine.reduce(
+        (rule, one) => wider(rule, ruleOf(one.resource)),
+        neighbor.receive,
+      );
+      return {
+        ...neighbor,
+        receive,
+        provenance: [...neighbor.provenance, ...mine.map(({ fact }) => fact)],
+      };
+    }),
+  }));
+}
+
+const importsHere = (desired: DesiredState): readonly Held<RouteImport>[] => {
+  const labels = nodeLabels(desired);
+  return inForceOf(desired, "rutter/RouteImport").filter(({ resource }) =>
+    anySelects(resource.spec.nodeSelectors, labels),
+  );
+};
+
+const isFor = (
+  { spec }: RouteImport,
+  vrf: string,
+  { name, remote }: Pick<NeighborIntent, "name" | "remote">,
+): boolean =>
+  spec.vrf === vrf &&
+  (spec.peers.length === 0 ||
+    spec.peers.includes(name) ||
+    spec.peers.includes(remote.type === "address" ? remote.address : remote.interface));
+
+const ruleOf = ({ spec }: RouteImport): ReceiveRule =>
+  spec.prefixes.length === 0
+    ? { type: "everything" }
+    : {
+        type: "prefixes",
+        prefixes: spec.prefixes.map(({ prefix: value, ge, le }) => ({
+          prefix: value,
+          atLeast: ge,
+          atMost: le,
+        })),
+      };
+
+function wider(a: ReceiveRule, b: ReceiveRule): ReceiveRule {
+  if (a.type === "nothing" || b.type === "everything") return b;
+  if (b.type === "nothing" || a.type === "everything") return a;
+  const texts = new Set<string>();
+  const prefixes = [...a.prefixes, ...b.prefixes].filter((one) => {
+    const text = JSON.stringify(one);
+    return !texts.has(text) && texts.add(text);
+  });
+  return { type: "prefixes", prefixes };
+}
+
+/** In order of precedence: RouteImports by name, then what receive rules imply. */
+export function planImports(
+  desired: DesiredState,
+  routers: readonly RouterIntent[],
+): readonly ImportRule[] {
+  const asked = importsHere(desired).map((held): ImportRule => {
+    const { metadata, spec } = held.resource;
+    const neighbors = routers.flatMap(({ vrf, neighbors: all }) =>
+      all.filter((one) => isFor(held.resource, vrf, one)).map(({ key }) => key),
+    );
+    return {
+      name: metadata.namespace === "" ? metadata.name : `${metadata.namespace}/${metadata.name}`,
+      vrf: spec.vrf,
+      neighbors: spec.peers.length === 0 ? undefined : neighbors,
+      prefixes: spec.prefixes.map(({ prefix: value, ge, le }) => ({
+        prefix: value,
+        atLeast: ge,
+        atMost: le,
+      })),
+      table: spec.table,
+      metric: spec.metric,
+      preferredSource: spec.preferredSource,
+      maximum: spec.maximum,
+      acceptDefault: spec.acceptDefault,
+      provenance: [held.fact],
+    };
+  });
+  return [...asked, ...routers.flatMap(implied)];
+}
+
+const DEFAULTS = [prefix("0.0.0.0/0"), prefix("::/0")];
+
+/** FRR installs what passes toReceive, into the table of its router, at metric 20. */
+function implied({ vrf, neighbors }: RouterIntent): readonly ImportRule[] {
+  const open = neighbors.filter(({ receive }) => receive.type !== "nothing");
+  if (open.length === 0) return [];
+  const rule = (
+    name: string,
+    whose: readonly NeighborIntent[],
+    isDefault: boolean,
+  ): ImportRule => ({
+    name: vrf === "" ? name : `${name}@${vrf}`,
+    vrf,
+    neighbors: whose.map(({ key }): NeighborKey => key),
+    prefixes: isDefault ? DEFAULTS.map((one) => ({ prefix: one, atLeast: 0, atMost: 0 })) : [],
+    table: undefined,
+    metric: IMPORT_METRIC,
+    preferredSource: {},
+    maximum: MOST_IMPORTED,
+    acceptDefault: isDefault,
+    provenance: [...new Set(whose.flatMap(({ provenance }) => provenance))],
+  });
+  const askers = open.filter(
+    ({ receive }) =>
+      receive.type === "prefixes" &&
+      receive.prefixes.some((one) => prefixLength(one.prefix) === 0 && one.atLeast === 0),
+  );
+  return [
+    ...(askers.length === 0 ? [] : [rule("toReceive-default", askers, true)]),
+    rule("toReceive", open, false),
+  ];
+}

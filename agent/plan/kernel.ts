@@ -1,0 +1,117 @@
+/**
+ * What this host's kernel is to hold for what is announced: virtual IPs, a way out for the rest of an aggregate, rules.
+ *
+ * Pure. planKernel() makes it from scratch, replanKernel() from the one before at the price of what changed. Learned routes never
+ * pass through here, only the rules for them (imports.ts). Reads next: egress.ts.
+ */
+import type { RouterIntent } from "../../backends/intent.ts";
+import type {
+  KernelIntent,
+  KernelKey,
+  OwnAddress,
+  OwnKernelRoute,
+} from "../../backends/kernel/intent.ts";
+import { type Address, bitsOf } from "../../events/address.ts";
+import type { ResourceKey } from "../../events/ids.ts";
+import { PersistentMap } from "../../events/persistent-map.ts";
+import { type Prefix, prefixFamily, prefixLength } from "../../events/prefix.ts";
+import { type DesiredState, resourcesOf } from "../../events/state.ts";
+import type { Verdict } from "./announce.ts";
+import { planEgress } from "./egress.ts";
+import { planImports } from "./imports.ts";
+
+export type KernelSources = {
+  readonly desired: DesiredState;
+  readonly verdicts: PersistentMap<ResourceKey, Verdict>;
+  readonly routers: readonly RouterIntent[];
+};
+
+/** Worse than any route that an operator or a daemon makes, so that it only takes what nobody else does. */
+const LAST_METRIC = 0xffff_fffe;
+
+export function planKernel(sources: KernelSources): KernelIntent {
+  const { desired, routers } = sources;
+  const addresses = [...desired.addressHolders.keys()].flatMap((address) => {
+    const own = addressOf(sources, address);
+    return own === undefined ? [] : [[addressKey(own), own] as const];
+  });
+  const routes = routers.flatMap((router) =>
+    [...router.routes.keys()].flatMap((prefix) => {
+      const own = blackholeOf(router, prefix);
+      return own === undefined ? [] : [[routeKey(own), own] as const];
+    }),
+  );
+  return {
+    addresses: PersistentMap.from(addresses),
+    routes: PersistentMap.from(routes),
+    ...planEgress(sources),
+    imports: planImports(desired, routers),
+  };
+}
+
+/** Equal to planKernel(after), where only these addresses and prefixes may have changed. */
+export function replanKernel(
+  before: KernelIntent,
+  old: KernelSources,
+  after: KernelSources,
+  touched: { readonly addresses: Iterable<Address>; readonly prefixes: Iterable<Prefix> },
+): KernelIntent {
+  let { addresses, routes } = before;
+  for (const address of touched.addresses) {
+    const was = addressOf(old, address);
+    const own = addressOf(after, address);
+    if (was !== undefined) addresses = addresses.delete(addressKey(was));
+    if (own !== undefined) addresses = addresses.set(addressKey(own), own);
+  }
+  for (const prefix of touched.prefixes) {
+    for (const router of old.routers) {
+      const was = blackholeOf(router, prefix);
+      if (was !== undefined) routes = routes.delete(routeKey(was));
+    }
+    for (const router of after.routers) {
+      const own = blackholeOf(router, prefix);
+      if (own !== undefined) routes = routes.set(routeKey(own), own);
+    }
+  }
+  const hasEgress = resourcesOf(after.desired, "k8s.ovn.org/EgressService").size > 0;
+  return { ...before, addresses, routes, ...(hasEgress ? planEgress(after) : {}) };
+}
+
+/** Bound while any Service that holds it is announced: to the VRF device where all who are told are in one VRF. */
+function addressOf(
+  { desired, verdicts, routers }: KernelSources,
+  address: Address,
+): OwnAddress | undefined {
+  const device = desired.host?.facts.bindAddresses;
+  if (device === undefined) return undefined;
+  const holders = (desired.addressHolders.get(address) ?? []).filter(
+    (service) => verdicts.get(service)?.announced === true,
+  );
+  if (holders.length === 0) return undefined;
+  const prefixes = new Set(holders.flatMap((service) => verdicts.get(service)?.prefixes ?? []));
+  const vrfs = new Set(
+    routers
+      .filter(({ routes }) => [...prefixes].some((prefix) => routes.has(prefix)))
+      .map(({ vrf }) => vrf),
+  );
+  const [vrf = ""] = vrfs;
+  return {
+    address,
+    device: vrfs.size === 1 && vrf !== "" ? vrf : device,
+    provenance: holders.flatMap((service) => desired.allocations.get(service)?.fact ?? []),
+  };
+}
+
+/** Traffic for an address of an aggregate that is not in use ends here, instead of going round with the default route. */
+function blackholeOf(router: RouterIntent, prefix: Prefix): OwnKernelRoute | undefined {
+  const route = router.routes.get(prefix);
+  if (route === undefined || prefixLength(prefix) === bitsOf(prefixFamily(prefix)))
+    return undefined;
+  const { provenance } = route;
+  return { type: "blackhole", prefix, vrf: router.vrf, metric: LAST_METRIC, provenance };
+}
+
+const addressKey = ({ address, device }: OwnAddress): KernelKey =>
+  `address ${address} dev ${device}` as KernelKey;
+const routeKey = ({ type, prefix, vrf }: OwnKernelRoute): KernelKey =>
+  `${type} ${prefix}${vrf === "" ? "" : ` vrf ${vrf}`}` as KernelKey;
