@@ -32,6 +32,7 @@ export const calls = {
   getsockopt: library.func("int getsockopt(int, int, int, _Out_ void *, _Inout_ uint *)"),
   getsockname: library.func("int getsockname(int, _Out_ void *, _Inout_ uint *)"),
   send: library.func("long send(int, void *, size_t, int)"),
+  recv: library.func("long recv(int, _Out_ void *, size_t, int)"),
   sendto: library.func("long sendto(int, void *, size_t, int, void *, uint)"),
   recvmmsg: library.func("int recvmmsg(int, void *, uint, int, void *)"),
   ppoll: library.func("int ppoll(void *, ulong, void *, void *)"),
@@ -46,6 +47,24 @@ export function nodeDescriptor(): number {
   const node = koffi.load(null);
   const loop: unknown = node.func("void *uv_default_loop()")();
   return check(node.func("int uv_backend_fd(void *)")(loop) as number, "uv_backend_fd");
+}
+
+/**
+ * send() in a thread of libuv's pool, for descriptors whose send() is the kernel's whole work (netlink). Resolves to its result;
+ * errno is lost on the way, so whoever needs it asks again by calls.send. `octets` must not move: fixedMemory().
+ */
+export const sendAside = (fd: number, octets: Uint8Array): Promise<number> =>
+  new Promise((resolve, reject) => {
+    calls.send.async(fd, octets, octets.length, 0, (error: Error | null, sent: number) => {
+      if (error === null) resolve(sent);
+      else reject(error);
+    });
+  });
+
+/** Calls back, in Node's loop, whenever the descriptor has something to read; the returned function ends it. */
+export function whenReadable(fd: number, act: () => void): () => void {
+  const handle = koffi.node.poll(fd, { readable: true }, act);
+  return () => handle.close();
 }
 
 /** Memory outside the JavaScript heap, at an address that stays: for structures that point at each other. Never freed. */

@@ -1,0 +1,212 @@
+/**
+ * The host's network as the kernel tells it: links, addresses, VRFs, and the routes of others.
+ *
+ * Pure. What of the routes is kept are those that say how to reach a next hop or must not be shadowed; equal targets are one
+ * object, prefixes stand in packed tables. Our own routes are never in here. Reads next: resolve.ts, guards.ts.
+ */
+import { type Address, bitsOf, type Family } from "../../events/address.ts";
+import {
+  claimSlot,
+  createPrefixTable,
+  findSlot,
+  isTaken,
+  lengthAt,
+  type PrefixTable,
+  removeSlot,
+  slotsOf,
+  wordAt,
+} from "../native/rib/prefix-table.ts";
+import type { BoundAddress, Link } from "./netlink/entries.ts";
+import { RT_TABLE_MAIN, RTN_BLACKHOLE, RTN_UNICAST } from "./netlink/numbers.ts";
+import type { Hop, RouteView } from "./netlink/route.ts";
+
+/** The table of addresses and broadcasts, which the kernel keeps by itself. */
+const RT_TABLE_LOCAL = 255;
+/** Types that mean "not to be reached": blackhole, unreachable, prohibit. */
+const RTN_PROHIBIT = 8;
+
+export type Words = readonly [length: number, a: number, b: number, c: number, d: number];
+
+export type Target = {
+  readonly type: number;
+  readonly protocol: number;
+  readonly metric: number;
+  readonly hops: readonly Hop[];
+};
+
+/** Directly on a link, by an address that is bound there or by hand. */
+export const isConnected = ({ type, hops }: Target): boolean =>
+  type === RTN_UNICAST && hops.length > 0 && hops.every(({ gateway }) => gateway === undefined);
+
+type ForeignTable = {
+  readonly prefixes: PrefixTable;
+  /** How many prefixes there are of each length. */
+  readonly lengths: Uint32Array;
+};
+
+export type Host = {
+  readonly links: Map<number, Link>;
+  /** By `address device`. */
+  readonly addresses: Map<string, BoundAddress>;
+  readonly foreign: Map<string, ForeignTable>;
+  /** Targets of one prefix, best first; equal lists are one. */
+  readonly lists: (readonly Target[])[];
+  readonly listNumbers: Map<string, number>;
+};
+
+export const newHost = (): Host => ({
+  links: new Map(),
+  addresses: new Map(),
+  foreign: new Map(),
+  lists: [[]],
+  listNumbers: new Map([["", 0]]),
+});
+
+export const addressKey = ({ address, device }: Pick<BoundAddress, "address" | "device">): string =>
+  `${address} ${device}`;
+
+export function linkNamed(host: Host, name: string): Link | undefined {
+  for (const link of host.links.values()) if (link.name === name) return link;
+  return undefined;
+}
+
+/** The table of a VRF device; main for the default VRF; undefined where there is no such device. */
+export const tableOfVrf = (host: Host, vrf: string): number | undefined =>
+  vrf === "" ? RT_TABLE_MAIN : linkNamed(host, vrf)?.vrfTable;
+
+export const isOwnAddress = (host: Host, address: Address): boolean => {
+  for (const bound of host.addresses.values()) if (bound.address === address) return true;
+  return false;
+};
+
+const nameOf = (family: Family, table: number): string => `${family} ${table}`;
+
+function tableFor(host: Host, family: Family, table: number): ForeignTable {
+  const name = nameOf(family, table);
+  let found = host.foreign.get(name);
+  if (found === undefined) {
+    found = { prefixes: createPrefixTable(family, 0), lengths: new Uint32Array(129) };
+    host.foreign.set(name, found);
+  }
+  return found;
+}
+
+const relevant = ({ table, type }: RouteView): boolean =>
+  table !== RT_TABLE_LOCAL &&
+  (type === RTN_UNICAST || (type >= RTN_BLACKHOLE && type <= RTN_PROHIBIT));
+
+const targetText = ({ type, protocol, metric, hops }: Target): string =>
+  `${type} ${protocol} ${metric} ${hops.map(({ device, gateway }) => `${device}>${gateway ?? ""}`).join(" ")}`;
+
+function numberOf(host: Host, targets: readonly Target[]): number {
+  const text = targets.map(targetText).join("|");
+  let number = host.listNumbers.get(text);
+  if (number === undefined) {
+    number = host.lists.push(targets) - 1;
+    host.listNumbers.set(text, number);
+  }
+  return number;
+}
+
+const kept = ({ type, protocol, metric, hops }: RouteView): Target => ({
+  type,
+  protocol,
+  metric,
+  hops: hops.map(({ device, gateway }) => ({ device, gateway: gateway?.slice() })),
+});
+
+/** Enters another's route, or takes it away. True where that changed anything. */
+export function foreignRoute(host: Host, view: RouteView, present: boolean): boolean {
+  if (!relevant(view)) return false;
+  const { prefixes, lengths } = tableFor(host, view.family, view.table);
+  const { length, a, b, c, d } = view;
+  let slot = findSlot(prefixes, length, a, b, c, d);
+  const before = slot < 0 ? 0 : (prefixes.values[slot] ?? 0);
+  const target = kept(view);
+  // One route to a prefix for each metric: a newer one replaced it, or stands behind it where appended.
+  const others = (host.lists[before] ?? []).filter(({ metric }) => metric !== target.metric);
+  const after = numberOf(
+    host,
+    (present ? [...others, target] : others).toSorted((x, y) => x.metric - y.metric),
+  );
+  if (after === before) return false;
+  if (after === 0) {
+    removeSlot(prefixes, slot);
+    lengths[length] = (lengths[length] ?? 1) - 1;
+  } else {
+    if (slot < 0) {
+      slot = claimSlot(prefixes, length, a, b, c, d);
+      lengths[length] = (lengths[length] ?? 0) + 1;
+    }
+    prefixes.values[slot] = after;
+  }
+  return true;
+}
+
+export const clearForeign = (host: Host): void => {
+  host.foreign.clear();
+  host.lists.length = 1;
+  host.listNumbers.clear();
+  host.listNumbers.set("", 0);
+};
+
+/** Others' routes to exactly this prefix, best first. */
+export function foreignAt(
+  host: Host,
+  family: Family,
+  table: number,
+  [length, a, b, c, d]: Words,
+): readonly Target[] {
+  const found = host.foreign.get(nameOf(family, table));
+  if (found === undefined) return NONE;
+  const slot = findSlot(found.prefixes, length, a, b, c, d);
+  return slot < 0 ? NONE : (host.lists[found.prefixes.values[slot] ?? 0] ?? NONE);
+}
+
+const NONE: readonly Target[] = [];
+
+/** Keeps the first `length` of the bits of word number `word`. */
+export const masked = (value: number, word: number, length: number): number => {
+  const bits = Math.min(32, Math.max(0, length - 32 * word));
+  return bits === 0 ? 0 : (value & (-1 << (32 - bits))) >>> 0;
+};
+
+/** The longest prefix of others that holds the address, with its best target. */
+export function longestMatch(
+  host: Host,
+  family: Family,
+  table: number,
+  address: Words,
+): { readonly length: number; readonly target: Target } | undefined {
+  const found = host.foreign.get(nameOf(family, table));
+  if (found === undefined) return undefined;
+  const [full, a, b, c, d] = address;
+  for (let length = Math.min(full, bitsOf(family)); length >= 0; length -= 1) {
+    if ((found.lengths[length] ?? 0) === 0) continue;
+    const [target] = foreignAt(host, family, table, [
+      length,
+      masked(a, 0, length),
+      masked(b, 1, length),
+      masked(c, 2, length),
+      masked(d, 3, length),
+    ]);
+    if (target !== undefined) return { length, target };
+  }
+  return undefined;
+}
+
+/** Every prefix on a link, as `family table length a b c d`: what a learned route must not equal. */
+export function connectedPrefixes(host: Host): ReadonlySet<string> {
+  const all = new Set<string>();
+  for (const [name, { prefixes }] of host.foreign) {
+    for (let slot = 0; slot < slotsOf(prefixes); slot += 1) {
+      if (!isTaken(prefixes, slot)) continue;
+      const targets = host.lists[prefixes.values[slot] ?? 0] ?? NONE;
+      if (!targets.some(isConnected)) continue;
+      const words = [0, 1, 2, 3].map((word) => wordAt(prefixes, slot, word));
+      all.add(`${name} ${lengthAt(prefixes, slot)} ${words.join(" ")}`);
+    }
+  }
+  return all;
+}
+

@@ -1,0 +1,383 @@
+/**
+ * Learned best paths, and what becomes of each: the rule that takes it and the hops it gets, or why it is held back.
+ *
+ * Pure. Keeps what the speakers told (prefix to set of paths) and the verdict on it in packed tables; tells fib.ts what shall
+ * be. Judged anew when the rules or the host change: next hops once for each rule and set, prefixes only where one of those
+ * came out otherwise. Reads next: imports.ts, guards.ts, resolve.ts, fib.ts.
+ */
+import { addressOctets, type Family } from "../../events/address.ts";
+import type { NeighborKey } from "../../events/ids.ts";
+import type { Prefix } from "../../events/prefix.ts";
+import { type BestPathBatch, NO_PATHS, type PathSet } from "../best-paths.ts";
+import {
+  claimSlot,
+  createPrefixTable,
+  findSlot,
+  isTaken,
+  type PrefixTable,
+  removeSlot,
+  slotsOf,
+} from "../native/rib/prefix-table.ts";
+import { type Fib, want, wordsAt } from "./fib.ts";
+import { type Forwardings, NOWHERE } from "./forwarding.ts";
+import { type Guard, guardsFor, isOnLink, shadows } from "./guards.ts";
+import { type Host, tableOfVrf, type Words } from "./host.ts";
+import { type CompiledRule, compileRules, ruleFor } from "./imports.ts";
+import type { ImportRule } from "./intent.ts";
+import { resolvePath, type Unresolved } from "./resolve.ts";
+
+export type HeldReason =
+  | Unresolved
+  | "default-route"
+  | "protected"
+  | "connected"
+  | "maximum"
+  | "vrf-missing"
+  | "table-shared";
+
+/** Verdicts as numbers in a packed table: the rule's index plus one above, this below. */
+const VERDICTS = [
+  "taken",
+  "default-route",
+  "protected",
+  "connected",
+  "maximum",
+  "vrf-missing",
+  "table-shared",
+  "no-route",
+  "device-missing",
+  "device-down",
+  "own-address",
+  "rejected",
+  "too-deep",
+  "wrong-family",
+] as const satisfies readonly ("taken" | HeldReason)[];
+const TAKEN = 0;
+const VERDICT_BITS = 8;
+const verdictNumber = (verdict: "taken" | HeldReason): number => VERDICTS.indexOf(verdict);
+
+export type ImporterOptions = {
+  readonly host: Host;
+  readonly forwardings: Forwardings;
+  readonly protectedPrefixes: readonly Prefix[];
+  readonly seed: number;
+  /** The fib of that table and metric, made if it is new. */
+  fib(family: Family, table: number, metric: number): Fib;
+  /** The fibs that this VRF's rules fill or filled. */
+  fibsOf(vrf: string, family: Family): readonly Fib[];
+  /** Whether this VRF may fill the fib; the first that asks has it. */
+  claim(vrf: string, fib: Fib): boolean;
+};
+
+type Resolved = { readonly forwarding: number; readonly held: "taken" | HeldReason };
+
+export type Importer = {
+  readonly vrf: string;
+  readonly family: Family;
+  learn(batch: BestPathBatch): void;
+  /** What is to be judged anew after a change, as packed words; judge() takes them back in portions. */
+  setRules(rules: readonly ImportRule[]): Words[];
+  hostChanged(): Words[];
+  judge(words: Words): void;
+  /** What was learned of a prefix and what became of it. */
+  counts(): readonly RuleCount[];
+  /** Whose route stands in `fib`; undefined where none of this VRF's is wanted there. */
+  takenFrom(
+    words: Words,
+    fib: Fib,
+  ): { readonly rule: ImportRule; readonly neighbors: readonly NeighborKey[] } | undefined;
+  /** Names of the rules that fill it. */
+  rulesOf(fib: Fib): readonly string[];
+  /** How many of a rule's prefixes are held back. */
+  held(rule: string): number;
+  readonly size: number;
+};
+
+export type RuleCount = {
+  readonly rule: string;
+  readonly verdict: "taken" | HeldReason;
+  readonly count: number;
+  /** One of them. */
+  readonly example: Words;
+};
+
+export function createImporter(vrf: string, family: Family, options: ImporterOptions): Importer {
+  const { host, forwardings, protectedPrefixes, fib, fibsOf, claim } = options;
+  const learned = createPrefixTable(family, options.seed);
+  const verdicts = createPrefixTable(family, options.seed);
+  const sets: (PathSet | undefined)[] = [];
+  const setNumbers = new Map<PathSet, number>();
+  const setUsers: number[] = [];
+  const freeSets: number[] = [];
+  let rules: readonly CompiledRule[] = [];
+  let taken: number[] = [];
+  let targets: (Fib | "vrf-missing" | "table-shared")[] = [];
+  let guards: (readonly Guard[])[] = [];
+  let resolutions = new Map<number, Resolved>();
+
+  const numberOf = (set: PathSet): number => {
+    let number = setNumbers.get(set);
+    if (number === undefined) {
+      number = freeSets.pop() ?? sets.length;
+      sets[number] = set;
+      setUsers[number] = 0;
+      setNumbers.set(set, number);
+    }
+    return number;
+  };
+  const useSet = (number: number, by: 1 | -1): void => {
+    const users = (setUsers[number] ?? 0) + by;
+    setUsers[number] = users;
+    const set = sets[number];
+    if (users > 0 || set === undefined) return;
+    setNumbers.delete(set);
+    sets[number] = undefined;
+    freeSets.push(number);
+    for (let rule = 0; rule < rules.length; rule += 1) dropResolution(keyOf(rule, number));
+  };
+  const keyOf = (rule: number, set: number): number => rule * 2 ** 32 + set;
+
+  // What is kept here refers to its forwarding, so that its number stays its own.
+  const dropResolution = (key: number): void => {
+    const known = resolutions.get(key);
+    if (known === undefined) return;
+    resolutions.delete(key);
+    if (known.forwarding !== NOWHERE) forwardings.refer(known.forwarding, -1);
+  };
+  const resolutionOf = (rule: number, set: number): Resolved => {
+    const key = keyOf(rule, set);
+    let known = resolutions.get(key);
+    if (known === undefined) {
+      known = resolve(rule, set);
+      if (known.forwarding !== NOWHERE) forwardings.refer(known.forwarding, 1);
+      resolutions.set(key, known);
+    }
+    return known;
+  };
+  const resolve = (rule: number, set: number): Resolved => {
+    const table = tableOfVrf(host, vrf);
+    if (table === undefined) return { forwarding: NOWHERE, held: "vrf-missing" };
+    const compiled = rules[rule];
+    const paths = sets[set];
+    if (compiled === undefined || paths === undefined) throw new Error("no such rule or set");
+    const found = compiled.cut(paths).map((path) => resolvePath(host, family, table, path));
+    const hops = found.flatMap((one) => (one.type === "hop" ? [one.hop] : []));
+    const [failed] = found.flatMap((one) => (one.type === "unresolved" ? [one.reason] : []));
+    if (hops.length === 0) return { forwarding: NOWHERE, held: failed ?? "no-route" };
+    const source = compiled.rule.preferredSource[family];
+    const octets = source === undefined ? undefined : addressOctets(source);
+    return { forwarding: forwardings.intern(family, hops, octets), held: "taken" };
+  };
+
+  const locate = (): void => {
+    targets = rules.map(({ rule }) => {
+      const table = rule.table ?? tableOfVrf(host, vrf);
+      if (table === undefined) return "vrf-missing";
+      // The kernel of IPv6 turns no metric into 1024 (IP6_RT_PRIO_USER).
+      const metric = rule.metric === 0 && family === "ipv6" ? 1024 : rule.metric;
+      const target = fib(family, table, metric);
+      return claim(vrf, target) ? target : "table-shared";
+    });
+    guards = targets.map((target) =>
+      typeof target === "string" ? [] : guardsFor(host, family, target.table, protectedPrefixes),
+    );
+  };
+
+  const setVerdict = ([length, a, b, c, d]: Words, verdict: number | undefined): void => {
+    let slot = findSlot(verdicts, length, a, b, c, d);
+    const before = slot < 0 ? 0 : (verdicts.values[slot] ?? 0);
+    if (before > 0 && (before & 0xff) === TAKEN) count(before, -1);
+    if (verdict === undefined) {
+      if (slot >= 0) removeSlot(verdicts, slot);
+      return;
+    }
+    if (slot < 0) slot = claimSlot(verdicts, length, a, b, c, d);
+    verdicts.values[slot] = verdict;
+    if ((verdict & 0xff) === TAKEN) count(verdict, 1);
+  };
+  const count = (verdict: number, by: 1 | -1): void => {
+    const rule = (verdict >>> VERDICT_BITS) - 1;
+    taken[rule] = (taken[rule] ?? 0) + by;
+  };
+
+  /** The verdict, without the maximum, which only matters for what is not there yet. */
+  const judgement = (rule: number, set: number, words: Words): Resolved => {
+    const target = targets[rule];
+    const compiled = rules[rule];
+    if (target === undefined || compiled === undefined || typeof target === "string") {
+      return { forwarding: NOWHERE, held: target === "table-shared" ? target : "vrf-missing" };
+    }
+    if (words[0] === 0 && !compiled.rule.acceptDefault) {
+      return { forwarding: NOWHERE, held: "default-route" };
+    }
+    if (isOnLink(host, family, target.table, words)) {
+      return { forwarding: NOWHERE, held: "connected" };
+    }
+    if (shadows(guards[rule] ?? [], words, target.metric)) {
+      return { forwarding: NOWHERE, held: "protected" };
+    }
+    return resolutionOf(rule, set);
+  };
+
+  const judge = (words: Words): void => {
+    const [length, a, b, c, d] = words;
+    const slot = findSlot(learned, length, a, b, c, d);
+    const number = slot < 0 ? undefined : learned.values[slot];
+    const set = number === undefined ? undefined : sets[number];
+    const rule = set === undefined ? -1 : ruleFor(rules, family, words, set);
+    let target: Fib | undefined;
+    let forwarding = NOWHERE;
+    if (rule < 0 || number === undefined) setVerdict(words, undefined);
+    else {
+      let { forwarding: to, held } = judgement(rule, number, words);
+      const verdict = findSlot(verdicts, length, a, b, c, d);
+      const mine = ((rule + 1) << VERDICT_BITS) | TAKEN;
+      const has = verdict >= 0 && verdicts.values[verdict] === mine;
+      const most = rules[rule]?.rule.maximum ?? 0;
+      if (held === "taken" && !has && (taken[rule] ?? 0) >= most) {
+        held = "maximum";
+        to = NOWHERE;
+      }
+      setVerdict(words, ((rule + 1) << VERDICT_BITS) | verdictNumber(held));
+      const place = targets[rule];
+      if (held === "taken" && typeof place === "object") target = place;
+      forwarding = to;
+    }
+    if (target !== undefined) want(target, forwardings, words, forwarding);
+    for (const other of fibsOf(vrf, family)) {
+      if (other !== target) want(other, forwardings, words, NOWHERE);
+    }
+  };
+
+  const everything = (): Words[] => {
+    const first: Words[] = [];
+    const then: Words[] = [];
+    const fibs = fibsOf(vrf, family);
+    for (let slot = 0; slot < slotsOf(learned); slot += 1) {
+      if (!isTaken(learned, slot)) continue;
+      const words = wordsAt(learned, slot);
+      const [length, a, b, c, d] = words;
+      // What is held stays, where there is a maximum: it is judged before what is new.
+      const isHeld = fibs.some((one) => findSlot(one.wanted, length, a, b, c, d) >= 0);
+      (isHeld ? first : then).push(words);
+    }
+    return [...first, ...then];
+  };
+
+  return {
+    vrf,
+    family,
+    judge,
+    get size() {
+      return learned.size;
+    },
+    learn(batch) {
+      let at = 0;
+      for (let i = 0; i < batch.count; i += 1) {
+        const words = readPrefix(batch.nlri, at);
+        at += 1 + ((words[0] + 7) >> 3);
+        const chosen = batch.chosen[i] ?? NO_PATHS;
+        const set = chosen === NO_PATHS ? undefined : batch.sets[chosen];
+        const [length, a, b, c, d] = words;
+        let slot = findSlot(learned, length, a, b, c, d);
+        const before = slot < 0 ? undefined : learned.values[slot];
+        const number = set === undefined ? undefined : numberOf(set);
+        if (number !== undefined) {
+          if (slot < 0) slot = claimSlot(learned, length, a, b, c, d);
+          learned.values[slot] = number;
+          useSet(number, 1);
+        } else if (slot >= 0) removeSlot(learned, slot);
+        if (before !== undefined) useSet(before, -1);
+        judge(words);
+      }
+    },
+    setRules(wanted) {
+      for (const key of [...resolutions.keys()]) dropResolution(key);
+      resolutions = new Map();
+      rules = compileRules(wanted, vrf);
+      taken = rules.map(() => 0);
+      for (const words of allWords(verdicts)) setVerdict(words, undefined);
+      taken = rules.map(() => 0);
+      locate();
+      return everything();
+    },
+    hostChanged() {
+      const before = { resolutions, targets, guards: JSON.stringify(guards) };
+      resolutions = new Map();
+      locate();
+      let same =
+        before.guards === JSON.stringify(guards) &&
+        before.targets.every((target, i) => target === targets[i]);
+      for (const [key, old] of before.resolutions) {
+        const now = resolutionOf(Math.floor(key / 2 ** 32), key % 2 ** 32);
+        same &&= now.forwarding === old.forwarding && now.held === old.held;
+        if (old.forwarding !== NOWHERE) forwardings.refer(old.forwarding, -1);
+      }
+      return same ? [] : everything();
+    },
+    counts() {
+      const found = new Map<number, { count: number; readonly example: Words }>();
+      for (let slot = 0; slot < slotsOf(verdicts); slot += 1) {
+        if (!isTaken(verdicts, slot)) continue;
+        const verdict = verdicts.values[slot] ?? 0;
+        const known = found.get(verdict);
+        if (known === undefined) found.set(verdict, { count: 1, example: wordsAt(verdicts, slot) });
+        else known.count += 1;
+      }
+      return [...found].map(([verdict, one]) => ({
+        rule: rules[(verdict >>> VERDICT_BITS) - 1]?.rule.name ?? "",
+        verdict: VERDICTS[verdict & 0xff] ?? "no-route",
+        ...one,
+      }));
+    },
+    takenFrom([length, a, b, c, d], fib) {
+      const slot = findSlot(verdicts, length, a, b, c, d);
+      const verdict = slot < 0 ? 0 : (verdicts.values[slot] ?? 0);
+      const index = (verdict >>> VERDICT_BITS) - 1;
+      const compiled = rules[index];
+      if (compiled === undefined || (verdict & 0xff) !== TAKEN || targets[index] !== fib) {
+        return undefined;
+      }
+      const at = findSlot(learned, length, a, b, c, d);
+      const set = at < 0 ? undefined : sets[learned.values[at] ?? 0];
+      const paths = set === undefined ? [] : compiled.cut(set);
+      return { rule: compiled.rule, neighbors: paths.map(({ neighbor }) => neighbor) };
+    },
+    rulesOf: (fib) =>
+      rules.flatMap(({ rule }, i) => (targets[i] === fib ? [rule.name] : [])),
+    held: (rule) => {
+      const index = rules.findIndex((one) => one.rule.name === rule);
+      let all = 0;
+      for (let slot = 0; slot < slotsOf(verdicts); slot += 1) {
+        if (isTaken(verdicts, slot) && (verdicts.values[slot] ?? 0) >>> VERDICT_BITS === index + 1) all += 1;
+      }
+      return all - (taken[index] ?? 0);
+    },
+  };
+}
+
+const allWords = (table: PrefixTable): Words[] => {
+  const all: Words[] = [];
+  for (let slot = 0; slot < slotsOf(table); slot += 1) {
+    if (isTaken(table, slot)) all.push(wordsAt(table, slot));
+  }
+  return all;
+};
+
+/** `length, octets` as in an UPDATE (RFC 4271 §4.3); the speaker has masked the bits beyond the length. */
+export function readPrefix(nlri: Uint8Array, at: number): Words {
+  const length = nlri[at] ?? 0;
+  const octets = (length + 7) >> 3;
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let i = 0; i < octets; i += 1) {
+    const value = (nlri[at + 1 + i] ?? 0) << (24 - 8 * (i & 3));
+    if (i < 4) a |= value;
+    else if (i < 8) b |= value;
+    else if (i < 12) c |= value;
+    else d |= value;
+  }
+  return [length, a >>> 0, b >>> 0, c >>> 0, d >>> 0];
+}

@@ -1,0 +1,373 @@
+/**
+ * The kernel backend: holds what it was told, drives the pump, hears the kernel, tells facts.
+ *
+ * Level-triggered. Nothing is flushed at the start: what an earlier run left is recognised by its mark, kept where it is still
+ * wanted, and swept only after the speakers have said all (`complete`). What the kernel does by itself or others do is noticed
+ * by its news; where news may be missing (lost, or never told: routes that go with a link) the kernel is read anew, at most
+ * once a second. Reads next: facts.ts (the seam), model.ts, reading.ts, importer.ts, fib.ts.
+ */
+import type { Family } from "../../events/address.ts";
+import type { Prefix } from "../../events/prefix.ts";
+import type { BestPaths } from "../best-paths.ts";
+import type { Clock, Logger } from "../clock.ts";
+import { announcements } from "./announcements.ts";
+import type { Kernel, KernelApplied, KernelCapabilities, KernelLedger, OwnChange, OwnProblem } from "./facts.ts";
+import { markLeftovers, retryBlocked, wantNothing } from "./fib.ts";
+import { connectedPrefixes, type Words } from "./host.ts";
+import { createImporter, type Importer } from "./importer.ts";
+import type { ImportRule, KernelIntent, SourceNat } from "./intent.ts";
+import { probeKernel } from "./io/probe.ts";
+import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./io/socket.ts";
+import { createModel, type Model } from "./model.ts";
+import type { Message } from "./netlink/codec.ts";
+import { nothing } from "./nothing.ts";
+import { applyNats, applyOwn } from "./own-orders.ts";
+import { createPump, sendAll } from "./pump.ts";
+import { enter, readAll } from "./reading.ts";
+import { shownRoutes, statusOf } from "./showing.ts";
+
+export type KernelOptions = {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Networks and hosts that manage this one: no learned route may take over the way to them. */
+  readonly protectedPrefixes: readonly Prefix[];
+  /** What is done where somebody changes what is ours. */
+  readonly drift: "repair" | "report";
+  /** The nft program; by its name on the PATH unless told. */
+  readonly nft?: string;
+  /** Between two readings of everything; 60 s unless told, longer where a reading takes long. */
+  readonly resyncMillis?: number;
+  /** Of the socket that hears the kernel's news. */
+  readonly receiveOctets?: number;
+  /** Off: routes carry their hops themselves, as on a kernel without next hop objects. */
+  readonly nexthopObjects?: boolean;
+};
+
+const RESYNC_MILLIS = 60_000;
+/** A reading is worth at most this share of the time. */
+const RESYNC_SHARE = 0.005;
+/** Readings for cause are this far apart at least. */
+const RESYNC_GAP_MILLIS = 1000;
+/** What comes together is looked at together: a link that goes down comes with its addresses and routes. */
+const GATHER_MILLIS = 30;
+/** Prefixes judged in a turn of the loop: some 2 ms. */
+const JUDGED_AT_ONCE = 1000;
+
+/** Opens the sockets and asks what the kernel can. Throws SystemError where there is no netlink to be had. */
+export async function createKernel(options: KernelOptions): Promise<Kernel> {
+  const { clock, logger, nft = "nft" } = options;
+  const orders = openOrders();
+  const batch = newBatch();
+  let capabilities: KernelCapabilities;
+  try {
+    capabilities = await probeKernel(orders, nft);
+  } catch (error) {
+    orders.close();
+    throw error;
+  }
+  const ledger = new Set<string>();
+  const model: Model = createModel({
+    nexthopObjects: (options.nexthopObjects ?? true) && capabilities.has.has("nexthop-objects"),
+    seed: Math.floor(clock.random() * 2 ** 32),
+    repairs: options.drift === "repair",
+    inLedger: (address, device) => ledger.has(`${address} ${device}`),
+  });
+  const importers = new Map<string, Importer>();
+  const complete = new Set<string>();
+  const tell = announcements(clock, model, importers);
+  let intent: KernelIntent | undefined;
+  let rulesText = "";
+  let natsText = "[]";
+  let problems: readonly OwnProblem[] = [];
+  let natProblem: OwnProblem | undefined;
+  let connected: ReadonlySet<string> = new Set();
+  let closing = false;
+  let resyncs = 0;
+  let lastResync = Number.NEGATIVE_INFINITY;
+  let cancelResync: (() => void) | undefined;
+  let cancelGather: (() => void) | undefined;
+  let cancelPeriod: (() => void) | undefined;
+  let stopNews = (): void => {};
+  let changedHost = { links: false, addresses: false, vrfs: false };
+  let ownTouched = false;
+
+  const pump = createPump({
+    orders,
+    forwardings: model.forwardings,
+    fibs: () => model.fibs.values(),
+    settled(doubt, failures) {
+      tell.soon();
+      const [first] = failures;
+      if (first !== undefined) logger.warn({ ...first, count: failures.length }, "the kernel refused routes");
+      if (doubt) resyncSoon("orders were refused");
+    },
+    failed(error) {
+      logger.error({ error: String(error) }, "the kernel pump stopped");
+      resyncSoon("the pump failed");
+    },
+  });
+
+  const importerOf = (vrf: string, family: Family): Importer => {
+    const key = `${vrf}|${family}`;
+    let one = importers.get(key);
+    if (one === undefined) {
+      const { host, forwardings, fib, fibsOf, claim } = model;
+      const { protectedPrefixes } = options;
+      const seed = Math.floor(clock.random() * 2 ** 32);
+      const common = { host, forwardings, protectedPrefixes, seed, fib, fibsOf, claim };
+      one = createImporter(vrf, family, common);
+      importers.set(key, one);
+      one.setRules(intent?.imports ?? []);
+    }
+    return one;
+  };
+
+  /** In portions, so that other work gets its turn in between. */
+  const judgeAll = async (importer: Importer, words: readonly Words[]): Promise<void> => {
+    for (let from = 0; from < words.length && !closing; from += JUDGED_AT_ONCE) {
+      for (const one of words.slice(from, from + JUDGED_AT_ONCE)) importer.judge(one);
+      pump.kick();
+      if (from + JUDGED_AT_ONCE < words.length) await turn();
+    }
+    pump.kick();
+  };
+
+  const setRules = async (rules: readonly ImportRule[]): Promise<void> => {
+    const text = JSON.stringify(rules);
+    if (text === rulesText) return;
+    rulesText = text;
+    for (const { vrf } of rules) for (const family of FAMILIES) importerOf(vrf, family);
+    for (const importer of importers.values()) await judgeAll(importer, importer.setRules(rules));
+  };
+
+  /** What nobody wants may go where everybody who feeds the table has said all; see best-paths.ts. */
+  const allowSweep = (): void => {
+    if (intent === undefined) return;
+    const { imports } = intent;
+    for (const fib of model.fibs.values()) {
+      if (fib.mayRemove) continue;
+      const owner = model.owners.get(fib);
+      const vrfs = owner === undefined ? imports.map(({ vrf }) => vrf) : [owner];
+      if (!vrfs.every((vrf) => complete.has(`${vrf}|${fib.family}`))) continue;
+      fib.mayRemove = true;
+      markLeftovers(fib);
+    }
+    pump.kick();
+  };
+
+  const own = async (): Promise<OwnChange> => {
+    const wanted = intent;
+    if (wanted === undefined) return { added: [], removed: [], failed: [] };
+    const change = await pump.alone(() => applyOwn(model, wanted, orders, batch));
+    await nats(wanted);
+    const failed = natProblem === undefined ? change.failed : [...change.failed, natProblem];
+    const news = failed.some(
+      ({ entry, reason }) => !problems.some((old) => old.entry === entry && old.reason === reason),
+    );
+    problems = failed;
+    if (change.added.length + change.removed.length > 0 || news) {
+      tell.fact({ type: "own-changed", ...change, failed });
+    }
+    return { ...change, failed };
+  };
+
+  const nats = async (wanted: KernelIntent): Promise<void> => {
+    const list: SourceNat[] = [...wanted.sourceNats.values()].toSorted((a, b) =>
+      a.name < b.name ? -1 : 1,
+    );
+    const text = JSON.stringify(list);
+    if (text === natsText) return;
+    const lacking = capabilities.missing.get("nft");
+    natProblem =
+      lacking === undefined
+        ? await applyNats(nft, list)
+        : { entry: "source NAT (nft table inet rutter)", reason: lacking };
+    if (natProblem === undefined) natsText = text;
+  };
+
+  const hostChanged = async (): Promise<void> => {
+    const told = changedHost;
+    changedHost = { links: false, addresses: false, vrfs: false };
+    const before = connected;
+    connected = connectedPrefixes(model.host);
+    for (const importer of importers.values()) await judgeAll(importer, importer.hostChanged());
+    const moved = [...before.symmetricDifference(connected)];
+    for (const importer of importers.values()) {
+      const words = moved.flatMap((text): Words[] => {
+        const [family, , length = 0, a = 0, b = 0, c = 0, d = 0] = text
+          .split(" ")
+          .map((part, i) => (i === 0 ? part : Number(part))) as [string, ...number[]];
+        return family === importer.family ? [[length, a, b, c, d]] : [];
+      });
+      await judgeAll(importer, words);
+    }
+    if (told.links || told.addresses || told.vrfs) {
+      tell.fact({ type: "host", ...told });
+      ownTouched = true;
+    }
+    if (ownTouched) {
+      ownTouched = false;
+      await own();
+    }
+  };
+
+  const gather = (): void => {
+    cancelGather ??= clock.after(GATHER_MILLIS, () => {
+      cancelGather = undefined;
+      guarded(hostChanged());
+    });
+  };
+
+  const guarded = (work: Promise<unknown>): void => {
+    work.catch((error: unknown) => {
+      if (closing) return;
+      if (!(error instanceof NetlinkError)) throw error;
+      logger.warn({ code: error.code }, error.message);
+      resyncSoon(error.message);
+    });
+  };
+
+  const onNews = (message: Message): void => {
+    const news = enter(model, message, orders.port);
+    if (news.type === "nothing") return;
+    if (news.type === "drift") {
+      tell.drift(news.what, news.entry, options.drift);
+      if (options.drift === "repair") {
+        if (news.what === "nexthop") resyncSoon("a next hop object was changed");
+        else if (news.what !== "route") ownTouched = true;
+        // The kernel drops routes with the address that they are sent from.
+        if (news.what === "address") resyncSoon("an address of ours was removed");
+      }
+    } else {
+      if (news.what === "link") changedHost.links = true;
+      if (news.what === "address") changedHost.addresses = true;
+      if (news.what === "vrf") changedHost.vrfs = changedHost.links = true;
+      if (news.silent) resyncSoon(`${news.what} changed`);
+    }
+    pump.kick();
+    gather();
+  };
+
+  const resyncSoon = (reason: string): void => {
+    if (closing || cancelResync !== undefined) return;
+    const wait = Math.max(2 * GATHER_MILLIS, lastResync + RESYNC_GAP_MILLIS - clock.monotonicMillis());
+    cancelResync = clock.after(wait, () => {
+      cancelResync = undefined;
+      guarded(resync(reason));
+    });
+  };
+
+  /** Reads everything and takes it for true. Tells only what was not as believed. */
+  const resync = async (reason: string): Promise<void> => {
+    const started = clock.monotonicMillis();
+    lastResync = started;
+    const difference = await pump.alone(async () => {
+      model.beforeDump();
+      try {
+        await readAll(model, orders);
+      } catch (error) {
+        model.dropDump();
+        throw error;
+      }
+      const repairs = options.drift === "repair" || reason !== PERIOD;
+      const found = model.afterDump(repairs);
+      if (repairs) await sendAll(orders, batch, model.forwardings.restore());
+      return found;
+    });
+    resyncs += 1;
+    const millis = clock.monotonicMillis() - started;
+    lastResync = clock.monotonicMillis();
+    for (const fib of model.fibs.values()) retryBlocked(fib);
+    const { missing, extra, changed } = difference;
+    if (reason !== PERIOD || missing + extra + changed > 0) {
+      tell.fact({ type: "resynced", reason, millis, ...difference });
+    }
+    if (missing + changed > 0 && reason === PERIOD) {
+      tell.drift("route", "found by a reading of the tables", options.drift, missing + changed);
+    }
+    period(millis);
+    ownTouched ||= options.drift === "repair" || reason !== PERIOD;
+    await hostChanged();
+    allowSweep();
+    pump.kick();
+  };
+
+  const period = (tookMillis: number): void => {
+    cancelPeriod?.();
+    const every = Math.max(options.resyncMillis ?? RESYNC_MILLIS, tookMillis / RESYNC_SHARE);
+    cancelPeriod = clock.after(every, () => guarded(resync(PERIOD)));
+  };
+
+  return {
+    capabilities,
+    async start({ addresses }: KernelLedger) {
+      for (const { address, device } of addresses) ledger.add(`${address} ${device}`);
+      const receiveOctets = options.receiveOctets ?? RECEIVE_OCTETS;
+      const lost = (): void => resyncSoon("the kernel's news were lost (ENOBUFS)");
+      stopNews = openNews({ port: orders.port, receiveOctets, take: onNews, lost });
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          await resync(START);
+          return;
+        } catch (error) {
+          if (!(error instanceof NetlinkError) || attempt >= START_ATTEMPTS) throw error;
+          await new Promise<void>((resolve) => {
+            clock.after(GATHER_MILLIS * attempt, resolve);
+          });
+        }
+      }
+    },
+    async apply(wanted): Promise<KernelApplied> {
+      const first = intent === undefined;
+      intent = wanted;
+      // What is ours by the ledger stays ours as long as this process lives, and what is bound now is, too.
+      for (const { address, device } of wanted.addresses.values()) {
+        if (!capabilities.has.has("address-protocol")) ledger.add(`${address} ${device}`);
+      }
+      if (first && capabilities.has.has("nft")) natsText = "";
+      const change = await own();
+      await setRules(wanted.imports);
+      allowSweep();
+      return change;
+    },
+    learned(event: BestPaths) {
+      if (event.type === "batch") importerOf(event.vrf, event.family).learn(event);
+      else {
+        complete.add(`${event.vrf}|${event.family}`);
+        allowSweep();
+      }
+      pump.kick();
+    },
+    watch: tell.watch,
+    status: () => statusOf(model, importers.values(), { drift: tell.driftCount(), resyncs, problems }),
+    routes: () => shownRoutes(model, importers),
+    settled: () => pump.idle(),
+    async close(mode) {
+      if (closing) return;
+      if (mode === "final") {
+        intent = undefined;
+        for (const fib of model.fibs.values()) wantNothing(fib, model.forwardings);
+        for (const importer of importers.values()) importer.setRules([]);
+        await pump.alone(() => applyOwn(model, nothing, orders, batch));
+        if (natsText !== "[]" && capabilities.has.has("nft")) await applyNats(nft, []);
+        await pump.idle();
+      }
+      closing = true;
+      for (const cancel of [cancelResync, cancelGather, cancelPeriod]) cancel?.();
+      tell.stop();
+      pump.stop();
+      stopNews();
+      orders.close();
+    },
+  };
+}
+
+const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
+const PERIOD = "periodic";
+const START = "start";
+const START_ATTEMPTS = 5;
+
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
