@@ -8,7 +8,8 @@ import { z } from "zod";
 import type { BackendName } from "../backends/intent.ts";
 import { type Address, address, parseAddress } from "../events/address.ts";
 import type { HostFacts } from "../events/event.ts";
-import type { Prefix } from "../events/prefix.ts";
+import { parsePrefix, type Prefix } from "../events/prefix.ts";
+import { INTERFACE_NAME } from "../events/resources/session.ts";
 import type { Labels } from "../events/resources/resource.ts";
 
 export type ListenAt = { readonly address: Address; readonly port: number };
@@ -39,6 +40,14 @@ export type AgentConfig = {
     readonly start: "auto" | "never";
     /** How long sessions go on without an agent, where it starts the process. */
     readonly keepSeconds: number;
+  };
+  readonly kernel: {
+    /** Device that virtual IPs are bound to; undefined: somebody else does it. */
+    readonly bindAddresses: string | undefined;
+    /** Networks and hosts that manage this one: no learned route takes over the way to them. */
+    readonly protect: readonly Prefix[];
+    /** What is done where somebody changes what is ours. */
+    readonly onForeignChange: "repair" | "report";
   };
   readonly log: {
     readonly level: "debug" | "info" | "warn" | "error";
@@ -78,6 +87,12 @@ const listenAt = z.string().transform((text, context): ListenAt => {
   return z.NEVER;
 });
 
+const prefixText = z.string().transform((text, context): Prefix => {
+  const parsed = parsePrefix(text);
+  if (parsed !== undefined) return parsed.prefix;
+  context.addIssue({ code: "custom", message: "must be a prefix: address/length" });
+  return z.NEVER;
+});
 const path = z.string().regex(/^\/[^\0]*$/, "must be an absolute path");
 /** DNS-1123 subdomain, what Kubernetes takes for a node's name. */
 const nodeName = z
@@ -145,6 +160,13 @@ export const writtenConfig = z.strictObject({
       keepSeconds: z.int().min(0).max(MAX_KEEP_SECONDS).optional(),
     })
     .optional(),
+  kernel: z
+    .strictObject({
+      bindAddresses: z.string().regex(INTERFACE_NAME, "is no name of a device").optional(),
+      protect: z.array(prefixText).optional(),
+      onForeignChange: z.enum(["repair", "report"]).optional(),
+    })
+    .optional(),
   log: z
     .strictObject({
       level: z.enum(["debug", "info", "warn", "error"]).optional(),
@@ -169,6 +191,7 @@ export function mergeConfig(
   hostname: string,
 ): AgentConfig {
   const manifests = options.manifests ?? written.manifests;
+  const bindAddresses = written.kernel?.bindAddresses ?? "lo";
   const socket = options.socket ?? written.socket ?? "/run/rutter/api.sock";
   return {
     node: {
@@ -192,6 +215,11 @@ export function mergeConfig(
       start: written.bfd?.start ?? "auto",
       keepSeconds: written.bfd?.keepSeconds ?? 300,
     },
+    kernel: {
+      bindAddresses: bindAddresses === "never" ? undefined : bindAddresses,
+      protect: written.kernel?.protect ?? [],
+      onForeignChange: written.kernel?.onForeignChange ?? "repair",
+    },
     log: { level: written.log?.level ?? "info", routes: written.log?.routes ?? "counts" },
   };
 }
@@ -214,5 +242,8 @@ export function hostFacts(
     labels: { "kubernetes.io/hostname": config.node.name, ...config.node.labels },
     defaultEndpoint: config.endpoints.default,
     networks,
+    ...(config.kernel.bindAddresses === undefined
+      ? {}
+      : { bindAddresses: config.kernel.bindAddresses }),
   };
 }

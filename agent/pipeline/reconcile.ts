@@ -8,6 +8,7 @@
 import { asapScheduler, auditTime, map, Observable, type OperatorFunction, pipe, scan } from "rxjs";
 import { type Applied, BackendError, type SpeakerBackend } from "../../backends/backend.ts";
 import type { SpeakerIntent } from "../../backends/intent.ts";
+import type { KernelIntent } from "../../backends/kernel/intent.ts";
 import type { DesiredState } from "../../events/state.ts";
 import type { Plan } from "../plan/plan.ts";
 
@@ -28,33 +29,36 @@ export function planning(
   );
 }
 
+/** What one plan asks of a speaker and of the kernel. */
+export type Wanted = { readonly speaker: SpeakerIntent; readonly kernel: KernelIntent };
+
 export type Outcome =
-  | { readonly type: "applied"; readonly intent: SpeakerIntent; readonly applied: Applied }
+  | { readonly type: "applied"; readonly wanted: Wanted; readonly applied: Applied }
   | { readonly type: "apply-failed"; readonly attempt: number; readonly error: BackendError };
 
-/** Hands each newest intent to the backend; apply() never overlaps itself. */
+/** Hands on each newest; apply() never overlaps itself, and rejects with BackendError alone. */
 export function applyNewest(
-  backend: SpeakerBackend,
+  apply: (wanted: Wanted, signal: AbortSignal) => Promise<Applied>,
   pause: (attempt: number) => Promise<void>,
-): OperatorFunction<SpeakerIntent, Outcome> {
-  return (intent$) =>
+): OperatorFunction<Wanted, Outcome> {
+  return (wanted$) =>
     new Observable((out) => {
       const stop = new AbortController();
-      let newest: SpeakerIntent | undefined;
+      let newest: Wanted | undefined;
       let running = false;
 
       const drain = async (): Promise<void> => {
         for (let attempt = 0; newest !== undefined && !stop.signal.aborted;) {
-          const intent = newest;
+          const wanted = newest;
           newest = undefined;
           try {
-            const applied = await backend.apply(intent, stop.signal);
-            out.next({ type: "applied", intent, applied });
+            const applied = await apply(wanted, stop.signal);
+            out.next({ type: "applied", wanted, applied });
             attempt = 0;
           } catch (error) {
             if (!(error instanceof BackendError)) throw error;
             attempt += 1;
-            newest ??= intent;
+            newest ??= wanted;
             out.next({ type: "apply-failed", attempt, error });
             await pause(attempt);
           }
@@ -62,8 +66,8 @@ export function applyNewest(
         running = false;
       };
 
-      const upstream = intent$.subscribe((intent) => {
-        newest = intent;
+      const upstream = wanted$.subscribe((wanted) => {
+        newest = wanted;
         if (running) return;
         running = true;
         drain().catch((bug: unknown) => {
@@ -79,6 +83,6 @@ export function applyNewest(
 
 const nobody: SpeakerIntent = { routers: [] };
 
-/** What one backend is to be; the same object as long as its part of the plan is unchanged. */
-export const intentFor = (backend: SpeakerBackend): OperatorFunction<Planned, SpeakerIntent> =>
-  map(({ plan }) => plan.speakers[backend.name] ?? nobody);
+/** What one backend and the kernel are to be; its parts are the same objects as long as theirs of the plan are unchanged. */
+export const wantedOf = (backend: SpeakerBackend): OperatorFunction<Planned, Wanted> =>
+  map(({ plan }) => ({ speaker: plan.speakers[backend.name] ?? nobody, kernel: plan.kernel }));

@@ -12,12 +12,15 @@ import type { EventId } from "../../events/ids.ts";
 import type { State, Wire } from "../../events/state.ts";
 import { appliedEvent, intentDigester, isNothing, withDepartures } from "./effects.ts";
 import { sightings, watching } from "./observe.ts";
-import { applyNewest, intentFor, type Outcome, type Planned } from "./reconcile.ts";
+import type { KernelDriver } from "./kernel.ts";
+import { applyNewest, type Outcome, type Planned, type Wanted, wantedOf } from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
 import { holdBack, nothingUnexplained, type Unexplained } from "./upgrade.ts";
 
 export type SpeakerParts = {
   readonly backend: SpeakerBackend;
+  /** undefined: this agent leaves the kernel alone. */
+  readonly kernel: KernelDriver | undefined;
   readonly program: string;
   readonly planned$: Observable<Planned>;
   readonly recorder: Recorder;
@@ -41,8 +44,8 @@ export type Speaker = {
 export function startSpeaker(parts: SpeakerParts): Speaker {
   const { backend, recorder } = parts;
   const digest = intentDigester(parts.sha256);
-  let planned: SpeakerIntent | undefined;
-  let taken: SpeakerIntent | undefined;
+  let planned: Wanted | undefined;
+  let taken: Wanted | undefined;
   /** What the log says of the wire, before this run's first apply; afterwards the speaker's own deltas are exact. */
   let inherited = parts.recorded().wires[backend.name];
   let recordedDigest = inherited?.program === parts.program ? inherited.intentDigest : undefined;
@@ -60,10 +63,18 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     recorder.record(event, backend.name, causes);
   };
 
+  const apply = async ({ speaker, kernel }: Wanted, signal: AbortSignal): Promise<Applied> => {
+    await parts.kernel?.widen(kernel);
+    const applied = await backend.apply(speaker, signal);
+    // What is still announced because it waits for a confirmation stays reachable.
+    if (nothingUnexplained(parts.held())) await parts.kernel?.narrow(kernel);
+    return applied;
+  };
+
   const onOutcome = (outcome: Outcome): void => {
     if (outcome.type === "applied") {
-      taken = outcome.intent;
-      recordApplied(outcome.intent, outcome.applied);
+      taken = outcome.wanted;
+      recordApplied(outcome.wanted.speaker, outcome.applied);
       return;
     }
     const { attempt, error } = outcome;
@@ -87,19 +98,19 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
       .subscribe(({ event, subject }) => void recorder.record(event, subject)),
     parts.planned$
       .pipe(
-        intentFor(backend),
-        map((intent) => {
+        wantedOf(backend),
+        map(({ speaker, kernel }) => {
           const held = parts.held();
           const wire = wireNow();
           return nothingUnexplained(held) || wire === undefined
-            ? intent
-            : holdBack(intent, held, wire);
+            ? { speaker, kernel }
+            : { speaker: holdBack(speaker, held, wire), kernel };
         }),
-        distinctUntilChanged(),
-        tap((intent) => {
-          planned = intent;
+        distinctUntilChanged((a, b) => a.speaker === b.speaker && a.kernel === b.kernel),
+        tap((wanted) => {
+          planned = wanted;
         }),
-        applyNewest(backend, parts.pause),
+        applyNewest(apply, parts.pause),
       )
       .subscribe({ next: onOutcome, error: parts.onBug }),
   ];

@@ -209,4 +209,3 @@ export function connectedPrefixes(host: Host): ReadonlySet<string> {
   }
   return all;
 }
-

@@ -11,7 +11,14 @@ import type { Prefix } from "../../events/prefix.ts";
 import type { BestPaths } from "../best-paths.ts";
 import type { Clock, Logger } from "../clock.ts";
 import { announcements } from "./announcements.ts";
-import type { Kernel, KernelApplied, KernelCapabilities, KernelLedger, OwnChange, OwnProblem } from "./facts.ts";
+import type {
+  Kernel,
+  KernelApplied,
+  KernelCapabilities,
+  KernelLedger,
+  OwnChange,
+  OwnProblem,
+} from "./facts.ts";
 import { markLeftovers, retryBlocked, wantNothing } from "./fib.ts";
 import { connectedPrefixes, type Words } from "./host.ts";
 import { createImporter, type Importer } from "./importer.ts";
@@ -98,7 +105,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     settled(doubt, failures) {
       tell.soon();
       const [first] = failures;
-      if (first !== undefined) logger.warn({ ...first, count: failures.length }, "the kernel refused routes");
+      if (first !== undefined)
+        logger.warn({ ...first, count: failures.length }, "the kernel refused routes");
       if (doubt) resyncSoon("orders were refused");
     },
     failed(error) {
@@ -250,7 +258,10 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
 
   const resyncSoon = (reason: string): void => {
     if (closing || cancelResync !== undefined) return;
-    const wait = Math.max(2 * GATHER_MILLIS, lastResync + RESYNC_GAP_MILLIS - clock.monotonicMillis());
+    const wait = Math.max(
+      2 * GATHER_MILLIS,
+      lastResync + RESYNC_GAP_MILLIS - clock.monotonicMillis(),
+    );
     cancelResync = clock.after(wait, () => {
       cancelResync = undefined;
       guarded(resync(reason));
@@ -339,7 +350,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       pump.kick();
     },
     watch: tell.watch,
-    status: () => statusOf(model, importers.values(), { drift: tell.driftCount(), resyncs, problems }),
+    status: () =>
+      statusOf(model, importers.values(), { drift: tell.driftCount(), resyncs, problems }),
     routes: () => shownRoutes(model, importers),
     settled: () => pump.idle(),
     async close(mode) {

@@ -4,7 +4,7 @@
  * Pure. `add` before `delete` makes the deletion good for a table that is not there; all of it is one transaction, so no packet
  * meets half of it. Reads next: io/nft.ts.
  */
-import { familyOf } from "../../events/address.ts";
+import { type Family, familyOf } from "../../events/address.ts";
 import { prefixAddress, prefixFamily, prefixLength } from "../../events/prefix.ts";
 import type { SourceNat } from "./intent.ts";
 
@@ -34,10 +34,15 @@ export function nftProgram(nats: readonly SourceNat[]): string {
   return JSON.stringify({ nftables: [{ add: table }, { delete: table }, ...makes] });
 }
 
-function ruleOf({ name, sources, to, outgoing }: SourceNat): readonly object[] {
-  const family = familyOf(to);
+function ruleOf(nat: SourceNat): readonly object[] {
+  const families = [...new Set(nat.sources.map(prefixFamily))];
+  return families
+    .filter((family) => nat.to === "masquerade" || familyOf(nat.to) === family)
+    .map((family) => ruleIn(nat, family));
+}
+
+function ruleIn({ name, sources, to, outgoing }: SourceNat, family: Family): object {
   const own = sources.filter((source) => prefixFamily(source) === family);
-  if (own.length === 0) return [];
   const set = own.map((source) => ({
     prefix: { addr: prefixAddress(source), len: prefixLength(source) },
   }));
@@ -52,8 +57,8 @@ function ruleOf({ name, sources, to, outgoing }: SourceNat): readonly object[] {
     ...(outgoing === ""
       ? []
       : [{ match: { op: "==", left: { meta: { key: "oifname" } }, right: outgoing } }]),
-    { snat: { family: IP[family], addr: to } },
+    to === "masquerade" ? { masquerade: null } : { snat: { family: IP[family], addr: to } },
   ];
   const rule = { family: TABLE.family, table: TABLE.name, chain: CHAIN, expr, comment: name };
-  return [{ add: { rule } }];
+  return { add: { rule } };
 }

@@ -7,7 +7,7 @@
 import { type Address, bitsOf, familyOf } from "../../events/address.ts";
 import { prefixFamily } from "../../events/prefix.ts";
 import type { OwnProblem } from "./facts.ts";
-import { addressKey, type Host, linkNamed } from "./host.ts";
+import { addressKey, type Host, linkNamed, tableOfVrf } from "./host.ts";
 import { prefixWords } from "./imports.ts";
 import type { KernelIntent, OwnAddress, OwnKernelRoute, PolicyRule } from "./intent.ts";
 import { encodeAddress, encodeRule, type Rule } from "./netlink/entries.ts";
@@ -25,7 +25,9 @@ export type OwnItem = {
 
 export type OwnItems = ReadonlyMap<string, OwnItem>;
 
-export type KernelOwnRoute = Pick<OwnKernelRoute, "type" | "prefix" | "table" | "metric">;
+export type KernelOwnRoute = Pick<OwnKernelRoute, "type" | "prefix" | "metric"> & {
+  readonly table: number;
+};
 
 /** Entries of ours that the kernel has, beside addresses, which the host's model knows. */
 export type OwnState = {
@@ -88,19 +90,18 @@ function keep<V>(map: Map<string, V>, key: string, value: V, present: boolean): 
   else map.delete(key);
 }
 
-const ruleOf = ({ priority, family, from, to, incoming, mark, table }: PolicyRule): Rule => ({
-  priority,
-  family,
-  from,
-  to,
-  incoming,
-  mark,
-  table,
-});
+const ruleOf = (
+  { priority, family, from, to, incoming, mark }: PolicyRule,
+  table: number,
+): Rule => ({ priority, family, from, to, incoming, mark, table });
 
 /** Metric 0 means 1024 to the kernel in IPv6. */
-const normal = (route: OwnKernelRoute): KernelOwnRoute =>
-  route.metric === 0 && prefixFamily(route.prefix) === "ipv6" ? { ...route, metric: 1024 } : route;
+const normal = ({ type, prefix, metric }: OwnKernelRoute, table: number): KernelOwnRoute => ({
+  type,
+  prefix,
+  table,
+  metric: metric === 0 && prefixFamily(prefix) === "ipv6" ? 1024 : metric,
+});
 
 /** `isOurs`: by the kernel's mark or the ledger. */
 export function wantedItems(
@@ -132,13 +133,24 @@ export function wantedItems(
       }
     }
   }
-  for (const route of intent.routes.values()) {
-    const item = routeItem(normal(route));
-    items.set(item.text, item);
+  const absent = (entry: string, vrf: string): void =>
+    void problems.push({ entry, reason: `VRF device ${vrf} is not there` });
+  for (const [entry, route] of intent.routes) {
+    const table = tableOfVrf(host, route.vrf);
+    if (table === undefined) absent(entry, route.vrf);
+    else {
+      const item = routeItem(normal(route, table));
+      items.set(item.text, item);
+    }
   }
-  for (const rule of intent.rules.values()) {
-    const item = ruleItem(ruleOf(rule));
-    items.set(item.text, item);
+  for (const [entry, rule] of intent.rules) {
+    const { table: where } = rule;
+    const table = typeof where === "number" ? where : tableOfVrf(host, where.vrf);
+    if (table === undefined) absent(entry, typeof where === "number" ? "" : where.vrf);
+    else {
+      const item = ruleItem(ruleOf(rule, table));
+      items.set(item.text, item);
+    }
   }
   return { items, problems };
 }
@@ -165,7 +177,8 @@ export function presentItems(
   const items = new Map<string, OwnItem>();
   for (const { address, device, length } of host.addresses.values()) {
     const name = host.links.get(device)?.name;
-    if (name === undefined || length !== bitsOf(familyOf(address)) || !isOurs(address, name)) continue;
+    if (name === undefined || length !== bitsOf(familyOf(address)) || !isOurs(address, name))
+      continue;
     const item = addressItem({ address, device: name }, device);
     items.set(item.text, item);
   }

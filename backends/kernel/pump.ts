@@ -4,16 +4,16 @@
  * Owns no knowledge of routes and no timer; fib.ts says what is to be done. It ends a turn with every batch, so the loop never
  * waits for the kernel. Reads next: fib.ts, io/socket.ts.
  */
-import {
-  type Fib,
-  fill,
-  hasWork,
-  newPrepared,
-  type Prepared,
-  settle,
-} from "./fib.ts";
+import { type Fib, fill, hasWork, newPrepared, type Prepared, settle } from "./fib.ts";
 import type { Forwardings } from "./forwarding.ts";
-import { type Batch, BATCH_OCTETS, type Failure, NetlinkError, newBatch, type Orders } from "./io/socket.ts";
+import {
+  type Batch,
+  BATCH_OCTETS,
+  type Failure,
+  NetlinkError,
+  newBatch,
+  type Orders,
+} from "./io/socket.ts";
 
 export type Pump = {
   /** There may be work. */

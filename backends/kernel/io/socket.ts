@@ -166,7 +166,9 @@ export function openOrders(): Orders {
         const bytes = batch.bytes.subarray(0, octets);
         void sendAside(fd, bytes).then((sent) => {
           if (sent === octets || calls.send(fd, bytes, octets, 0) === octets) return;
-          finishWith(new NetlinkError("SEND_REFUSED", `${count} orders to the kernel: ${failure()}`));
+          finishWith(
+            new NetlinkError("SEND_REFUSED", `${count} orders to the kernel: ${failure()}`),
+          );
         });
       });
     },
@@ -180,7 +182,10 @@ export function openOrders(): Orders {
       });
       const [refused] = failures;
       if (refused !== undefined) {
-        throw new NetlinkError("DUMP_REFUSED", `dump ${type}: errno ${refused.errno} ${refused.words}`);
+        throw new NetlinkError(
+          "DUMP_REFUSED",
+          `dump ${type}: errno ${refused.errno} ${refused.words}`,
+        );
       }
     },
     close() {

@@ -54,7 +54,12 @@ export function decodeNexthop(body: Uint8Array): NexthopEntry | undefined {
   const device = uint(attributes.get(NHA_OIF));
   if (device === undefined) return undefined;
   const family = body[0] === FAMILY_NUMBER.ipv6 ? "ipv6" : "ipv4";
-  return { type: "hop", id, family, hop: { device, gateway: attributes.get(NHA_GATEWAY)?.slice() } };
+  return {
+    type: "hop",
+    id,
+    family,
+    hop: { device, gateway: attributes.get(NHA_GATEWAY)?.slice() },
+  };
 }
 
 const nhmsg = (family: number): Uint8Array => Uint8Array.of(family, 0, PROTOCOL, 0, 0, 0, 0, 0);

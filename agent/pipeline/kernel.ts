@@ -1,0 +1,103 @@
+/**
+ * The kernel beside the speaker: a virtual IP is bound before anybody is told of it, and unbound after it was taken back.
+ *
+ * widen() comes before the speaker's apply and takes nothing away, narrow() after it. Learned routes go from the speaker to
+ * the kernel without passing here; what the kernel says of itself is recorded. Reads next: ../../backends/kernel/facts.ts.
+ */
+import type { SpeakerBackend } from "../../backends/backend.ts";
+import type { Kernel, KernelFact, KernelLedger } from "../../backends/kernel/facts.ts";
+import type { KernelIntent } from "../../backends/kernel/intent.ts";
+import { parseAddress } from "../../events/address.ts";
+import type { EffectEvent, ObservedEvent } from "../../events/event.ts";
+import { diff, type PersistentMap } from "../../events/persistent-map.ts";
+import type { State } from "../../events/state.ts";
+import type { Recorder } from "./recorder.ts";
+
+export type KernelParts = {
+  readonly kernel: Kernel;
+  readonly backend: Pick<SpeakerBackend, "bestPaths">;
+  readonly recorder: Recorder;
+  /** Links, addresses or VRFs are not what they were. */
+  readonly onHost: () => void;
+};
+
+export type KernelDriver = {
+  /** All of it, beside what is there by the intent before. */
+  widen(next: KernelIntent): Promise<void>;
+  /** All of it and nothing else. */
+  narrow(next: KernelIntent): Promise<void>;
+  stop(): void;
+};
+
+export function startKernel({ kernel, backend, recorder, onHost }: KernelParts): KernelDriver {
+  let held: KernelIntent | undefined;
+  const stops = [
+    kernel.watch((fact) => {
+      if (fact.type === "host") onHost();
+      else recorder.record(eventOf(fact), "kernel");
+    }),
+    backend.bestPaths(kernel.learned),
+  ];
+  const apply = async (next: KernelIntent): Promise<void> => {
+    if (held === next) return;
+    held = next;
+    await kernel.apply(next);
+  };
+  return {
+    widen: (next) => apply(held === undefined ? next : union(held, next)),
+    narrow: apply,
+    stop() {
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+/** `next` itself where nothing goes. */
+function union(before: KernelIntent, next: KernelIntent): KernelIntent {
+  const addresses = kept(before.addresses, next.addresses);
+  const routes = kept(before.routes, next.routes);
+  const rules = kept(before.rules, next.rules);
+  const sourceNats = kept(before.sourceNats, next.sourceNats);
+  const isNext =
+    addresses === next.addresses &&
+    routes === next.routes &&
+    rules === next.rules &&
+    sourceNats === next.sourceNats;
+  return isNext ? next : { ...next, addresses, routes, rules, sourceNats };
+}
+
+function kept<K extends string, V>(
+  before: PersistentMap<K, V>,
+  next: PersistentMap<K, V>,
+): PersistentMap<K, V> {
+  let all = next;
+  for (const { key, before: gone, after } of diff(before, next)) {
+    if (gone !== undefined && after === undefined) all = all.set(key, gone);
+  }
+  return all;
+}
+
+function eventOf(fact: Exclude<KernelFact, { type: "host" }>): EffectEvent | ObservedEvent {
+  switch (fact.type) {
+    case "installed":
+      return { ...fact, type: "routes-imported" };
+    case "own-changed":
+      return { ...fact, type: "kernel-applied" };
+    case "drift":
+      return { ...fact, type: "kernel-drifted" };
+    case "resynced": {
+      const { reason, missing, extra, changed } = fact;
+      return { type: "kernel-read", reason, missing, extra, changed };
+    }
+  }
+}
+
+/** Addresses that the log says we bound, for kernels that do not mark them. */
+export function ledgerOf({ kernel }: State): KernelLedger {
+  const addresses = [...(kernel?.keys() ?? [])].flatMap((entry) => {
+    const [, text = "", device = ""] = /^address ([^/]+)\/\d+ dev (\S+)$/.exec(entry) ?? [];
+    const address = parseAddress(text);
+    return address === undefined ? [] : [{ address, device }];
+  });
+  return { addresses };
+}
