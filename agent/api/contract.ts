@@ -172,6 +172,19 @@ export type HeldJson = z.infer<typeof HeldJson>;
 
 export const NotRecordingJson = z.object({ since: Time, reason: z.string(), lost: z.int() });
 
+/** What is ours in the kernel; null where this agent leaves it alone. */
+export const KernelJson = z.object({
+  /** Learned routes that are in, and those that are held back, over all import rules. */
+  routes: z.int(),
+  held: z.array(
+    z.object({ rule: z.string(), reason: z.string(), count: z.int(), example: z.string() }),
+  ),
+  /** Times that something of ours was changed by others since the start. */
+  drift: z.int(),
+  problems: z.array(z.object({ entry: z.string(), reason: z.string() })),
+});
+export type KernelJson = z.infer<typeof KernelJson>;
+
 export const StatusJson = z.object({
   node: z.string(),
   backend: z.string(),
@@ -182,6 +195,7 @@ export const StatusJson = z.object({
   bfd: z.array(BfdJson),
   services: z.array(ServiceJson),
   quarantined: z.array(QuarantinedJson),
+  kernel: KernelJson.nullable(),
   /** Null where every fact is recorded. */
   notRecording: NotRecordingJson.nullable(),
   held: z.array(HeldJson),
@@ -214,6 +228,16 @@ export const RouteJson = z.object({
   provenance: ProvenanceJson,
   /** Only where asked for. */
   raw: z.array(RawAttribute).optional(),
+  /** Only of routes in the kernel: where they are, and which import rule put them there (empty: an earlier run did). */
+  kernel: z
+    .object({
+      table: z.int(),
+      metric: z.int(),
+      device: z.string(),
+      rule: z.string(),
+      preferredSource: z.string().nullable(),
+    })
+    .optional(),
 });
 export type RouteJson = z.infer<typeof RouteJson>;
 

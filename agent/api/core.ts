@@ -108,7 +108,7 @@ export interface Core {
   bfd(): Promise<readonly BfdJson[]>;
   /** Walked lazily: a full table is never one array. `peer` is a name or an address; NOT_FOUND where there is none such. */
   routes(query: {
-    readonly direction: "received" | "advertised";
+    readonly direction: "received" | "advertised" | "kernel";
     readonly peer: string | undefined;
     readonly raw: boolean;
   }): Iterable<RouteJson>;

@@ -96,7 +96,8 @@ export const endpoints: readonly Endpoint[] = [
     {
       method: "GET",
       url: "/v1/routes/{direction}",
-      summary: "Adj-RIB-In (received) or Adj-RIB-Out (advertised), of one peer or of all.",
+      summary:
+        "Adj-RIB-In (received) or Adj-RIB-Out (advertised) of one peer or of all, or what is in the kernel.",
       access: "read",
       path: asked.DirectionPath,
       query: asked.RoutesQuery,

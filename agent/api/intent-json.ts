@@ -68,7 +68,26 @@ export const IntentJson = z.object({
       routes: z.array(OwnRouteJson),
     }),
   ),
-  kernel: z.object({ entries: z.array(z.unknown()), rules: z.array(z.unknown()) }),
+  kernel: z.object({
+    /** Own entries, each by the name that the log has for it. */
+    entries: z.array(z.object({ entry: z.string(), provenance: z.array(z.string()) })),
+    /** Import rules, in order of precedence. */
+    rules: z.array(
+      z.object({
+        name: z.string(),
+        vrf: z.string(),
+        /** Keys of neighbours; null: everybody's. */
+        neighbors: z.array(z.string()).nullable(),
+        prefixes: z.array(z.object({ prefix: z.string(), atLeast: z.int(), atMost: z.int() })),
+        /** null: the VRF's own, or main. */
+        table: z.int().nullable(),
+        metric: z.int(),
+        maximum: z.int(),
+        acceptDefault: z.boolean(),
+        provenance: z.array(z.string()),
+      }),
+    ),
+  }),
   bfd: z.array(
     z.object({
       key: z.string(),

@@ -94,7 +94,9 @@ export const ConfirmBody = z.strictObject({ what: OptionalName });
 export const GetQuery = z.strictObject({ namespace: OptionalName, name: OptionalName });
 export const RoutesQuery = z.strictObject({ peer: OptionalName, raw: Switch, stream: Switch });
 export const WhyQuery = z.strictObject({ subject: Name, peer: OptionalName });
-export const DirectionPath = z.strictObject({ direction: z.enum(["received", "advertised"]) });
+export const DirectionPath = z.strictObject({
+  direction: z.enum(["received", "advertised", "kernel"]),
+});
 export const KindPath = z.strictObject({ kind: Name });
 
 export const LogFilter = z.strictObject({

@@ -221,14 +221,15 @@ function addReads(root: Command, program: Program): void {
     .addHelpText("after", example("rutter peers -o json"))
     .action(async (flags: Shared) => (await read()).peers(contextOf(program, flags)));
 
-  asking(root, program, "routes <direction>", "Routes: received or advertised.")
+  asking(root, program, "routes <direction>", "Routes: received, advertised, or in the kernel.")
     .option("--peer <name>", "only of this peer, by name or address")
     .option("--stream", "one JSON object a line, as they come")
     .option("--raw", "with the path attributes as they were on the wire")
     .addHelpText("after", example("rutter routes advertised --peer tor1"))
     .action(async (direction: string, flags: Shared & RoutesFlags) => {
-      if (direction !== "received" && direction !== "advertised") {
-        throw new Failure("USAGE", `routes: "${direction}" is not received or advertised`);
+      if (direction !== "received" && direction !== "advertised" && direction !== "kernel") {
+        const message = `routes: "${direction}" is not received, advertised or kernel`;
+        throw new Failure("USAGE", message);
       }
       return (await read()).routes(contextOf(program, flags), direction, flags);
     });

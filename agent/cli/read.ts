@@ -104,7 +104,7 @@ export type RoutesFlags = {
 /** Written as it arrives: a full table is never held. */
 export async function routes(
   context: Context,
-  direction: "received" | "advertised",
+  direction: "received" | "advertised" | "kernel",
   { peer, stream, raw }: RoutesFlags,
 ): Promise<void> {
   const { io, output } = context;

@@ -140,12 +140,15 @@ export function statusTable(status: StatusJson, screen: Screen): string {
     `services ${announced}/${services.length} announced`,
   ];
   const parts = [`${head.join(", ")}\n`];
-  const { notRecording } = status;
+  const { notRecording, kernel } = status;
   if (notRecording !== null) {
     const since = ago(notRecording.since, screen.nowMillis);
     parts.push(
       `NOT RECORDING for ${since}: ${safe(notRecording.reason)} (${notRecording.lost} facts lost)\n`,
     );
+  }
+  for (const { entry, reason } of kernel?.problems ?? []) {
+    parts.push(`KERNEL ${safe(entry)}: ${safe(reason)}\n`);
   }
   for (const { what, reason } of held) parts.push(`HELD ${safe(what)}: ${safe(reason)}\n`);
   if (peers.length > 0) parts.push("\n", peersTable(peers, screen));
@@ -181,12 +184,18 @@ export function routeRow(route: RouteJson): string {
     String(route.localPref ?? ""),
     String(route.med ?? ""),
     listOf([...route.communities, ...route.largeCommunities]),
-    route.accepted ? "accepted" : route.reason,
+    noteOf(route),
   ]);
   const raw = (route.raw ?? []).map(
     ({ code, flags, hex }) => `    attribute ${code} flags 0x${flags.toString(16)} ${hex}\n`,
   );
   return line + raw.join("");
+}
+
+function noteOf({ accepted, reason, kernel }: RouteJson): string {
+  if (kernel === undefined) return accepted ? "accepted" : reason;
+  const { table: number, metric, device, rule } = kernel;
+  return `dev ${device} table ${number} metric ${metric} by ${rule || "an earlier run"}`;
 }
 
 export function planTable(plan: PlanAnswer): string {

@@ -6,6 +6,7 @@
  */
 import type { SpeakerBackend } from "../../backends/backend.ts";
 import type { BfdClient } from "../../backends/bfd/client.ts";
+import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Actor, Source } from "../../events/envelope.ts";
 import { type NeighborKey, resourceKey, type ResourceKey } from "../../events/ids.ts";
 import { envelopeJson, rfc3339 } from "../../events/log/export.ts";
@@ -45,6 +46,7 @@ import {
 } from "./changes.ts";
 import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
 import { holdView, whyHeld } from "./hold-view.ts";
+import { kernelRoutes, kernelView } from "./kernel-view.ts";
 import { intentView } from "./intent-view.ts";
 import { type AtMoment, stateAt } from "./moments.ts";
 import { resourceViews, type SeqOf } from "./resource-view.ts";
@@ -62,6 +64,8 @@ export type CoreParts = {
   readonly commands: Commands;
   readonly secrets: Secrets;
   readonly backend: SpeakerBackend;
+  /** undefined: this agent leaves the kernel alone. */
+  readonly kernel: Kernel | undefined;
   readonly bfd: Pick<BfdClient, "statuses" | "refresh" | "problems">;
   /** Everything committed, folded. */
   readonly recorded: () => State;
@@ -160,7 +164,14 @@ export function createCore(parts: CoreParts): Core {
       const { desired, plan } = planned();
       const services = serviceViews(desired, plan);
       const bfd = bfdViews(plan.bfd, bfdNow());
-      const now = { ...parts.now(), backend: parts.backend.name, peers: peers(), bfd, services };
+      const now = {
+        ...parts.now(),
+        backend: parts.backend.name,
+        peers: peers(),
+        bfd,
+        services,
+        kernel: kernelView(parts.kernel),
+      };
       return statusView(parts.recorded(), desired, now, seqOf);
     },
 
@@ -325,11 +336,15 @@ const neighborName = (parts: CoreParts, key: NeighborKey): string =>
 
 function* routeViews(
   parts: CoreParts,
-  direction: "received" | "advertised",
+  direction: "received" | "advertised" | "kernel",
   neighbor: NeighborKey | undefined,
   raw: boolean,
 ): Generator<RouteJson> {
   const names = sessionNames(parts);
+  if (direction === "kernel") {
+    yield* kernelRoutes(parts.kernel, names, neighbor);
+    return;
+  }
   for (const route of parts.backend.routes(direction, neighbor)) {
     const { neighbor: key, provenance, raw: attributes, ...shown } = route;
     yield {

@@ -13,16 +13,17 @@ import { comparePrefixes } from "../../events/prefix.ts";
 import type { IntentJson } from "../api/intent-json.ts";
 import type { Plan } from "../plan/plan.ts";
 import { bfdIntentView } from "./bfd-view.ts";
+import { kernelIntentView } from "./kernel-view.ts";
 
 type RouterJson = IntentJson["routers"][number];
 
-/** Routers of all backends, in order of key. Kernel entries are empty until the agent drives them. */
+/** Routers of all backends, in order of key. */
 export function intentView(plan: Plan): IntentJson {
   const routers = Object.values(plan.speakers)
     .flatMap((speaker) => speaker?.routers ?? [])
     .map(routerView)
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  return { routers, kernel: { entries: [], rules: [] }, bfd: bfdIntentView(plan.bfd) };
+  return { routers, kernel: kernelIntentView(plan.kernel), bfd: bfdIntentView(plan.bfd) };
 }
 
 const routerView = (router: RouterIntent): RouterJson => ({

@@ -107,6 +107,7 @@ export type Now = {
   readonly peers: readonly PeerJson[];
   readonly bfd: readonly BfdJson[];
   readonly services: readonly ServiceJson[];
+  readonly kernel: StatusJson["kernel"];
   readonly notRecording: StatusJson["notRecording"];
 };
 
@@ -125,6 +126,7 @@ export function statusView(
     bfd: [...now.bfd],
     services: [...now.services],
     quarantined: quarantinedViews(desired),
+    kernel: now.kernel,
     notRecording: now.notRecording,
     held: heldViews(state, seqOf),
     program: state.run?.program ?? "",
@@ -165,6 +167,7 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
       bfd: recordedBfd(state),
       services: recordedServices(state),
+      kernel: null,
       notRecording: null,
     },
     seqOf,
