@@ -10,6 +10,7 @@ import {
   advertisement,
   after,
   applying,
+  configuration,
   deleting,
   options,
   peer,
@@ -34,6 +35,30 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
     pool("two", ["198.51.100.0/30", "2001:db8::/126"]),
     advertisement("agg", { aggregationLength: 24, communities: ["1:2"] }),
     p2,
+    configuration("opens", [
+      {
+        asn: 64512,
+        prefixes: ["192.0.2.1/32", "198.51.100.0/24"],
+        neighbors: [
+          {
+            asn: 64999,
+            address: "10.0.0.1",
+            toAdvertise: {
+              allowed: { mode: "all" },
+              nextHop: { ipv4: "10.9.9.9" },
+              withCommunity: [{ community: "7:7", prefixes: ["192.0.2.1/32"] }],
+            },
+            toReceive: { allowed: { mode: "all" } },
+          },
+          {
+            asn: 64998,
+            address: "10.0.0.8",
+            toAdvertise: { allowed: { prefixes: ["192.0.2.1/32"] } },
+          },
+        ],
+      },
+    ]),
+    deleting("frrk8s.metallb.io/FRRConfiguration/metallb-system/opens"),
     deleting("/Service/default/a"),
     deleting("/Service/default/b"),
     {
@@ -51,6 +76,8 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
     verdicts: [...made.verdicts].toSorted(),
     warnings: [...made.warnings].toSorted(),
     peers: [...made.peers],
+    neighbors: [...made.neighbors],
+    notCarried: made.notCarried,
   });
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...edits), { maxLength: 12 }), (list) => {
