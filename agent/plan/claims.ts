@@ -80,7 +80,7 @@ export type RouterClaim = {
 };
 
 /** A neighbour that can't be opened yet, and what it waits for. */
-export type HeldClaim = {
+type HeldClaim = {
   readonly owner: ResourceKey;
   readonly field: string;
   readonly vrf: string;

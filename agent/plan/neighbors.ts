@@ -10,7 +10,7 @@ import type { BackendName, NeighborIntent, RouterIntent } from "../../backends/i
 import { type Address, type Family, familyOf } from "../../events/address.ts";
 import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
-import { claimsOf, type HeldClaim, type NeighborOwner } from "./claims.ts";
+import { claimsOf, type NeighborOwner } from "./claims.ts";
 import { anySelects, nodeLabels, selects } from "./labels.ts";
 import { merge, type MergedNeighbor, type MergedRouter } from "./merge.ts";
 import {
@@ -65,8 +65,6 @@ export type PlannedNeighbors = {
   readonly routers: readonly PlannedRouter[];
   readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
   readonly neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>;
-  /** Neighbours that wait for a Secret. */
-  readonly held: readonly HeldClaim[];
 };
 
 export function planNeighbors(desired: DesiredState, options: PlanOptions): PlannedNeighbors {
@@ -92,7 +90,6 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
     routers,
     peers: peerVerdicts(desired, neighbors),
     neighbors,
-    held: claims.flatMap(({ held }) => held),
   };
 }
 

@@ -14,7 +14,7 @@ import {
 } from "../../events/prefix.ts";
 import type { FrrConfiguration } from "../../events/resources/frr-configuration.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
-import { claimsOf, neighborId } from "./claims.ts";
+import { claimsOf, keyOfClaim, neighborId, type NeighborOwner, remoteText } from "./claims.ts";
 import { heldIn } from "./held.ts";
 import { nodeLabels, selects } from "./labels.ts";
 import type { MergedNeighbor } from "./merge.ts";
@@ -87,6 +87,43 @@ export function neighborChain(
     ...aside,
     ...(verdict.type === "refused" ? [stop("speaker", neighbor.name, verdict.reason)] : []),
   ];
+}
+
+/** A BGPPeer or FRRConfiguration by name: whether it is in force, and what became of each neighbour that it has. */
+export function ownerChain(
+  subject: string,
+  desired: DesiredState,
+  plan: Plan,
+): readonly Step[] | undefined {
+  const all: readonly NeighborOwner[] = [
+    ...resourcesOf(desired, "metallb.io/BGPPeer").values(),
+    ...configurations(desired),
+  ];
+  const owner = all.find(({ resource: { metadata } }) =>
+    [metadata.name, `${metadata.namespace}/${metadata.name}`].includes(subject),
+  );
+  if (owner === undefined) return undefined;
+  const { key, fact } = owner;
+  const manifest = ok("manifest", key, `applied by ${owner.owner}`, fact);
+  if (!ownersHere(desired).some((one) => one.key === key))
+    return [manifest, stop("node", key, "does not select this host")];
+  const quarantine = desired.quarantined.get(key);
+  if (quarantine !== undefined)
+    return [manifest, stop("quarantine", key, quarantine.reason, quarantine.fact)];
+  const { held, routers } = claimsOf(desired, owner);
+  const opened = routers
+    .flatMap(({ neighbors }) => neighbors)
+    .map((claim): Step => {
+      const found = plan.neighbors.get(keyOfClaim(claim));
+      const name = found?.neighbor.name ?? remoteText(claim.remote);
+      return found?.verdict.type === "refused"
+        ? stop("neighbor", name, `${claim.field}: ${found.verdict.reason}`, fact)
+        : ok("neighbor", name, `${claim.field} is opened`, fact);
+    });
+  const waiting = held.map(({ field, reason, remote }) =>
+    stop("neighbor", remoteText(remote), `${field}: ${reason}`, fact),
+  );
+  return [manifest, ...opened, ...waiting];
 }
 
 /** The prefix of an FRRConfiguration's router that is meant: that very one, else the longest that holds it. */

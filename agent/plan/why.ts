@@ -19,6 +19,7 @@ import {
   neighborChain,
   neighborNamed,
   ok,
+  ownerChain,
   ownerSteps,
   ownPrefixChain,
   ownPrefixNamed,
@@ -45,6 +46,9 @@ export function why(
   const service = serviceOf(subject, desired, plan);
   const neighbor = service === undefined ? neighborNamed(subject, plan) : undefined;
   if (neighbor !== undefined) return whyNeighbor(subject, neighbor, desired, plan, sessions);
+  const owner = service === undefined ? ownerChain(subject, desired, plan) : undefined;
+  if (owner !== undefined)
+    return { prefix: subject, peer: peer ?? null, announced: false, chain: owner };
   const own = ownPrefixNamed(subject, desired);
   const asked = prefixNamed(subject);
   const prefixes = (service && plan.verdicts.get(service.key)?.prefixes) ?? [];
@@ -54,7 +58,7 @@ export function why(
   // A wider prefix of ours says nothing of a Service in it.
   const prefix = served ?? (service === undefined || own === asked ? own : undefined);
   if (service === undefined && prefix === undefined) {
-    const reason = `no Service of this host holds ${subject}, no FRRConfiguration has it, and no Service or peer has that name`;
+    const reason = `no Service of this host holds ${subject}, no FRRConfiguration has it, and nothing here has that name`;
     return {
       prefix: asked ?? subject,
       peer: peer ?? null,

@@ -71,6 +71,13 @@ test("05: one session, our VIP told, every route accepted; its second owner come
   await until(accepted(agent, 0), { what: "none accepted again", explain });
   expect((await agent.apply(opened)).code).toBe(0);
   await until(accepted(agent, ROUTES.length), { what: "all of them again", explain });
+
+  const contradicting = opened.replace("receive-all", "contradicts").replace(/65102/, "65103");
+  const { stdout: said } = await agent.apply(contradicting);
+  expect(said).toContain("remote-asn-conflict");
+  expect(said).toContain("AS 65103 here, 65102 in");
+  expect(await peersOf(agent)).toHaveLength(1);
+
   expect(await frr.session(host.ipv4)).toMatchObject({ timesEstablished: 1, timesLost: 0 });
   expect(await frr.route(VIP)).toMatchObject({ nextHop: host.ipv4, asPath: [65801] });
 });

@@ -247,6 +247,21 @@ describe("why", () => {
     ]);
     expect(ask(made, "10.1.2.3").prefix).toBe("10.1.0.0/16");
   });
+  test("an object is followed to its neighbours: opened, waiting, or why it is set aside", () => {
+    const made = world(
+      {},
+      together(base, opens("open", {}, { neighbors: [far, { asn: 1, interface: "eth0" }] })),
+      opens("other", { asn: 5 }),
+      opens("late", { address: "10.0.0.9", passwordSecret: { name: "key" } }),
+    );
+    expect(steps(made, "open")).toEqual([
+      "manifest ok open",
+      "neighbor ok p1",
+      "neighbor stopped eth0",
+    ]);
+    expect(steps(made, "other")).toEqual(["manifest ok other", "quarantine stopped other"]);
+    expect(steps(made, "late")).toEqual(["manifest ok late", "neighbor stopped 10.0.0.9"]);
+  });
   test("and ends where it is told to nobody, or set aside", () => {
     const silent = world({}, opens("open", {}, { prefixes: ["10.1.0.0/16"] }));
     expect(steps(silent, "10.1.0.0/16")).toEqual(["manifest ok open", "advertise stopped open"]);

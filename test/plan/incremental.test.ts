@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { plan, replan } from "../../agent/plan/plan.ts";
 import { why } from "../../agent/plan/why.ts";
+import { diff } from "../../events/persistent-map.ts";
 import { setText } from "../../backends/delta.ts";
 import {
   advertisement,
@@ -92,6 +93,24 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test("one more VIP beside own prefixes moves one route and nothing else of the intent", () => {
+  const own = configuration("own", [
+    {
+      asn: 64512,
+      prefixes: ["10.1.0.0/16", "192.0.2.0/32"],
+      neighbors: [{ asn: 64999, address: "10.0.0.1", toAdvertise: { allowed: { mode: "all" } } }],
+    },
+  ]);
+  const before = world({}, together(one, p1, advertisement("all"), own, service("a")));
+  const made = planOf(before);
+  const later = after(before, service("b"));
+  const next = replan({ desired: before.desired, plan: made }, later.desired, options);
+  const [old, young] = [made, next].map((each) => each.speakers.native!.routers[0]!);
+  expect([...diff(old!.routes, young!.routes)].map(({ key }) => key)).toEqual(["192.0.2.1/32"]);
+  expect(young!.neighbors).toBe(old!.neighbors);
+  expect(next.neighbors).toBe(made.neighbors);
 });
 
 describe("why", () => {
