@@ -42,14 +42,17 @@ export function classify(
   let effect: Effect = "hitless";
   const fields: string[] = [];
   for (const [field, cost] of Object.entries(EFFECTS) as [keyof typeof EFFECTS, Effect][]) {
-    if (same(before[field], after[field])) continue;
+    if (same(content(before, field), content(after, field))) continue;
     fields.push(field);
     if (RANK[cost] > RANK[effect]) effect = cost;
   }
   return { effect, fields };
 }
 
-/** By content; a secret by its reference, whose version changes with its value. */
+/** A secret is what its keyed digest says: two owners' Secrets of one value are no new session. */
+const content = (neighbor: NeighborIntent, field: keyof typeof EFFECTS): unknown =>
+  field === "authentication" ? neighbor.authentication?.secret.digest : neighbor[field];
+
 const same = (a: unknown, b: unknown): boolean =>
   a === b || JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 

@@ -8,13 +8,13 @@
 import type { Source } from "../../events/envelope.ts";
 import { type EventId, type ResourceKey, resourceKeyParts, type Seq } from "../../events/ids.ts";
 import { LogError } from "../../events/log/log.ts";
-import { notCarried } from "../../events/resources/carried.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
 import type { DesiredState } from "../../events/state.ts";
 import type { ApplyAnswer, ChangedResource, Complaint } from "../api/contract.ts";
 import type { ApplyRequest } from "../api/core.ts";
 import { heldResource } from "../decide/ownership.ts";
 import type { Change, Command, Decision, Document, Refusal } from "../decide/decide.ts";
+import { notCarriedHere } from "../plan/carried-here.ts";
 import { type ManifestRead, readManifests } from "../manifests/read.ts";
 import type { SecretBatch } from "../secrets/secrets.ts";
 import { SecretsError } from "../secrets/vault-file.ts";
@@ -111,7 +111,7 @@ export function answerOf(
     resources: [...resources, ...read.notApplicable],
     complaints: [...read.complaints, ...decision.refusals.map(complaintOf)],
     notCarried: read.documents.flatMap(({ resource }) =>
-      notCarried(resource).map(({ field, reason }) => ({
+      notCarriedHere(decision.after, resource).map(({ field, reason }) => ({
         resource: keyOf(resource),
         field,
         reason,
@@ -147,7 +147,7 @@ function changedResource(
     notes: [
       ...(refusal === undefined ? [] : [refusal.message]),
       ...state.notes,
-      ...(resource === undefined ? [] : notCarried(resource).map(carriedNote)),
+      ...(resource === undefined ? [] : notCarriedHere(decision.after, resource).map(carriedNote)),
     ],
   };
 }

@@ -4,10 +4,10 @@
  * Pure; works on any state, today's or one of long ago. Reads next: status-view.ts, moments.ts.
  */
 import type { EventId, ResourceKey } from "../../events/ids.ts";
-import { notCarried } from "../../events/resources/carried.ts";
 import type { DesiredState, Held, ResourceType } from "../../events/state.ts";
 import { resourcesOf } from "../../events/state.ts";
 import type { ResourceJson } from "../api/contract.ts";
+import { notCarriedHere } from "../plan/carried-here.ts";
 
 /** Seq of a fact, where it is recorded. */
 export type SeqOf = (fact: EventId) => number | null;
@@ -53,7 +53,7 @@ export function resourceView(desired: DesiredState, held: Held, seqOf: SeqOf): R
         quarantine !== undefined ? "quarantined" : awaited !== undefined ? "awaiting" : "accepted",
       rule: quarantine?.rule ?? "",
       reason: quarantine?.reason ?? awaited?.reason ?? "",
-      notCarried: [...notCarried(held.resource)],
+      notCarried: [...notCarriedHere(desired, held.resource)],
       ...(allocation === undefined
         ? {}
         : {

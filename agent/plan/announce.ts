@@ -6,7 +6,7 @@
  */
 import type { ExportAttributes } from "../../backends/intent.ts";
 import { familyOf } from "../../events/address.ts";
-import type { EventId, ResourceKey } from "../../events/ids.ts";
+import type { EventId, NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { bitsOf } from "../../events/address.ts";
 import { type Prefix, prefixLength, prefixOf } from "../../events/prefix.ts";
 import type { BgpAdvertisement } from "../../events/resources/bgp-advertisement.ts";
@@ -46,12 +46,16 @@ export type Verdict = {
   readonly warnings: readonly string[];
 };
 
-/** One Service's share in one prefix, by one advertisement. */
+/** One share in one prefix: a Service's by one advertisement, or an FRRConfiguration's to one neighbour. */
 export type Contribution = {
-  readonly service: ResourceKey;
+  /** The Service or the FRRConfiguration. */
+  readonly cause: ResourceKey;
   readonly prefix: Prefix;
-  /** Names of BGPPeers; empty: all. */
-  readonly peers: readonly string[];
+  readonly to:
+    /** Names of BGPPeers; empty: all. Neighbours that no BGPPeer has are none of MetalLB's. */
+    | { readonly type: "peers"; readonly names: readonly string[] }
+    | { readonly type: "neighbor"; readonly key: NeighborKey };
+  /** The FRRConfiguration itself where it is the cause. */
   readonly advertisement: ResourceKey;
   readonly attributes: ExportAttributes;
   readonly provenance: readonly EventId[];
@@ -173,9 +177,9 @@ export function announce(context: Context, held: Held<Service>): Announcement {
   const provenance = [held.fact, allocation.fact, pool.fact, ...health.facts];
   const contributions = allocation.addresses.flatMap(({ address }) =>
     matching.map((one): Contribution => ({
-      service: held.key,
+      cause: held.key,
       prefix: prefixOf(address, lengthFor(one.held.resource, familyOf(address))),
-      peers: one.held.resource.spec.peers,
+      to: { type: "peers", names: one.held.resource.spec.peers },
       advertisement: one.held.key,
       attributes: one.attributes,
       provenance: [...provenance, one.held.fact],

@@ -3,10 +3,10 @@
  *
  * Pure. Goes through the resources in order of precedence (order.ts) and keeps each that agrees with what was kept; the
  * others are set aside with rule and reason while everything else goes on. Upstream rejects its whole configuration instead
- * (reference/rules.md §2.2.1). Rules inside one resource are its schema's (events/resources/).
+ * (reference/rules.md §2.1 and §2.2.1). Rules inside one resource are its schema's (events/resources/). Reads next: ledger.ts
+ * (routers and neighbours of BGPPeers and FRRConfigurations together).
  */
 import type { ResourceKey } from "../../events/ids.ts";
-import { neighborKey } from "../../events/ids.ts";
 import {
   type Prefix,
   prefixAddress,
@@ -17,15 +17,18 @@ import {
 } from "../../events/prefix.ts";
 import type { BfdOptions } from "../../events/resources/bfd-options.ts";
 import type { BgpAdvertisement } from "../../events/resources/bgp-advertisement.ts";
-import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import type { IpAddressPool } from "../../events/resources/ip-address-pool.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
 import { attachedPools } from "./attached.ts";
-import { optionsOfPeer, secretOfOptions } from "./bfd-profile.ts";
+import { bfdKeyProblem } from "./bfd-options.ts";
+import { claimsOf, type NeighborOwner, profileOfPeer } from "./claims.ts";
 import { resolveCommunities } from "./communities.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
-import { inForceFirst } from "./order.ts";
-import { secretOfPeer } from "./secrets.ts";
+import { createLedger } from "./ledger.ts";
+import type { Found } from "./merge-rules.ts";
+import { ownersHere } from "./neighbors.ts";
+import { byContent, inForceFirst } from "./order.ts";
+import { secretOf } from "./secrets.ts";
 
 export type Reasons = ReadonlyMap<ResourceKey, { readonly rule: string; readonly reason: string }>;
 
@@ -40,9 +43,10 @@ export function conflicts(before: DesiredState | undefined, after: DesiredState)
       candidate: R,
       kept: readonly R[],
     ) => readonly [rule: string, reason: string] | undefined,
+    sooner: (a: R, b: R) => number = order,
   ): readonly R[] => {
     const kept: R[] = [];
-    for (const candidate of [...candidates].toSorted(order)) {
+    for (const candidate of [...candidates].toSorted(sooner)) {
       const found = against(candidate, kept);
       if (found === undefined) kept.push(candidate);
       else reasons.set(candidate.key, { rule: found[0], reason: found[1] });
@@ -54,11 +58,13 @@ export function conflicts(before: DesiredState | undefined, after: DesiredState)
   const aliases = judge(resourcesOf(after, "metallb.io/Community").values(), aliasTwice);
   const pools = judge(resourcesOf(after, "metallb.io/IPAddressPool").values(), overlap);
   // Peers and advertisements that do not select this node are out before any check (rules.md §2.2.1, asks 6).
-  const here = ({ resource }: Held<BgpPeer> | Held<BgpAdvertisement>): boolean =>
+  const here = ({ resource }: Held<BgpAdvertisement>): boolean =>
     anySelects(resource.spec.nodeSelectors, labels);
+  const ledger = createLedger();
   judge(
-    [...resourcesOf(after, "metallb.io/BGPPeer").values()].filter(here),
-    (peer, kept) => brokenReference(after, peer) ?? sameNeighbor(peer, kept),
+    ownersHere(after),
+    (owner) => brokenReference(after, owner) ?? ledger.enter(claimsOf(after, owner)),
+    ownersInForceFirst(before),
   );
   judge(
     [...resourcesOf(after, "metallb.io/BGPAdvertisement").values()].filter(here),
@@ -67,8 +73,6 @@ export function conflicts(before: DesiredState | undefined, after: DesiredState)
   );
   return reasons;
 }
-
-type Found = readonly [rule: string, reason: string] | undefined;
 
 const nameOf = ({ resource: { metadata } }: Held): string =>
   `${metadata.namespace}/${metadata.name}`;
@@ -122,8 +126,34 @@ function overlap(one: Held<IpAddressPool>, kept: readonly Held<IpAddressPool>[])
 const prefixesOf = ({ resource }: Held<IpAddressPool>) =>
   resource.spec.addresses.flatMap(({ prefixes }) => prefixes);
 
-function brokenReference(desired: DesiredState, { resource }: Held<BgpPeer>): Found {
-  const { bfdProfile } = resource.spec;
+/**
+ * Of those in force, who was so whole and is unchanged goes first, for it must not lose a session to another's edit, late
+ * Secret or new node label; then content decides, as everywhere.
+ */
+function ownersInForceFirst(
+  before: DesiredState | undefined,
+): (a: NeighborOwner, b: NeighborOwner) => number {
+  const known = new Map(
+    (before === undefined ? [] : ownersHere(before)).map((owner) => [owner.key, owner] as const),
+  );
+  const standing = (owner: NeighborOwner): 0 | 1 | 2 => {
+    const was = known.get(owner.key);
+    if (before === undefined || was === undefined || before.quarantined.has(owner.key)) return 0;
+    return was.fact === owner.fact && claimsOf(before, was).held.length === 0 ? 2 : 1;
+  };
+  const standings = new Map<ResourceKey, number>();
+  const of = (owner: NeighborOwner): number => {
+    const seen = standings.get(owner.key) ?? standing(owner);
+    standings.set(owner.key, seen);
+    return seen;
+  };
+  return (a, b) => of(b) - of(a) || byContent(a, b);
+}
+
+/** What a BGPPeer names must be there; an FRRConfiguration's neighbour that waits for a Secret holds up only itself (claims.ts). */
+function brokenReference(desired: DesiredState, { resource }: NeighborOwner): Found {
+  if (resource.type !== "metallb.io/BGPPeer") return undefined;
+  const { bfdProfile, authentication } = resource.spec;
   const profiles = resourcesOf(desired, "metallb.io/BFDProfile");
   if (
     bfdProfile !== "" &&
@@ -134,27 +164,11 @@ function brokenReference(desired: DesiredState, { resource }: Held<BgpPeer>): Fo
       `there is no BFDProfile ${bfdProfile}; the peer comes up when it is applied`,
     ];
   }
-  const secret = secretOfPeer(desired, resource);
+  const home = resource.metadata.namespace;
+  const secret = secretOf(desired, authentication, home);
   if (secret.type === "missing") return ["secret-missing", secret.reason];
-  const options = optionsOfPeer(desired, resource);
-  const key = options === undefined ? undefined : secretOfOptions(desired, options.resource);
-  return key?.type === "missing"
-    ? ["bfd-key-missing", `BFD of this peer is to be authenticated, and ${key.reason}`]
-    : undefined;
-}
-
-/** One session for each (VRF, far end, local address) (design §6). */
-function sameNeighbor(one: Held<BgpPeer>, kept: readonly Held<BgpPeer>[]): Found {
-  const key = keyOfPeer(one.resource);
-  const other = kept.find(({ resource }) => keyOfPeer(resource) === key);
-  return other === undefined
-    ? undefined
-    : ["same-neighbor", `BGPPeer ${nameOf(other)} has this neighbour already`];
-}
-
-export function keyOfPeer({ spec }: BgpPeer) {
-  const remote = spec.remote.type === "address" ? spec.remote.address : spec.remote.interface;
-  return neighborKey(spec.vrf, remote, spec.sourceAddress ?? "");
+  const problem = bfdKeyProblem(profileOfPeer(desired, resource));
+  return problem === undefined ? undefined : ["bfd-key-missing", problem];
 }
 
 function unknownAlias(

@@ -1,22 +1,26 @@
 /**
- * BGPPeers → neighbours with every parameter pinned, gathered into routers.
+ * Merged neighbours → intents with every parameter pinned, gathered into routers; and what each object's neighbour came to.
  *
- * Pure. Defaults are pinned here and nowhere else, because they differ between the speakers (manifests.md §7): hold 90 s as
- * MetalLB's native speaker and GoBGP, keepalive a third of it (RFC 4271 §4.4), ConnectRetryTime 120 s (RFC 4271 §10).
+ * Pure. Defaults are pinned here and nowhere else, because they differ between the kinds and between the speakers
+ * (manifests.md §7): where a BGPPeer takes part MetalLB's (hold 90 s, keepalive a third of it, connect 120 s), else frr-k8s'
+ * (180, 60, 60 s). Whatever somebody set goes before both (docs/decisions/008). Reads next: merge.ts, routes.ts.
  */
-import type { Capabilities } from "../../backends/backend.ts";
+import type { Capabilities, Capability } from "../../backends/backend.ts";
 import type { BackendName, NeighborIntent, RouterIntent } from "../../backends/intent.ts";
-import type { Family } from "../../events/address.ts";
-import { familyOf } from "../../events/address.ts";
-import type { EventId, NeighborKey, ResourceKey } from "../../events/ids.ts";
-import { resourceKey } from "../../events/ids.ts";
-import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
-import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
-import { keyOfPeer } from "./conflicts.ts";
-import { anySelects, nodeLabels } from "./labels.ts";
-import { optionsOfPeer } from "./bfd-profile.ts";
-import { secretOfPeer } from "./secrets.ts";
+import { type Address, type Family, familyOf } from "../../events/address.ts";
+import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
+import { type DesiredState, resourcesOf } from "../../events/state.ts";
+import { claimsOf, type NeighborOwner } from "./claims.ts";
+import { anySelects, nodeLabels, selects } from "./labels.ts";
+import { merge, type MergedNeighbor, type MergedRouter } from "./merge.ts";
+import {
+  FRR_CONNECT_SECONDS,
+  FRR_HOLD_TIME_SECONDS,
+  FRR_KEEPALIVE_SECONDS,
+} from "./merge-rules.ts";
+import { compare } from "./order.ts";
 
+/** MetalLB's native speaker and GoBGP; RFC 4271 §10 for the connect time. */
 const HOLD_TIME_SECONDS = 90;
 const CONNECT_RETRY_SECONDS = 120;
 /** What FRR and BIRD offer; longer than any start that was measured. RFC 4724 §3 has 12 bits for it. */
@@ -25,132 +29,206 @@ const RESTART_TIME_SECONDS = 120;
 const DIRECT_TIME_TO_LIVE = 1;
 const DISTANT_TIME_TO_LIVE = 255;
 
+/** What became of a BGPPeer. */
 export type PeerVerdict =
   | { readonly type: "opened"; readonly neighbor: NeighborKey; readonly router: string }
   | { readonly type: "not-selected" }
   | { readonly type: "quarantined"; readonly reason: string }
   | { readonly type: "refused"; readonly reason: string };
 
+/** What became of a neighbour, whoever owns it: all that was said of it is in `neighbor`, its BFD profile too. */
+export type NeighborVerdict = {
+  readonly neighbor: MergedNeighbor;
+  readonly verdict: Extract<PeerVerdict, { readonly type: "opened" | "refused" }>;
+};
+
 export type PlanOptions = { readonly backend: BackendName; readonly capabilities: Capabilities };
 
 /** A router without its routes; the plan adds them. */
-export type PlannedRouter = Omit<RouterIntent, "routes">;
+export type PlannedRouter = {
+  readonly router: Omit<RouterIntent, "routes">;
+  /** One for each neighbour of the router, in its order. */
+  readonly tellable: readonly Tellable[];
+};
+
+/** Who can be told, and what holds for all that it is told. */
+export type Tellable = {
+  readonly key: NeighborKey;
+  readonly families: readonly Family[];
+  /** The name by which BGPAdvertisements know it; undefined: they do not. */
+  readonly peer: string | undefined;
+  /** toAdvertise.nextHop: set on everything of that family. */
+  readonly nextHops: Readonly<Partial<Record<Family, Address>>>;
+};
 
 export type PlannedNeighbors = {
   readonly routers: readonly PlannedRouter[];
-  readonly verdicts: ReadonlyMap<ResourceKey, PeerVerdict>;
+  readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
+  readonly neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>;
 };
 
 export function planNeighbors(desired: DesiredState, options: PlanOptions): PlannedNeighbors {
-  const labels = nodeLabels(desired);
-  const verdicts = new Map<ResourceKey, PeerVerdict>();
-  const routers = new Map<string, PlannedRouter>();
-  const peers = [...resourcesOf(desired, "metallb.io/BGPPeer").values()].toSorted((a, b) =>
-    a.key < b.key ? -1 : 1,
-  );
-  for (const held of peers) {
-    const verdict = judgePeer(desired, held, labels, options);
-    verdicts.set(held.key, verdict);
-    if (verdict.type !== "opened") continue;
-    const { localAsn, routerId, vrf } = held.resource.spec;
-    const router = routers.get(verdict.router) ?? {
-      key: verdict.router,
-      vrf,
-      localAs: localAsn,
-      routerId,
-      neighbors: [],
-    };
-    const neighbors = [...router.neighbors, neighborOf(desired, held, verdict.neighbor, options)];
-    routers.set(verdict.router, {
-      ...router,
-      neighbors: neighbors.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
-    });
+  const claims = ownersHere(desired)
+    .filter(({ key }) => !desired.quarantined.has(key))
+    .map((owner) => claimsOf(desired, owner));
+  const neighbors = new Map<NeighborKey, NeighborVerdict>();
+  const routers: PlannedRouter[] = [];
+  for (const merged of merge(claims)) {
+    const opened: MergedNeighbor[] = [];
+    for (const neighbor of merged.neighbors) {
+      const reason = refusal(neighbor, options);
+      const verdict: NeighborVerdict["verdict"] =
+        reason === undefined
+          ? { type: "opened", neighbor: neighbor.key, router: merged.key }
+          : { type: "refused", reason };
+      neighbors.set(neighbor.key, { neighbor, verdict });
+      if (verdict.type === "opened") opened.push(neighbor);
+    }
+    if (opened.length > 0) routers.push(plannedRouter(merged, opened, options));
   }
   return {
-    routers: [...routers.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)),
-    verdicts,
+    routers,
+    peers: peerVerdicts(desired, neighbors),
+    neighbors,
   };
 }
 
-function judgePeer(
+/** BGPPeers and FRRConfigurations that select this host, set aside or not. */
+export function ownersHere(desired: DesiredState): readonly NeighborOwner[] {
+  const labels = nodeLabels(desired);
+  const peers = [...resourcesOf(desired, "metallb.io/BGPPeer").values()].filter(({ resource }) =>
+    anySelects(resource.spec.nodeSelectors, labels),
+  );
+  const configurations = [
+    ...resourcesOf(desired, "frrk8s.metallb.io/FRRConfiguration").values(),
+  ].filter(({ resource }) => selects(resource.spec.nodeSelector, labels));
+  return [...peers, ...configurations];
+}
+
+function peerVerdicts(
   desired: DesiredState,
-  { key, resource }: Held<BgpPeer>,
-  labels: Parameters<typeof anySelects>[1],
+  neighbors: PlannedNeighbors["neighbors"],
+): PlannedNeighbors["peers"] {
+  const found = new Map<ResourceKey, PeerVerdict>();
+  for (const { neighbor, verdict } of neighbors.values()) {
+    for (const { resource } of neighbor.owners) found.set(resource, verdict);
+  }
+  const here = new Set(ownersHere(desired).map(({ key }) => key));
+  return new Map(
+    [...resourcesOf(desired, "metallb.io/BGPPeer").keys()]
+      .toSorted(compare)
+      .map((key): [ResourceKey, PeerVerdict] => {
+        if (!here.has(key)) return [key, { type: "not-selected" }];
+        const quarantine = desired.quarantined.get(key);
+        if (quarantine !== undefined)
+          return [key, { type: "quarantined", reason: quarantine.reason }];
+        return [key, found.get(key) ?? { type: "refused", reason: "its Secret is missing" }];
+      }),
+  );
+}
+
+/** What the speaker lacks for this neighbour, in words; undefined where it can be opened. */
+function refusal(
+  { remote, vrf, secret, source, addressFamilies }: MergedNeighbor,
   { capabilities, backend }: PlanOptions,
-): PeerVerdict {
-  const { spec } = resource;
-  if (!anySelects(spec.nodeSelectors, labels)) return { type: "not-selected" };
-  const quarantine = desired.quarantined.get(key);
-  if (quarantine !== undefined) return { type: "quarantined", reason: quarantine.reason };
-  const needs = [
-    spec.remote.type === "interface" ? ("unnumbered" as const) : undefined,
-    spec.vrf === "" ? undefined : ("vrf" as const),
-    spec.authentication.type === "none" ? undefined : ("tcp-md5" as const),
+): string | undefined {
+  const needs: readonly (Capability | undefined)[] = [
+    remote.type === "interface" ? "unnumbered" : undefined,
+    vrf === "" ? undefined : "vrf",
+    secret === undefined ? undefined : "tcp-md5",
+    addressFamilies.includes("unicast") ? undefined : "evpn",
   ];
   for (const capability of needs) {
     if (capability !== undefined && !capabilities.has.has(capability)) {
       const why = capabilities.missing.get(capability) ?? "not carried yet";
-      return { type: "refused", reason: `the ${backend} speaker has no ${capability}: ${why}` };
+      return `the ${backend} speaker has no ${capability}: ${why}`;
     }
   }
-  const router = `${spec.vrf}|${spec.localAsn}|${spec.routerId ?? ""}`;
-  return { type: "opened", neighbor: keyOfPeer(resource), router };
+  return source?.type === "interface"
+    ? `sourceaddress ${source.interface} is an interface: not carried yet, write its address`
+    : undefined;
 }
 
-function neighborOf(
-  desired: DesiredState,
-  held: Held<BgpPeer>,
-  key: NeighborKey,
-  { backend }: PlanOptions,
-): NeighborIntent {
-  const { spec, metadata } = held.resource;
-  const secret = secretOfPeer(desired, held.resource);
-  const holdTimeSeconds =
-    spec.timers.type === "given" ? spec.timers.holdTimeSeconds : HOLD_TIME_SECONDS;
+function plannedRouter(
+  { key, vrf, asn, routerId }: MergedRouter,
+  opened: readonly MergedNeighbor[],
+  options: PlanOptions,
+): PlannedRouter {
+  const neighbors = opened.map((one) => intentOf(one, options));
   return {
-    key,
-    name: metadata.name,
-    backend,
-    remoteAs: spec.remoteAs,
-    remote:
-      spec.remote.type === "address"
-        ? spec.remote
-        : { type: "interface", interface: spec.remote.interface },
-    localAddress: spec.sourceAddress,
-    // Not carried yet (carried.ts): the router's own AS is shown.
-    localAsOverride: undefined,
-    holdTimeSeconds,
-    keepaliveTimeSeconds:
-      spec.timers.type === "given"
-        ? spec.timers.keepaliveTimeSeconds
-        : Math.floor(holdTimeSeconds / 3),
-    connectRetrySeconds: spec.connectTimeSeconds ?? CONNECT_RETRY_SECONDS,
-    timeToLive: isExternal(spec) && !spec.ebgpMultiHop ? DIRECT_TIME_TO_LIVE : DISTANT_TIME_TO_LIVE,
-    authentication:
-      secret.type === "found" ? { type: "tcp-md5", secret: secret.secret } : undefined,
-    families: familiesOf(spec),
-    gracefulRestart: spec.enableGracefulRestart
-      ? { restartTimeSeconds: RESTART_TIME_SECONDS }
-      : undefined,
-    waitsForBfd: optionsOfPeer(desired, held.resource)?.resource.spec.strictMode ?? false,
-    receive: { type: "nothing" },
-    provenance: [held.fact, ...secretFact(desired, held.resource)],
+    router: { key, vrf, localAs: asn, routerId, neighbors },
+    tellable: opened.map(({ peer, nextHops, ...one }) => ({
+      key: one.key,
+      families: familiesOf(one),
+      peer,
+      nextHops,
+    })),
   };
 }
 
-const isExternal = ({ remoteAs, localAsn }: BgpPeer["spec"]): boolean =>
+function intentOf(
+  neighbor: Omit<MergedNeighbor, "told">,
+  { backend, capabilities }: PlanOptions,
+): NeighborIntent {
+  const { key, name, remoteAs, remote, source, secret, receive } = neighbor;
+  return {
+    key,
+    name,
+    backend,
+    remoteAs,
+    remote: remote.type === "address" ? remote : { type: "interface", interface: remote.interface },
+    localAddress: source?.type === "address" ? source.address : undefined,
+    // Not carried yet by every speaker (carried.ts): there the router's own AS is shown.
+    localAsOverride: capabilities.has.has("local-as") ? neighbor.localAsOverride : undefined,
+    ...timersOf(neighbor),
+    timeToLive:
+      isExternal(neighbor) && !neighbor.ebgpMultiHop ? DIRECT_TIME_TO_LIVE : DISTANT_TIME_TO_LIVE,
+    authentication: secret === undefined ? undefined : { type: "tcp-md5", secret },
+    families: familiesOf(neighbor),
+    gracefulRestart: neighbor.gracefulRestart
+      ? { restartTimeSeconds: RESTART_TIME_SECONDS }
+      : undefined,
+    waitsForBfd: neighbor.bfd?.strictMode ?? false,
+    receive,
+    provenance: [...new Set(neighbor.owners.flatMap(({ facts }) => facts))],
+  };
+}
+
+function timersOf({
+  timers,
+  connectTimeSeconds,
+  peer,
+}: Pick<MergedNeighbor, "timers" | "connectTimeSeconds" | "peer">): Pick<
+  NeighborIntent,
+  "holdTimeSeconds" | "keepaliveTimeSeconds" | "connectRetrySeconds"
+> {
+  const metallb = peer !== undefined;
+  const connectRetrySeconds =
+    connectTimeSeconds ?? (metallb ? CONNECT_RETRY_SECONDS : FRR_CONNECT_SECONDS);
+  if (timers.type === "given") {
+    const { holdTimeSeconds, keepaliveTimeSeconds } = timers;
+    return { holdTimeSeconds, keepaliveTimeSeconds, connectRetrySeconds };
+  }
+  return {
+    holdTimeSeconds: metallb ? HOLD_TIME_SECONDS : FRR_HOLD_TIME_SECONDS,
+    keepaliveTimeSeconds: metallb ? Math.floor(HOLD_TIME_SECONDS / 3) : FRR_KEEPALIVE_SECONDS,
+    connectRetrySeconds,
+  };
+}
+
+const isExternal = ({
+  remoteAs,
+  localAsn,
+}: Pick<MergedNeighbor, "remoteAs" | "localAsn">): boolean =>
   remoteAs.type === "external" || (remoteAs.type === "asn" && remoteAs.asn !== localAsn);
 
 /** The session's own family, or both (rules.md §2.2.8). */
-function familiesOf({ remote, dualStackAddressFamily }: BgpPeer["spec"]): readonly Family[] {
-  if (remote.type === "interface" || dualStackAddressFamily) return ["ipv4", "ipv6"];
+function familiesOf({
+  remote,
+  dualStack,
+  addressFamilies,
+}: Pick<MergedNeighbor, "remote" | "dualStack" | "addressFamilies">): readonly Family[] {
+  if (!addressFamilies.includes("unicast")) return [];
+  if (remote.type === "interface" || dualStack) return ["ipv4", "ipv6"];
   return [familyOf(remote.address)];
-}
-
-function secretFact(desired: DesiredState, { spec, metadata }: BgpPeer): readonly EventId[] {
-  if (spec.authentication.type !== "reference") return [];
-  const { name, namespace } = spec.authentication;
-  const key = resourceKey("", "Secret", namespace || metadata.namespace, name);
-  const held = resourcesOf(desired, "/Secret").get(key);
-  return held === undefined ? [] : [held.fact];
 }

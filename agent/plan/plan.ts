@@ -7,27 +7,33 @@
  */
 import type { BfdIntent } from "../../backends/bfd/intent.ts";
 import type { BackendName, OwnRoute, RouterIntent, SpeakerIntent } from "../../backends/intent.ts";
-import type { ResourceKey } from "../../events/ids.ts";
+import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { diff, PersistentMap } from "../../events/persistent-map.ts";
 import type { Prefix } from "../../events/prefix.ts";
-import { notCarried } from "../../events/resources/carried.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
 import { planBfd } from "./bfd.ts";
+import { notCarriedHere, notOpened } from "./carried-here.ts";
 import { announce, type Context, contextOf, type Contribution, type Verdict } from "./announce.ts";
 import {
+  type NeighborVerdict,
   type PeerVerdict,
   planNeighbors,
   type PlannedRouter,
   type PlanOptions,
 } from "./neighbors.ts";
+import { compare } from "./order.ts";
+import { ownContributions } from "./own-prefixes.ts";
 import { type Interned, routeOf, sameRoute } from "./routes.ts";
 
 export type Plan = {
   readonly speakers: Readonly<Partial<Record<BackendName, SpeakerIntent>>>;
   readonly bfd: BfdIntent;
   readonly verdicts: PersistentMap<ResourceKey, Verdict>;
+  /** Of BGPPeers. */
   readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
+  /** Of all neighbours, whoever owns them, with everything that was said of each (its BFD profile too). */
+  readonly neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>;
   readonly notCarried: readonly NotCarried[];
   readonly warnings: PersistentMap<ResourceKey, readonly string[]>;
   readonly quarantined: DesiredState["quarantined"];
@@ -40,6 +46,7 @@ export type Plan = {
 type Memo = {
   readonly context: Context;
   readonly routers: readonly PlannedRouter[];
+  /** By Service or FRRConfiguration. */
   readonly contributions: PersistentMap<ResourceKey, readonly Contribution[]>;
   readonly contributors: PersistentMap<Prefix, readonly Contribution[]>;
   readonly interned: Interned;
@@ -49,9 +56,11 @@ const quiet: readonly string[] = [];
 
 export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const context = contextOf(desired);
-  const { routers, verdicts: peers } = planNeighbors(desired, options);
+  const { routers, peers, neighbors } = planNeighbors(desired, options);
   const verdicts: [ResourceKey, Verdict][] = [];
-  const contributions: [ResourceKey, readonly Contribution[]][] = [];
+  const contributions: (readonly [ResourceKey, readonly Contribution[]])[] = [
+    ...Map.groupBy(ownContributions(neighbors), ({ cause }) => cause),
+  ];
   for (const held of resourcesOf(desired, "/Service").values()) {
     const announced = announce(context, held);
     verdicts.push([held.key, announced.verdict]);
@@ -67,10 +76,11 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
   );
   return {
     speakers: { [options.backend]: speakerOf(routers, sorted, interned) },
-    bfd: planBfd(desired, peers),
+    bfd: planBfd(desired, neighbors),
     verdicts: PersistentMap.from(verdicts),
     peers,
-    notCarried: notCarriedOf(desired),
+    neighbors,
+    notCarried: notCarriedOf(desired, neighbors),
     warnings: PersistentMap.from(
       verdicts.flatMap(([key, { warnings }]) =>
         warnings.length > 0 ? [[key, warnings] as const] : [],
@@ -159,24 +169,27 @@ function touchedServices(before: DesiredState, after: DesiredState): ReadonlySet
 
 function moved(
   contributors: Memo["contributors"],
-  service: ResourceKey,
+  cause: ResourceKey,
   old: readonly Contribution[],
   young: readonly Contribution[],
 ): Memo["contributors"] {
   let next = contributors;
   for (const prefix of new Set([...old, ...young].map((one) => one.prefix))) {
-    const others = (next.get(prefix) ?? []).filter((one) => one.service !== service);
+    const others = (next.get(prefix) ?? []).filter((one) => one.cause !== cause);
     const list = [...others, ...young.filter((one) => one.prefix === prefix)].toSorted(byCause);
     next = list.length === 0 ? next.delete(prefix) : next.set(prefix, list);
   }
   return next;
 }
 
-/** One order for all ways to the same plan: by advertisement, then Service. */
+/** One order for all ways to the same plan: by advertisement, then cause; equal ones (an FRRConfiguration's) by neighbour. */
 function byCause(a: Contribution, b: Contribution): number {
-  const x = `${a.advertisement} ${a.service}`;
-  const y = `${b.advertisement} ${b.service}`;
-  return x < y ? -1 : x > y ? 1 : 0;
+  const towards = ({ to }: Contribution): string => (to.type === "neighbor" ? to.key : "");
+  return (
+    compare(a.advertisement, b.advertisement) ||
+    compare(a.cause, b.cause) ||
+    compare(towards(a), towards(b))
+  );
 }
 
 function speakerOf(
@@ -185,11 +198,11 @@ function speakerOf(
   interned: Interned,
 ): SpeakerIntent {
   return {
-    routers: routers.map((router): RouterIntent => ({
+    routers: routers.map(({ router, tellable }): RouterIntent => ({
       ...router,
       routes: PersistentMap.from(
         contributors.flatMap(([prefix, list]): [Prefix, OwnRoute][] => {
-          const route = routeOf(prefix, list, router.neighbors, interned);
+          const route = routeOf(prefix, list, tellable, interned);
           return route === undefined ? [] : [[prefix, route]];
         }),
       ),
@@ -199,17 +212,18 @@ function speakerOf(
 
 function speakerAfter(
   before: SpeakerIntent | undefined,
-  { interned }: Memo,
+  { interned, routers: planned }: Memo,
   contributors: Memo["contributors"],
   touched: ReadonlySet<Prefix>,
 ): SpeakerIntent {
   if (before === undefined) throw new Error("a plan has its backend's speaker");
   let changed = false;
+  const tellable = new Map(planned.map((one) => [one.router.key, one.tellable]));
   const routers = before.routers.map((router): RouterIntent => {
     let { routes } = router;
     for (const prefix of touched) {
       const list = contributors.get(prefix);
-      const route = list && routeOf(prefix, list, router.neighbors, interned);
+      const route = list && routeOf(prefix, list, tellable.get(router.key) ?? [], interned);
       const known = routes.get(prefix);
       if (route === undefined) routes = routes.delete(prefix);
       else if (known === undefined || !sameRoute(known, route)) routes = routes.set(prefix, route);
@@ -221,13 +235,15 @@ function speakerAfter(
   return changed ? { routers } : before;
 }
 
-function notCarriedOf(desired: DesiredState): readonly NotCarried[] {
+function notCarriedOf(desired: DesiredState, neighbors: Plan["neighbors"]): readonly NotCarried[] {
   const peers = [...resourcesOf(desired, "metallb.io/BGPPeer").values()].map(
     ({ resource }) => resource,
   );
-  return Object.entries(desired.resources)
+  const fields = Object.entries(desired.resources)
     .filter(([type]) => type !== "/Service")
     .flatMap(([, ofType]) => [...ofType.values()] as readonly Held[])
-    .flatMap(({ resource }) => notCarried(resource, peers))
-    .toSorted((a, b) => (`${a.resource} ${a.field}` < `${b.resource} ${b.field}` ? -1 : 1));
+    .flatMap(({ resource }) => notCarriedHere(desired, resource, peers));
+  return [...fields, ...notOpened(neighbors)].toSorted((a, b) =>
+    compare(`${a.resource} ${a.field}`, `${b.resource} ${b.field}`),
+  );
 }

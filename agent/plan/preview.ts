@@ -26,10 +26,17 @@ export function preview(before: Plan | undefined, after: Plan): Omit<PlanJson, "
     routesOf(old, young, peers);
     const known = neighborsOf(old);
     const next = neighborsOf(young);
+    const home = routersByNeighbor(old);
+    const moved = routersByNeighbor(young);
     for (const one of [...known.values(), ...next.values()]) names.set(one.key, one.name);
     for (const one of known.values()) {
       const now = next.get(one.key);
-      if (now === undefined || classify(one, now).effect === "hard") resets.push(one.name);
+      const resetting =
+        now === undefined ||
+        classify(one, now).effect === "hard" ||
+        // Another AS or router id of ours is agreed in the OPEN.
+        home.get(one.key) !== moved.get(one.key);
+      if (resetting) resets.push(one.name);
     }
   }
   return {
@@ -51,6 +58,13 @@ export function preview(before: Plan | undefined, after: Plan): Omit<PlanJson, "
       .toSorted((a, b) => (a.resource < b.resource ? -1 : 1)),
   };
 }
+
+const routersByNeighbor = (intent: SpeakerIntent | undefined): ReadonlyMap<NeighborKey, string> =>
+  new Map(
+    intent?.routers.flatMap(({ key, neighbors }) =>
+      neighbors.map((one) => [one.key, key] as const),
+    ),
+  );
 
 function routesOf(
   old: SpeakerIntent | undefined,

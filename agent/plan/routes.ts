@@ -4,11 +4,13 @@
  * Pure. Arrays and attribute objects are interned, so that 100,000 routes told alike share them and equal routes are the same
  * object (events/persistent-map.ts compares by identity).
  */
-import type { Export, ExportAttributes, NeighborIntent, OwnRoute } from "../../backends/intent.ts";
+import type { Export, ExportAttributes, OwnRoute } from "../../backends/intent.ts";
+import type { Address } from "../../events/address.ts";
 import type { EventId, NeighborKey } from "../../events/ids.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
 import type { Contribution } from "./announce.ts";
 import { sortedCommunities, sortedLarge } from "./communities.ts";
+import type { Tellable } from "./neighbors.ts";
 
 /** A route of a large aggregate names this many of its causes; the others are found by `why` on the Service. */
 const MAX_PROVENANCE = 16;
@@ -19,7 +21,7 @@ export type Interned = Map<string, readonly Export[]>;
 export function routeOf(
   prefix: Prefix,
   contributions: readonly Contribution[],
-  neighbors: readonly NeighborIntent[],
+  neighbors: readonly Tellable[],
   interned: Interned,
 ): OwnRoute | undefined {
   const family = prefixFamily(prefix);
@@ -29,11 +31,9 @@ export function routeOf(
   >();
   for (const neighbor of neighbors) {
     if (!neighbor.families.includes(family)) continue;
-    const mine = contributions.filter(
-      ({ peers }) => peers.length === 0 || peers.includes(neighbor.name),
-    );
+    const mine = contributions.filter(({ to }) => reaches(to, neighbor));
     if (mine.length === 0) continue;
-    const attributes = united(mine.map((one) => one.attributes));
+    const attributes = towards(neighbor.nextHops[family], mine);
     const text = JSON.stringify(attributes);
     const group = groups.get(text);
     if (group === undefined) groups.set(text, { attributes, to: [neighbor.key] });
@@ -47,7 +47,21 @@ export function routeOf(
   };
 }
 
-/** Same prefix by several advertisements: communities are united, the first localPref in order of name stays (rule 8). */
+const reaches = (to: Contribution["to"], { key, peer }: Tellable): boolean =>
+  to.type === "neighbor"
+    ? to.key === key
+    : peer !== undefined && (to.names.length === 0 || to.names.includes(peer));
+
+/** toAdvertise.nextHop is set on everything that goes to the neighbour, also on what Services bring (manifests.md §1.8). */
+function towards(nextHop: Address | undefined, mine: readonly Contribution[]): ExportAttributes {
+  const attributes = united(mine.map((one) => one.attributes));
+  return nextHop === undefined ? attributes : { ...attributes, nextHop };
+}
+
+/**
+ * Same prefix by several advertisements: communities are united, the first localPref in order of key stays (rule 8); so an
+ * FRRConfiguration's goes before a BGPAdvertisement's.
+ */
 function united(all: readonly ExportAttributes[]): ExportAttributes {
   const [first] = all;
   if (first === undefined) throw new Error("a route has at least one contribution");

@@ -1,9 +1,9 @@
 /**
- * The secret of a peer: its own, or that of the Secret it names. Missing means refused, never "without" (design: fails closed).
+ * The secret of a session: its own, or that of the Secret it names. Missing means refused, never "without" (design: fails closed).
  */
-import { resourceKey } from "../../events/ids.ts";
-import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
+import { type EventId, type ResourceKey, resourceKey } from "../../events/ids.ts";
 import type { SecretRef } from "../../events/resources/resource.ts";
+import type { Authentication } from "../../events/resources/session.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 
 export type PeerSecret =
@@ -11,13 +11,16 @@ export type PeerSecret =
   | { readonly type: "found"; readonly secret: SecretRef }
   | { readonly type: "missing"; readonly reason: string };
 
-export function secretOfPeer(desired: DesiredState, peer: BgpPeer): PeerSecret {
-  const { authentication } = peer.spec;
+/** `home`: the namespace of who asks, where a reference without one looks. */
+export function secretOf(
+  desired: DesiredState,
+  authentication: Authentication,
+  home: string,
+): PeerSecret {
   if (authentication.type === "none") return { type: "none" };
   if (authentication.type === "inline") return { type: "found", secret: authentication.secret };
-  const namespace = authentication.namespace || peer.metadata.namespace;
-  const key = resourceKey("", "Secret", namespace, authentication.name);
-  const held = resourcesOf(desired, "/Secret").get(key);
+  const namespace = authentication.namespace || home;
+  const held = resourcesOf(desired, "/Secret").get(secretKey(authentication, home));
   if (held === undefined) {
     return {
       type: "missing",
@@ -29,3 +32,19 @@ export function secretOfPeer(desired: DesiredState, peer: BgpPeer): PeerSecret {
     ? { type: "found", secret: spec.password }
     : { type: "missing", reason: `Secret ${namespace}/${authentication.name}: ${spec.reason}` };
 }
+
+/** The fact of the Secret that is named; none where none is. */
+export function secretFact(
+  desired: DesiredState,
+  authentication: Authentication,
+  home: string,
+): readonly EventId[] {
+  if (authentication.type !== "reference") return [];
+  const held = resourcesOf(desired, "/Secret").get(secretKey(authentication, home));
+  return held === undefined ? [] : [held.fact];
+}
+
+const secretKey = (
+  { name, namespace }: Extract<Authentication, { type: "reference" }>,
+  home: string,
+): ResourceKey => resourceKey("", "Secret", namespace || home, name);

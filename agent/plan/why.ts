@@ -2,26 +2,31 @@
  * The chain from a manifest to the wire, or the first rule that stopped it.
  *
  * Pure: reads the state and the plan that are in force, and what the sessions say; never decides. Facts are named by id; the
- * API turns them into positions in the log.
+ * API turns them into positions in the log. The question may be a Service, a prefix or a neighbour. Reads next: why-steps.ts.
  */
 import type { SessionStatus } from "../../backends/backend.ts";
-import type { NeighborIntent, OwnRoute } from "../../backends/intent.ts";
-import { parseAddress } from "../../events/address.ts";
-import type { EventId, NeighborKey, ResourceKey } from "../../events/ids.ts";
-import { hostPrefix, parsePrefix, type Prefix, prefixContains } from "../../events/prefix.ts";
+import type { BackendName, NeighborIntent, OwnRoute } from "../../backends/intent.ts";
+import type { NeighborKey } from "../../events/ids.ts";
+import { hostPrefix, type Prefix, prefixContains } from "../../events/prefix.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
 import type { Service } from "../../events/resources/service.ts";
 import { healthOf } from "./announce.ts";
 import { heldIn } from "./held.ts";
+import type { MergedNeighbor } from "./merge.ts";
+import type { NeighborVerdict } from "./neighbors.ts";
 import type { Plan } from "./plan.ts";
-
-export type Step = {
-  readonly step: string;
-  readonly subject: string;
-  readonly verdict: "ok" | "stopped" | "warning";
-  readonly reason: string;
-  readonly fact: EventId | undefined;
-};
+import {
+  neighborChain,
+  neighborNamed,
+  ok,
+  ownerChain,
+  ownerSteps,
+  ownPrefixChain,
+  ownPrefixNamed,
+  prefixNamed,
+  type Step,
+  stop,
+} from "./why-steps.ts";
 
 export type Why = {
   readonly prefix: string;
@@ -39,25 +44,35 @@ export function why(
   sessions: ReadonlyMap<NeighborKey, SessionStatus>,
 ): Why {
   const service = serviceOf(subject, desired, plan);
-  if (service === undefined) {
-    const prefix = prefixNamed(subject) ?? subject;
-    const reason = `no Service of this host holds ${subject}, and no Service has that name`;
+  const neighbor = service === undefined ? neighborNamed(subject, plan) : undefined;
+  if (neighbor !== undefined) return whyNeighbor(subject, neighbor, desired, plan, sessions);
+  const owner = service === undefined ? ownerChain(subject, desired, plan) : undefined;
+  if (owner !== undefined)
+    return { prefix: subject, peer: peer ?? null, announced: false, chain: owner };
+  const own = ownPrefixNamed(subject, desired);
+  const asked = prefixNamed(subject);
+  const prefixes = (service && plan.verdicts.get(service.key)?.prefixes) ?? [];
+  const served = prefixes.find(
+    (one) => asked === undefined || one === asked || prefixContains(one, asked),
+  );
+  // A wider prefix of ours says nothing of a Service in it.
+  const prefix = served ?? (service === undefined || own === asked ? own : undefined);
+  if (service === undefined && prefix === undefined) {
+    const reason = `no Service of this host holds ${subject}, no FRRConfiguration has it, and nothing here has that name`;
     return {
-      prefix,
+      prefix: asked ?? subject,
       peer: peer ?? null,
       announced: false,
       chain: [stop("service", subject, reason)],
     };
   }
-  const chain = serviceSteps(service, desired, plan);
-  const asked = prefixNamed(subject);
-  const prefixes = plan.verdicts.get(service.key)?.prefixes ?? [];
-  const prefix = prefixes.find(
-    (one) => asked === undefined || one === asked || prefixContains(one, asked),
-  );
-  if (prefix === undefined) {
-    const address = desired.allocations.get(service.key)?.addresses[0]?.address;
-    const shown = asked ?? (address === undefined ? subject : hostPrefix(address));
+  const chain = [
+    ...(service === undefined ? [] : serviceSteps(service, desired, plan)),
+    ...(prefix === undefined ? [] : ownPrefixChain(prefix, desired, plan)),
+  ];
+  if (prefix === undefined || plan.memo.contributors.get(prefix) === undefined) {
+    const address = service && desired.allocations.get(service.key)?.addresses[0]?.address;
+    const shown = prefix ?? asked ?? (address === undefined ? subject : hostPrefix(address));
     return { prefix: shown, peer: peer ?? null, announced: false, chain };
   }
   const told = peerSteps(prefix, peer, plan, sessions);
@@ -68,11 +83,6 @@ export function why(
     chain: [...chain, ...told],
   };
 }
-
-const prefixNamed = (text: string): Prefix | undefined => {
-  const address = parseAddress(text);
-  return address === undefined ? parsePrefix(text)?.prefix : hostPrefix(address);
-};
 
 /** By name, by an address it holds, or by a prefix that it is announced in. */
 function serviceOf(subject: string, desired: DesiredState, plan: Plan): Held<Service> | undefined {
@@ -107,7 +117,7 @@ function serviceSteps(held: Held<Service>, desired: DesiredState, plan: Plan): S
     return [...steps, stop("announce", key, "it has not been planned yet")];
   if (!verdict.announced) {
     const fact = desired.endpoints.get(key)?.fact ?? desired.awaiting.get(key)?.fact;
-    return [...steps, { ...stop("announce", key, verdict.reason), fact }];
+    return [...steps, stop("announce", key, verdict.reason, fact)];
   }
   const advertisements = new Set(
     (plan.memo.contributions.get(key) ?? []).map(({ advertisement }) => advertisement),
@@ -136,6 +146,40 @@ function serviceSteps(held: Held<Service>, desired: DesiredState, plan: Plan): S
   return steps;
 }
 
+/** The question was about a neighbour: who owns it, and what became of it. */
+function whyNeighbor(
+  subject: string,
+  asked: NeighborVerdict,
+  desired: DesiredState,
+  plan: Plan,
+  sessions: ReadonlyMap<NeighborKey, SessionStatus>,
+): Why {
+  const { key, name } = asked.neighbor;
+  const chain = neighborChain(asked, desired);
+  if (asked.verdict.type === "refused")
+    return { prefix: subject, peer: name, announced: false, chain };
+  const told = plan.speakers[backendOf(key, plan)]?.routers.some(({ routes }) =>
+    [...routes.values()].some(({ exports }) => exports.some(({ to }) => to.includes(key))),
+  );
+  const session = sessionStep(name, sessions.get(key));
+  return {
+    prefix: subject,
+    peer: name,
+    announced: told === true && session.verdict === "ok",
+    chain: [...chain, session],
+  };
+}
+
+function backendOf(key: NeighborKey, plan: Plan): BackendName {
+  for (const speaker of Object.values(plan.speakers)) {
+    for (const { neighbors } of speaker?.routers ?? []) {
+      const found = neighbors.find((one) => one.key === key);
+      if (found !== undefined) return found.backend;
+    }
+  }
+  throw new Error(`an opened neighbour is in a speaker's intent: ${key}`);
+}
+
 function peerSteps(
   prefix: Prefix,
   asked: string | undefined,
@@ -153,7 +197,8 @@ function peerSteps(
         !neighbor.key.split("|").includes(asked)
       )
         continue;
-      steps.push(...neighborSteps(prefix, route, neighbor, sessions.get(neighbor.key)));
+      const merged = plan.neighbors.get(neighbor.key)?.neighbor;
+      steps.push(...neighborSteps(prefix, route, neighbor, merged, sessions.get(neighbor.key)));
     }
   }
   if (steps.length > 0) return steps;
@@ -167,7 +212,7 @@ function closedPeer(asked: string | undefined, plan: Plan): string {
     if (verdict.type !== "opened") return `${key} is ${verdict.type}: ${verdict.reason}`;
   }
   return asked === undefined
-    ? "this host has no BGPPeer"
+    ? "this host has no peer that can be told"
     : `there is no peer ${asked} on this host`;
 }
 
@@ -175,6 +220,7 @@ function neighborSteps(
   prefix: Prefix,
   route: OwnRoute | undefined,
   neighbor: NeighborIntent,
+  merged: MergedNeighbor | undefined,
   session: SessionStatus | undefined,
 ): Step[] {
   const cause = neighbor.provenance[0];
@@ -182,39 +228,23 @@ function neighborSteps(
   if (told === undefined) {
     const family = prefix.includes(":") ? "ipv6" : "ipv4";
     const reason = neighbor.families.includes(family)
-      ? "no advertisement of this prefix names this peer"
+      ? "no advertisement and no toAdvertise of this prefix names this peer"
       : `the session carries no ${family} routes: set dualStackAddressFamily, or peer over ${family}`;
-    return [{ ...stop("peer", neighbor.name, reason), fact: cause }];
+    return [stop("peer", neighbor.name, reason, cause)];
   }
-  const peer = ok("peer", neighbor.name, "is to be told", cause);
-  if (session?.state !== "Established") {
-    const reason = `the session is ${session?.state ?? "not started"}${session?.reason ? `: ${session.reason}` : ""}`;
-    return [peer, stop("session", neighbor.name, reason)];
-  }
-  return [
-    peer,
-    ok("session", neighbor.name, "Established", undefined),
-    ok("wire", neighbor.name, `${prefix} is announced`, undefined),
+  const several = merged !== undefined && merged.owners.length > 1;
+  const head = [
+    ok("peer", neighbor.name, "is to be told", cause),
+    ...(several ? ownerSteps(merged) : []),
+    sessionStep(neighbor.name, session),
   ];
+  return session?.state === "Established"
+    ? [...head, ok("wire", neighbor.name, `${prefix} is announced`, undefined)]
+    : head;
 }
 
-const ok = (
-  step: string,
-  subject: string | ResourceKey,
-  reason: string,
-  fact: EventId | undefined,
-): Step => ({
-  step,
-  subject,
-  verdict: "ok",
-  reason,
-  fact,
-});
-
-const stop = (step: string, subject: string, reason: string): Step => ({
-  step,
-  subject,
-  verdict: "stopped",
-  reason,
-  fact: undefined,
-});
+function sessionStep(name: string, session: SessionStatus | undefined): Step {
+  if (session?.state === "Established") return ok("session", name, "Established", undefined);
+  const reason = `the session is ${session?.state ?? "not started"}${session?.reason ? `: ${session.reason}` : ""}`;
+  return stop("session", name, reason);
+}

@@ -4,15 +4,18 @@
  * The list is closed: a field that is not named here must act. Every line begins with "not carried yet: ".
  * Reads next: extras-advice.ts (what to write in place of raw FRR lines).
  */
+import type { Asn } from "../ids.ts";
 import type { BgpPeer } from "./bgp-peer.ts";
 import { extrasAdvice } from "./extras-advice.ts";
+import type { FrrConfiguration, FrrRouter } from "./frr-configuration.ts";
+import type { FrrNeighbor } from "./frr-neighbor.ts";
 import { keyOf, type Resource, type ResourceType } from "./kinds.ts";
 import type { NotCarried } from "./resource.ts";
+import type { Remote } from "./session.ts";
 
 /** Kinds that as a whole wait for a later version. */
 const WHOLE_KINDS: Partial<Readonly<Record<ResourceType, string>>> = {
   "metallb.io/L2Advertisement": "announcing by ARP and neighbour discovery",
-  "frrk8s.metallb.io/FRRConfiguration": "routers and neighbours of FRRConfiguration",
   "k8s.ovn.org/EgressService": "egress rules and source addresses of a Service",
   "networking.gke.io/NetworkGatewayGroup": "floating addresses",
   "networking.gke.io/BGPLoadBalancer": "sessions from floating addresses",
@@ -33,6 +36,8 @@ export function notCarried(
   });
   if (resource.type === "metallb.io/BGPPeer")
     return peerFields(resource).map(([field, what]) => line(field, what));
+  if (resource.type === "frrk8s.metallb.io/FRRConfiguration")
+    return configurationFields(resource).map(([field, what]) => line(field, what));
   if (resource.type === "metallb.io/BFDProfile" && resource.spec.echoMode) {
     return peers
       .filter(({ spec }) => spec.bfdProfile === resource.metadata.name && spec.ebgpMultiHop)
@@ -54,21 +59,75 @@ export function notCarried(
   return whole === undefined ? [] : [line("spec", whole)];
 }
 
-function peerFields({ spec }: BgpPeer): readonly (readonly [field: string, what: string])[] {
-  const fields: (readonly [string, string] | false)[] = [
-    spec.remote.type === "interface" && [
-      "spec.interface",
-      "unnumbered peering; the session is not opened",
-    ],
-    spec.vrf !== "" && ["spec.vrf", `sessions in VRF ${spec.vrf}; the session is not opened`],
-    spec.localAsnOverride !== undefined && [
-      "spec.localASN",
-      "another local AS for one peer; myASN is shown",
-    ],
-    spec.enableGracefulRestart && [
-      "spec.enableGracefulRestart",
-      "keeping a restarting peer's routes; our own restart is announced",
-    ],
+type Field = readonly [field: string, what: string];
+
+function peerFields({ spec }: BgpPeer): readonly Field[] {
+  return [
+    ...interfaceField("spec.", spec.remote),
+    ...vrfField("spec.", spec.vrf, "the session is not opened"),
+    ...localAsField("spec.", spec.localAsnOverride, "myASN"),
+    ...restartField("spec.", spec.enableGracefulRestart),
   ];
-  return fields.filter((field) => field !== false);
 }
+
+function configurationFields({ spec }: FrrConfiguration): readonly Field[] {
+  return [
+    ...spec.routers.flatMap((router, i) => routerFields(`spec.bgp.routers[${i}].`, router)),
+    ...when(
+      spec.raw !== undefined,
+      "spec.raw",
+      "raw FRR lines, which only the frr backend can take",
+    ),
+  ];
+}
+
+function routerFields(at: string, router: FrrRouter): readonly Field[] {
+  return [
+    ...vrfField(at, router.vrf, "the sessions are not opened"),
+    ...when(
+      router.imports.length > 0,
+      `${at}imports`,
+      "leaking between VRFs; prefixes that only an imported VRF has are told to nobody here",
+    ),
+    ...when(router.evpn !== undefined, `${at}evpn`, "EVPN, which the native speaker does not have"),
+    ...router.neighbors.flatMap((one, k) => neighborFields(`${at}neighbors[${k}].`, one)),
+  ];
+}
+
+function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
+  const unicast = neighbor.addressFamilies.includes("unicast");
+  return [
+    ...interfaceField(at, neighbor.remote),
+    ...when(
+      neighbor.source?.type === "interface",
+      `${at}sourceaddress`,
+      "an interface as the source; the session is not opened: write its address",
+    ),
+    ...localAsField(at, neighbor.localAsnOverride, "the router's asn"),
+    ...restartField(at, neighbor.enableGracefulRestart),
+    ...when(
+      neighbor.addressFamilies.includes("evpn"),
+      `${at}addressFamilies`,
+      `EVPN routes; ${unicast ? "the session carries unicast" : "the session is not opened"}`,
+    ),
+  ];
+}
+
+const interfaceField = (at: string, { type }: Remote): readonly Field[] =>
+  when(type === "interface", `${at}interface`, "unnumbered peering; the session is not opened");
+
+const vrfField = (at: string, vrf: string, effect: string): readonly Field[] =>
+  when(vrf !== "", `${at}vrf`, `sessions in VRF ${vrf}; ${effect}`);
+
+const localAsField = (at: string, asn: Asn | undefined, shown: string): readonly Field[] =>
+  when(asn !== undefined, `${at}localASN`, `another local AS for one peer; ${shown} is shown`);
+
+const restartField = (at: string, asked: boolean): readonly Field[] =>
+  when(
+    asked,
+    `${at}enableGracefulRestart`,
+    "keeping a restarting peer's routes; our own restart is announced",
+  );
+
+const when = (applies: boolean, field: string, what: string): readonly Field[] =>
+  applies ? [[field, what]] : [];

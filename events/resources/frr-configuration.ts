@@ -9,13 +9,14 @@ import type { Address } from "../address.ts";
 import { type Asn, asn } from "../ids.ts";
 import { comparePrefixes, type Prefix } from "../prefix.ts";
 import { bfdFields, type BfdProfileSpec, bfdProfileSpec } from "./bfd-profile.ts";
-import { int32, prefixAt, routerIdAt, text, texts, writtenAsn } from "./fields.ts";
+import { int32, prefixAt, readAddress, routerIdAt, text, texts, writtenAsn } from "./fields.ts";
 import { type FrrEvpn, evpnAt, refuseSharedVnis, writtenEvpn } from "./frr-evpn.ts";
 import {
   type FrrNeighbor,
   neighborAt,
   type NeighborPlace,
   writtenNeighbor,
+  type WrittenNeighbor,
 } from "./frr-neighbor.ts";
 import { type RawText, sealRaw } from "./raw.ts";
 import { type Manifest, type Path, type Reading, refuseDuplicates, said } from "./reading.ts";
@@ -158,13 +159,7 @@ function routerAt(reading: Reading, path: Path, written: WrittenRouter, known: K
   const read = neighbors.flatMap(
     (item, i) => neighborAt(reading, [...path, "neighbors", i], item, place) ?? [],
   );
-  refuseDuplicates(
-    reading,
-    [...path, "neighbors"],
-    neighbors,
-    (item) => item.address ?? `%${item.interface ?? ""}`,
-    "this neighbour",
-  );
+  refuseDuplicates(reading, [...path, "neighbors"], neighbors, farEnd, "this neighbour");
   const evpn = evpnAt(reading, [...path, "evpn"], written.evpn, neighbors);
   return {
     // The number only fills the place of one that was refused.
@@ -177,6 +172,10 @@ function routerAt(reading: Reading, path: Path, written: WrittenRouter, known: K
     ...(evpn === undefined ? {} : { evpn }),
   };
 }
+
+/** Compared as addresses, not as text: one far end in two spellings would be two neighbours that contradict each other. */
+const farEnd = ({ address, interface: link = "" }: WrittenNeighbor): string =>
+  said(address) ? (readAddress(address) ?? address) : `%${link}`;
 
 function importsAt(
   reading: Reading,

@@ -100,26 +100,40 @@ describe("an example applies unchanged", () => {
       });
     }));
 
-  test("05: the host route is announced to the peer; the receive side is stored", () =>
+  test("05: one neighbour of two owners: told the host route, and everything accepted", () =>
     applied("05-receive-routes.yaml", (told, intent) => {
       expect(prefixes(intent)).toEqual(["172.19.20.181/32"]);
-      expect(resultOf(told, "FRRConfiguration", "receive-all")?.notes.join()).toContain(
-        "not carried yet",
-      );
+      expect(intent.routers.flatMap(({ neighbors }) => neighbors)).toMatchObject([
+        { name: "bgppeer-r2", key: "|172.18.20.1|", receive: { type: "everything" } },
+      ]);
+      expect(resultOf(told, "FRRConfiguration", "receive-all")).toMatchObject({
+        result: "created",
+        notes: [],
+      });
     }));
 
-  test.for([
-    "06-generated-frrconfiguration.yaml",
-    "07-vrf-egress.yaml",
-    "08-network-gateway.yaml",
-    "11-bgpextras.yaml",
-  ])("%s: stored, and said to be not carried yet", (name) =>
-    applied(name, (told) => {
-      expect(told.filter(({ result }) => !["created", "not-applicable"].includes(result))).toEqual(
-        [],
-      );
-      expect(told.flatMap(({ notes }) => notes).join()).toContain("not carried yet");
-    }),
+  test("06: the default VRF's neighbour takes exactly its host route; vrf1 waits with its reason", () =>
+    applied("06-generated-frrconfiguration.yaml", (told, intent) => {
+      expect(intent.routers).toMatchObject([
+        {
+          key: "|65801|",
+          neighbors: [{ name: "172.18.20.1", receive: { type: "prefixes" } }],
+          routes: [{ prefix: "172.19.20.181/32" }],
+        },
+      ]);
+      const notes = resultOf(told, "FRRConfiguration", "metallb-wk3")?.notes.join() ?? "";
+      expect(notes).toContain("sessions in VRF vrf1");
+    }));
+
+  test.for(["07-vrf-egress.yaml", "08-network-gateway.yaml", "11-bgpextras.yaml"])(
+    "%s: stored, and said to be not carried yet",
+    (name) =>
+      applied(name, (told) => {
+        expect(
+          told.filter(({ result }) => !["created", "not-applicable"].includes(result)),
+        ).toEqual([]);
+        expect(told.flatMap(({ notes }) => notes).join()).toContain("not carried yet");
+      }),
   );
 
   test("09: is refused with the lines to mend, changes nothing, and is read as meant with --lenient", async () => {

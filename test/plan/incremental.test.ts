@@ -5,11 +5,13 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { plan, replan } from "../../agent/plan/plan.ts";
 import { why } from "../../agent/plan/why.ts";
+import { diff } from "../../events/persistent-map.ts";
 import { setText } from "../../backends/delta.ts";
 import {
   advertisement,
   after,
   applying,
+  configuration,
   deleting,
   options,
   peer,
@@ -34,6 +36,30 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
     pool("two", ["198.51.100.0/30", "2001:db8::/126"]),
     advertisement("agg", { aggregationLength: 24, communities: ["1:2"] }),
     p2,
+    configuration("opens", [
+      {
+        asn: 64512,
+        prefixes: ["192.0.2.1/32", "198.51.100.0/24"],
+        neighbors: [
+          {
+            asn: 64999,
+            address: "10.0.0.1",
+            toAdvertise: {
+              allowed: { mode: "all" },
+              nextHop: { ipv4: "10.9.9.9" },
+              withCommunity: [{ community: "7:7", prefixes: ["192.0.2.1/32"] }],
+            },
+            toReceive: { allowed: { mode: "all" } },
+          },
+          {
+            asn: 64998,
+            address: "10.0.0.8",
+            toAdvertise: { allowed: { prefixes: ["192.0.2.1/32"] } },
+          },
+        ],
+      },
+    ]),
+    deleting("frrk8s.metallb.io/FRRConfiguration/metallb-system/opens"),
     deleting("/Service/default/a"),
     deleting("/Service/default/b"),
     {
@@ -51,6 +77,8 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
     verdicts: [...made.verdicts].toSorted(),
     warnings: [...made.warnings].toSorted(),
     peers: [...made.peers],
+    neighbors: [...made.neighbors],
+    notCarried: made.notCarried,
   });
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...edits), { maxLength: 12 }), (list) => {
@@ -65,6 +93,24 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test("one more VIP beside own prefixes moves one route and nothing else of the intent", () => {
+  const own = configuration("own", [
+    {
+      asn: 64512,
+      prefixes: ["10.1.0.0/16", "192.0.2.0/32"],
+      neighbors: [{ asn: 64999, address: "10.0.0.1", toAdvertise: { allowed: { mode: "all" } } }],
+    },
+  ]);
+  const before = world({}, together(one, p1, advertisement("all"), own, service("a")));
+  const made = planOf(before);
+  const later = after(before, service("b"));
+  const next = replan({ desired: before.desired, plan: made }, later.desired, options);
+  const [old, young] = [made, next].map((each) => each.speakers.native!.routers[0]!);
+  expect([...diff(old!.routes, young!.routes)].map(({ key }) => key)).toEqual(["192.0.2.1/32"]);
+  expect(young!.neighbors).toBe(old!.neighbors);
+  expect(next.neighbors).toBe(made.neighbors);
 });
 
 describe("why", () => {

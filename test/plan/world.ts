@@ -4,8 +4,11 @@
  */
 import { type Command, decide, type Decision } from "../../agent/decide/decide.ts";
 import { readManifests } from "../../agent/manifests/read.ts";
-import type { PlanOptions } from "../../agent/plan/neighbors.ts";
+import { claimsOf } from "../../agent/plan/claims.ts";
+import { merge } from "../../agent/plan/merge.ts";
+import { ownersHere, type PlanOptions } from "../../agent/plan/neighbors.ts";
 import { plan, type Plan } from "../../agent/plan/plan.ts";
+import type { NeighborIntent } from "../../backends/intent.ts";
 import type { HostFacts } from "../../events/event.ts";
 import type { EventId, ResourceKey } from "../../events/ids.ts";
 import type { Owner, Seal } from "../../events/resources/resource.ts";
@@ -96,6 +99,28 @@ export function after(before: World, ...commands: readonly (Command | string)[])
 
 export const planOf = ({ desired }: World): Plan => plan(desired, options);
 
+/** What was set aside: name → rule. */
+export const asideIn = ({ desired }: World): Record<string, string> =>
+  Object.fromEntries(
+    [...desired.quarantined].map(([key, { rule }]) => [key.split("/").at(-1), rule]),
+  );
+
+/** Routers and neighbours of all owners in force, before capabilities are asked. */
+export const mergedIn = ({ desired }: World) =>
+  merge(
+    ownersHere(desired)
+      .filter(({ key }) => !desired.quarantined.has(key))
+      .map((one) => claimsOf(desired, one)),
+  );
+
+/** All neighbours that are opened, by name. */
+export const neighborsIn = (made: Plan): Record<string, NeighborIntent> =>
+  Object.fromEntries(
+    (made.speakers.native?.routers ?? []).flatMap(({ neighbors }) =>
+      neighbors.map((one) => [one.name, one]),
+    ),
+  );
+
 /** What each peer is told: `peer` → `prefix attributes…`, sorted. */
 export function told(made: Plan): Record<string, readonly string[]> {
   const lines: Record<string, string[]> = {};
@@ -152,6 +177,19 @@ export const peer = (name: string, address: string, spec: object = {}): string =
     peerAddress: address,
     ...spec,
   });
+/** An FRRConfiguration with these routers; `more` goes beside `bgp`. */
+export const configuration = (
+  name: string,
+  routers: readonly object[],
+  { bfdProfiles, ...more }: Readonly<Record<string, unknown>> = {},
+): string =>
+  document("frrk8s.metallb.io/v1beta1", "FRRConfiguration", name, {
+    bgp: { routers, ...(bfdProfiles === undefined ? {} : { bfdProfiles }) },
+    ...more,
+  });
+/** A Secret as BGPPeers and FRRConfigurations name it. */
+export const password = (name: string, value: string): string =>
+  `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}, namespace: metallb-system}\ntype: kubernetes.io/basic-auth\nstringData: {password: "${value}"}`;
 export const community = (name: string, communities: Readonly<Record<string, string>>): string =>
   document("metallb.io/v1beta1", "Community", name, {
     communities: Object.entries(communities).map(([key, value]) => ({ name: key, value })),

@@ -282,6 +282,12 @@ describe("routers", () => {
     expect(refusals(routers({ asn: 1, neighbors: [least, least] }))).toEqual([
       "spec.bgp.routers[0].neighbors[1] duplicate",
     ]);
+    const spelled = ["2001:db8::1", "2001:DB8:0::1"].map((address) => ({ asn: 5, address }));
+    expect(refusals(routers({ asn: 1, neighbors: spelled }))).toEqual([
+      "spec.bgp.routers[0].neighbors[1] duplicate",
+    ]);
+    const links = ["eth0", "eth1"].map((link) => ({ asn: 5, address: "", interface: link }));
+    expect(refusals(routers({ asn: 1, neighbors: links }))).toEqual([]);
   });
 });
 

@@ -1,0 +1,51 @@
+/**
+ * What of a resource has no effect on this host now: what this version does not carry, and neighbours that wait for a Secret.
+ *
+ * Pure. Only an FRRConfiguration waits in part; a BGPPeer whose Secret is missing is set aside whole (conflicts.ts).
+ */
+import type { NeighborKey } from "../../events/ids.ts";
+import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
+import { notCarried } from "../../events/resources/carried.ts";
+import { keyOf, type Resource } from "../../events/resources/kinds.ts";
+import type { NotCarried } from "../../events/resources/resource.ts";
+import { type DesiredState, resourcesOf } from "../../events/state.ts";
+import { claimsOf } from "./claims.ts";
+import { nodeLabels, selects } from "./labels.ts";
+import type { NeighborVerdict } from "./neighbors.ts";
+
+const CONFIGURATION = "frrk8s.metallb.io/FRRConfiguration";
+
+/** `peers`: all BGPPeers in force, for advice. */
+export function notCarriedHere(
+  desired: DesiredState,
+  resource: Resource,
+  peers: readonly BgpPeer[] = [],
+): readonly NotCarried[] {
+  const fields = notCarried(resource, peers);
+  if (resource.type !== CONFIGURATION) return fields;
+  const owner = resourcesOf(desired, CONFIGURATION).get(keyOf(resource));
+  if (owner === undefined || !selects(owner.resource.spec.nodeSelector, nodeLabels(desired)))
+    return fields;
+  const waiting = claimsOf(desired, owner).held.map(({ field, reason }): NotCarried => ({
+    resource: owner.key,
+    field,
+    reason: `not carried yet: ${reason}`,
+  }));
+  return [...fields, ...waiting];
+}
+
+/** Neighbours of FRRConfigurations that the speaker can't open, each with what it lacks. */
+export const notOpened = (
+  neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>,
+): readonly NotCarried[] =>
+  [...neighbors.values()].flatMap(({ neighbor, verdict }) =>
+    verdict.type === "opened"
+      ? []
+      : neighbor.owners
+          .filter(({ resource }) => resource.startsWith(`${CONFIGURATION}/`))
+          .map(({ resource, field }) => ({
+            resource,
+            field,
+            reason: `not opened: ${verdict.reason}`,
+          })),
+  );
