@@ -17,6 +17,7 @@ import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
 import { prepareSocketPath } from "./api/socket-path.ts";
+import { openKernel } from "./core/kernel-start.ts";
 import { bfdStarter } from "./core/bfd-start.ts";
 import { type Book, openBook } from "./core/book.ts";
 import { loadConfig } from "./config.ts";
@@ -32,6 +33,7 @@ import { createHealth } from "./health/runner.ts";
 import { hostNetworks, programVersion } from "./identity.ts";
 import { createLogger } from "./logger.ts";
 import { startBfd } from "./pipeline/bfd.ts";
+import { startKernel } from "./pipeline/kernel.ts";
 import { createCommands } from "./pipeline/commands.ts";
 import { type Planned, planning } from "./pipeline/reconcile.ts";
 import { createRecorder } from "./pipeline/recorder.ts";
@@ -78,6 +80,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     commands.observe({ type: "observe-host", facts });
   }
 
+  const kernel = await openKernel(config, before, logger);
   const backend = openBackend(config, logger, secrets.reveal, restartContext(book));
   const planOptions = { backend: backend.name, capabilities: backend.capabilities };
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
@@ -141,8 +144,21 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       throw error;
     });
   };
+  const kernelDriver =
+    kernel &&
+    startKernel({
+      kernel,
+      backend,
+      recorder,
+      onHost() {
+        const now = hostFacts(config, hostname(), hostNetworks());
+        if (JSON.stringify(commands.current().host?.facts) === JSON.stringify(now)) return;
+        commands.observe({ type: "observe-host", facts: now });
+      },
+    });
   const speaker = startSpeaker({
     backend,
+    kernel: kernelDriver,
     program,
     planned$,
     recorder,
@@ -179,6 +195,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     commands,
     secrets,
     backend,
+    kernel,
     bfd,
     recorded: book.state,
     planned: () => planned$.value,
@@ -252,6 +269,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   stopBfd();
   await api.close();
   await backend.close("final");
+  kernelDriver?.stop();
+  await kernel?.close("final");
   await bfd.close("final");
   recorder.record({ type: "agent-stopped", mode: "final" }, "agent");
   await recorder.idle();

@@ -25,21 +25,24 @@ export function openFor(
 ): readonly PlannedRouter[] {
   const imports = importsHere(desired);
   if (imports.length === 0) return routers;
-  return routers.map((router) => ({
-    ...router,
-    neighbors: router.neighbors.map((neighbor): NeighborIntent => {
-      const mine = imports.filter((one) => isFor(one.resource, router.vrf, neighbor));
-      if (mine.length === 0) return neighbor;
-      const receive = mine.reduce(
-        (rule, one) => wider(rule, ruleOf(one.resource)),
-        neighbor.receive,
-      );
-      return {
-        ...neighbor,
-        receive,
-        provenance: [...neighbor.provenance, ...mine.map(({ fact }) => fact)],
-      };
-    }),
+  return routers.map(({ router, tellable }) => ({
+    tellable,
+    router: {
+      ...router,
+      neighbors: router.neighbors.map((neighbor): NeighborIntent => {
+        const mine = imports.filter((one) => isFor(one.resource, router.vrf, neighbor));
+        if (mine.length === 0) return neighbor;
+        const receive = mine.reduce(
+          (rule, one) => wider(rule, ruleOf(one.resource)),
+          neighbor.receive,
+        );
+        return {
+          ...neighbor,
+          receive,
+          provenance: [...neighbor.provenance, ...mine.map(({ fact }) => fact)],
+        };
+      }),
+    },
   }));
 }
 

@@ -60,22 +60,24 @@ export function replanKernel(
   for (const address of touched.addresses) {
     const was = addressOf(old, address);
     const own = addressOf(after, address);
+    if (sameText(was, own)) continue;
     if (was !== undefined) addresses = addresses.delete(addressKey(was));
     if (own !== undefined) addresses = addresses.set(addressKey(own), own);
   }
   for (const prefix of touched.prefixes) {
-    for (const router of old.routers) {
-      const was = blackholeOf(router, prefix);
-      if (was !== undefined) routes = routes.delete(routeKey(was));
-    }
-    for (const router of after.routers) {
-      const own = blackholeOf(router, prefix);
-      if (own !== undefined) routes = routes.set(routeKey(own), own);
-    }
+    const gone = old.routers.flatMap((router) => blackholeOf(router, prefix) ?? []);
+    const wanted = after.routers.flatMap((router) => blackholeOf(router, prefix) ?? []);
+    if (sameText(gone, wanted)) continue;
+    for (const one of gone) routes = routes.delete(routeKey(one));
+    for (const one of wanted) routes = routes.set(routeKey(one), one);
   }
   const hasEgress = resourcesOf(after.desired, "k8s.ovn.org/EgressService").size > 0;
+  const isSame = addresses === before.addresses && routes === before.routes;
+  if (isSame && !hasEgress) return before;
   return { ...before, addresses, routes, ...(hasEgress ? planEgress(after) : {}) };
 }
+
+const sameText = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** Bound while any Service that holds it is announced: to the VRF device where all who are told are in one VRF. */
 function addressOf(

@@ -7,6 +7,8 @@
  */
 import type { BfdIntent } from "../../backends/bfd/intent.ts";
 import type { BackendName, OwnRoute, RouterIntent, SpeakerIntent } from "../../backends/intent.ts";
+import type { KernelIntent } from "../../backends/kernel/intent.ts";
+import type { Address } from "../../events/address.ts";
 import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { diff, PersistentMap } from "../../events/persistent-map.ts";
 import type { Prefix } from "../../events/prefix.ts";
@@ -15,6 +17,8 @@ import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts
 import { planBfd } from "./bfd.ts";
 import { notCarriedHere, notOpened } from "./carried-here.ts";
 import { announce, type Context, contextOf, type Contribution, type Verdict } from "./announce.ts";
+import { openFor } from "./imports.ts";
+import { planKernel, replanKernel } from "./kernel.ts";
 import {
   type NeighborVerdict,
   type PeerVerdict,
@@ -29,6 +33,7 @@ import { type Interned, routeOf, sameRoute } from "./routes.ts";
 export type Plan = {
   readonly speakers: Readonly<Partial<Record<BackendName, SpeakerIntent>>>;
   readonly bfd: BfdIntent;
+  readonly kernel: KernelIntent;
   readonly verdicts: PersistentMap<ResourceKey, Verdict>;
   /** Of BGPPeers. */
   readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
@@ -56,7 +61,8 @@ const quiet: readonly string[] = [];
 
 export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const context = contextOf(desired);
-  const { routers, peers, neighbors } = planNeighbors(desired, options);
+  const { routers: merged, peers, neighbors } = planNeighbors(desired, options);
+  const routers = openFor(desired, merged);
   const verdicts: [ResourceKey, Verdict][] = [];
   const contributions: (readonly [ResourceKey, readonly Contribution[]])[] = [
     ...Map.groupBy(ownContributions(neighbors), ({ cause }) => cause),
@@ -74,10 +80,13 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const sorted = [...contributors].map(
     ([prefix, list]) => [prefix, list.toSorted(byCause)] as const,
   );
+  const speaker = speakerOf(routers, sorted, interned);
+  const judged = PersistentMap.from(verdicts);
   return {
-    speakers: { [options.backend]: speakerOf(routers, sorted, interned) },
+    speakers: { [options.backend]: speaker },
     bfd: planBfd(desired, neighbors),
-    verdicts: PersistentMap.from(verdicts),
+    kernel: planKernel({ desired, verdicts: judged, routers: speaker.routers }),
+    verdicts: judged,
     peers,
     neighbors,
     notCarried: notCarriedOf(desired, neighbors),
@@ -111,6 +120,7 @@ export function replan(
   let { verdicts, warnings } = before.plan;
   let { contributions, contributors } = memo;
   const touched = new Set<Prefix>();
+  const addresses = new Set<Address>();
   for (const key of touchedServices(before.desired, desired)) {
     const held = resourcesOf(desired, "/Service").get(key);
     const now = held === undefined ? undefined : announce(context, held);
@@ -122,17 +132,26 @@ export function replan(
     contributions = young.length === 0 ? contributions.delete(key) : contributions.set(key, young);
     for (const { prefix } of [...old, ...young]) touched.add(prefix);
     contributors = moved(contributors, key, old, young);
+    for (const { allocations } of [before.desired, desired]) {
+      for (const { address } of allocations.get(key)?.addresses ?? []) addresses.add(address);
+    }
   }
+  const was = before.plan.speakers[options.backend];
+  const speaker = speakerAfter(was, memo, contributors, touched);
+  const kernel = replanKernel(
+    before.plan.kernel,
+    {
+      desired: before.desired,
+      verdicts: before.plan.verdicts,
+      routers: was?.routers ?? [],
+    },
+    { desired, verdicts, routers: speaker.routers },
+    { addresses, prefixes: touched },
+  );
   return {
     ...before.plan,
-    speakers: {
-      [options.backend]: speakerAfter(
-        before.plan.speakers[options.backend],
-        memo,
-        contributors,
-        touched,
-      ),
-    },
+    speakers: { [options.backend]: speaker },
+    kernel,
     verdicts,
     warnings,
     notCarried: before.plan.notCarried,

@@ -205,6 +205,7 @@ export function fakeCore(routeCount = 3): FakeCore {
         peers: [{ peer: "tor1", add: ["203.0.113.10/32"], change: [], remove: [] }],
         resets: ["tor2"],
         quarantined: [],
+        kernel: null,
         notCarried: [],
         warnings: [],
         held: null,
