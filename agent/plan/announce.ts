@@ -17,6 +17,7 @@ import type { ServiceEndpoint } from "../../events/resources/service-endpoint.ts
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
 import { effectiveCheck, endpointInForce, serviceKeyOf } from "../health/effective-check.ts";
 import { isAttached } from "./attached.ts";
+import { spoken } from "./claims.ts";
 import { resolveCommunities } from "./communities.ts";
 import { peersMeet } from "./conflicts.ts";
 import { inForceOf } from "./held.ts";
@@ -68,6 +69,15 @@ export type Context = {
   readonly advertisements: readonly Offered[];
   readonly endpoints: ReadonlyMap<ResourceKey, ServiceEndpoint>;
   readonly nodeRefuses: "nodeNetworkUnavailable" | "nodeLabeledExcludeBalancers" | undefined;
+  /** What FRRConfigurations prefer towards BGPPeers. */
+  readonly preferred: ReadonlyMap<Prefix, readonly Preferred[]>;
+};
+
+/** A localPref that an FRRConfiguration sets on a prefix towards a BGPPeer. */
+export type Preferred = {
+  readonly owner: ResourceKey;
+  readonly peer: string;
+  readonly localPref: number;
 };
 
 type Offered = {
@@ -79,13 +89,17 @@ type Offered = {
 const MAX_COMMUNITIES = 63;
 const EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers";
 
-export function contextOf(desired: DesiredState): Context {
+export function contextOf(
+  desired: DesiredState,
+  preferred: Context["preferred"] = new Map(),
+): Context {
   const labels = nodeLabels(desired);
   const aliases = inForceOf(desired, "metallb.io/Community").flatMap(
     ({ resource }) => resource.spec.communities,
   );
   return {
     desired,
+    preferred,
     pools: new Map(inForceOf(desired, "metallb.io/IPAddressPool").map((held) => [held.key, held])),
     advertisements: inForceOf(desired, "metallb.io/BGPAdvertisement")
       .filter(({ resource }) => anySelects(resource.spec.nodeSelectors, labels))
@@ -186,7 +200,10 @@ export function announce(context: Context, held: Held<Service>): Announcement {
     })),
   );
   const prefixes = [...new Set(contributions.map(({ prefix }) => prefix))];
-  const warnings = spec.externalTrafficPolicy === "Local" ? prefixes.flatMap(aggregateWarning) : [];
+  const warnings = [
+    ...(spec.externalTrafficPolicy === "Local" ? prefixes.flatMap(aggregateWarning) : []),
+    ...new Set(contributions.flatMap((one) => outvoted(context, one))),
+  ];
   return { verdict: { announced: true, code: "", reason: "", prefixes, warnings }, contributions };
 }
 
@@ -200,6 +217,21 @@ function aggregateWarning(prefix: Prefix): readonly string[] {
   return [
     `${prefix} is an aggregate, and externalTrafficPolicy Local serves only what is on this host: it attracts traffic for addresses that this host may not serve`,
   ];
+}
+
+/** Upstream calls two localPrefs of one prefix a conflict and freezes; here the FRRConfiguration's goes out (routes.ts). */
+function outvoted(
+  { preferred }: Context,
+  { prefix, to, attributes: { localPref } }: Contribution,
+): readonly string[] {
+  if (localPref === undefined || to.type !== "peers") return [];
+  return (preferred.get(prefix) ?? [])
+    .filter(({ peer }) => to.names.length === 0 || to.names.includes(peer))
+    .filter((one) => one.localPref !== localPref)
+    .map(
+      ({ owner, peer, localPref: theirs }) =>
+        `${prefix} goes to ${peer} with localPref ${theirs} of ${spoken(owner)}, not ${localPref}: keep one of them`,
+    );
 }
 
 /** What a peer of this advertisement is told at most: its own communities and those of all that reach one of its peers (rule 8). */

@@ -30,6 +30,8 @@ import { ownersHere } from "./neighbors.ts";
 import { byContent, inForceFirst } from "./order.ts";
 import { secretOf } from "./secrets.ts";
 
+const BGP_PEER = "metallb.io/BGPPeer";
+
 export type Reasons = ReadonlyMap<ResourceKey, { readonly rule: string; readonly reason: string }>;
 
 /** Everything that has to be set aside in `after`, given what was in force in `before`. */
@@ -128,7 +130,8 @@ const prefixesOf = ({ resource }: Held<IpAddressPool>) =>
 
 /**
  * Of those in force, who was so whole and is unchanged goes first, for it must not lose a session to another's edit, late
- * Secret or new node label; then content decides, as everywhere.
+ * Secret or new node label. Among equals in force (a Secret or BFDProfile that they name was changed) the BGPPeer goes first,
+ * because Services are told through it; then content decides, as everywhere.
  */
 function ownersInForceFirst(
   before: DesiredState | undefined,
@@ -147,12 +150,14 @@ function ownersInForceFirst(
     standings.set(owner.key, seen);
     return seen;
   };
-  return (a, b) => of(b) - of(a) || byContent(a, b);
+  const peersFirst = (a: NeighborOwner, b: NeighborOwner): number =>
+    of(a) === 0 ? 0 : Number(a.resource.type !== BGP_PEER) - Number(b.resource.type !== BGP_PEER);
+  return (a, b) => of(b) - of(a) || peersFirst(a, b) || byContent(a, b);
 }
 
 /** What a BGPPeer names must be there; an FRRConfiguration's neighbour that waits for a Secret holds up only itself (claims.ts). */
 function brokenReference(desired: DesiredState, { resource }: NeighborOwner): Found {
-  if (resource.type !== "metallb.io/BGPPeer") return undefined;
+  if (resource.type !== BGP_PEER) return undefined;
   const { bfdProfile, authentication } = resource.spec;
   const profiles = resourcesOf(desired, "metallb.io/BFDProfile");
   if (

@@ -6,7 +6,8 @@
  */
 import type { ExportAttributes } from "../../backends/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
-import type { Contribution } from "./announce.ts";
+import type { Prefix } from "../../events/prefix.ts";
+import type { Contribution, Preferred } from "./announce.ts";
 import { sortedCommunities, sortedLarge } from "./communities.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
 
@@ -47,6 +48,20 @@ export function ownContributions(
           provenance: owner.facts,
         })),
   );
+}
+
+/** The localPrefs that meet those of BGPAdvertisements: towards neighbours that a BGPPeer has too. */
+export function preferredOf(
+  neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>,
+): ReadonlyMap<Prefix, readonly Preferred[]> {
+  const all = [...neighbors.values()].flatMap(({ neighbor: { peer, told } }) =>
+    told.flatMap(({ owner, prefix, localPref }) =>
+      peer === undefined || localPref === undefined
+        ? []
+        : [{ prefix, owner: owner.resource, peer, localPref }],
+    ),
+  );
+  return Map.groupBy(all, ({ prefix }) => prefix);
 }
 
 /** One object for equal attributes, as routes that are told alike share them. */

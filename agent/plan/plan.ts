@@ -27,7 +27,7 @@ import {
   type PlanOptions,
 } from "./neighbors.ts";
 import { compare } from "./order.ts";
-import { ownContributions } from "./own-prefixes.ts";
+import { ownContributions, preferredOf } from "./own-prefixes.ts";
 import { type Interned, routeOf, sameRoute } from "./routes.ts";
 
 export type Plan = {
@@ -60,9 +60,9 @@ type Memo = {
 const quiet: readonly string[] = [];
 
 export function plan(desired: DesiredState, options: PlanOptions): Plan {
-  const context = contextOf(desired);
   const { routers: merged, peers, neighbors } = planNeighbors(desired, options);
   const routers = openFor(desired, merged);
+  const context = contextOf(desired, preferredOf(neighbors));
   const verdicts: [ResourceKey, Verdict][] = [];
   const contributions: (readonly [ResourceKey, readonly Contribution[]])[] = [
     ...Map.groupBy(ownContributions(neighbors), ({ cause }) => cause),

@@ -94,6 +94,15 @@ describe("a second owner", () => {
     expect(asideIn(made)).toEqual({ aa: "remote-asn-conflict" });
     expect(asideIn(after(made, gone("zz")))).toEqual({});
   });
+  test("loses to the BGPPeer where something that both name is changed", () => {
+    const keys = together(password("one", "same"), password("two", "same"));
+    const mine = peer("p1", FAR, { passwordSecret: { name: "one" } });
+    const both = world({}, together(keys, mine, opens("aa", { passwordSecret: { name: "two" } })));
+    expect(asideIn(both)).toEqual({});
+    const rotating = after(both, password("one", "rotated"));
+    expect(asideIn(rotating)).toEqual({ aa: "password-conflict" });
+    expect(asideIn(after(rotating, password("two", "rotated")))).toEqual({});
+  });
   test("in force stays also against one that was edited, or that a new label brings here", () => {
     const both = world({}, p1, opens("aa"));
     expect(asideIn(after(both, opens("aa", { asn: 65000 })))).toEqual({
@@ -241,10 +250,97 @@ describe("the order in which objects come", () => {
       { numRuns: 60 },
     );
   });
+  test("nor who was there and went: what is left is what the others say", () => {
+    const parts = agreeing.slice(1);
+    const names = ["a", "b", "c", "d", "e"];
+    fc.assert(
+      fc.property(fc.shuffledSubarray(names, { minLength: 1 }), (leaving) => {
+        const left = names.filter((name) => !leaving.includes(name));
+        const made = world({}, base, together(...parts), ...leaving.map(gone));
+        const fresh = world({}, base, ...left.map((name) => parts[names.indexOf(name)]!));
+        expect(wire(made)).toEqual(wire(fresh));
+      }),
+      { numRuns: 40 },
+    );
+  });
   test("an older generation goes first, before any name", () => {
     const generation = (text: string, value: number) =>
       text.replace('"labels":{}', `"labels":{},"generation":${value}`);
     const [a, b] = [generation(opens("a"), 3), generation(opens("b", { asn: 5 }), 2)];
     expect(asideIn(world({}, together(a, b)))).toEqual({ a: "remote-asn-conflict" });
   });
+});
+
+/** Owners that often meet: few far ends, VRFs and values. */
+const anyNeighbor = fc.record(
+  {
+    address: fc.constantFrom(FAR, "10.0.0.2"),
+    asn: fc.constantFrom(64999, 64999, 64999, 65000),
+    port: fc.constantFrom(179, 1790),
+    sourceaddress: fc.constantFrom("10.0.0.9"),
+    password: fc.constantFrom("x", "longer"),
+    ebgpMultiHop: fc.boolean(),
+    connectTime: fc.constantFrom("60s", "61s"),
+    enableGracefulRestart: fc.constantFrom(false, false, true),
+    toReceive: fc.constantFrom(all, { allowed: { prefixes: [{ prefix: "10.0.0.0/8", le: 24 }] } }),
+    toAdvertise: fc.constantFrom(
+      all,
+      { nextHop: { ipv4: "10.9.9.1" } },
+      { ...all, withLocalPref: [{ localPref: 5, prefixes: ["10.1.0.0/16"] }] },
+      { ...all, withLocalPref: [{ localPref: 6, prefixes: ["10.1.0.0/16"] }] },
+    ),
+  },
+  { requiredKeys: ["address", "asn"] },
+);
+const anyRouter = fc.record(
+  {
+    asn: fc.constantFrom(64512, 64512, 64512, 64513),
+    id: fc.constantFrom("1.1.1.1", "2.2.2.2"),
+    prefixes: fc.constant(["10.1.0.0/16"]),
+    neighbors: fc.uniqueArray(anyNeighbor, { maxLength: 2, selector: ({ address }) => address }),
+  },
+  { requiredKeys: ["asn", "prefixes", "neighbors"] },
+);
+const anyPeer = fc.record(
+  {
+    myASN: fc.constantFrom(64512, 64512, 64513),
+    peerASN: fc.constantFrom(64999, 64999, 65000),
+    peerAddress: fc.constantFrom(FAR, "10.0.0.2"),
+    sourceAddress: fc.constantFrom("10.0.0.8", "10.0.0.9"),
+    routerID: fc.constantFrom("1.1.1.1", "2.2.2.2"),
+    holdTime: fc.constantFrom("30s", "60s"),
+  },
+  { requiredKeys: ["myASN", "peerASN", "peerAddress"] },
+);
+const anyOwner = fc.oneof(
+  anyRouter.map((router) => (name: string) => configuration(name, [router])),
+  anyPeer.map(
+    ({ peerAddress, ...spec }) =>
+      (name: string) =>
+        peer(name, peerAddress, spec),
+  ),
+);
+
+test("any owners at all: content decides, and those that stay agree in any order", () => {
+  const wire = (made: World) => [
+    told(planOf(made)),
+    Object.values(neighborsIn(planOf(made))).map((one) => ({ ...one, provenance: [] })),
+  ];
+  fc.assert(
+    fc.property(fc.array(anyOwner, { minLength: 1, maxLength: 6 }), fc.nat(), (makers, turn) => {
+      const owners = makers.map((make, i) => [`o${i}`, make(`o${i}`)] as const);
+      const made = world({}, together(...owners.map(([, text]) => text)));
+      const turned = owners.map((_, i) => owners[(i + turn) % owners.length]![1]).toReversed();
+      const again = world({}, together(...turned));
+      expect(asideIn(again)).toEqual(asideIn(made));
+      expect(wire(again)).toEqual(wire(made));
+      const stay = owners
+        .filter(([name]) => !Object.hasOwn(asideIn(made), name))
+        .map(([, text]) => text);
+      const alone = world({}, ...stay.toReversed());
+      expect(asideIn(alone)).toEqual({});
+      expect(wire(alone)).toEqual(wire(made));
+    }),
+    { numRuns: 150 },
+  );
 });

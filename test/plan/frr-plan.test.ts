@@ -4,7 +4,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { plan } from "../../agent/plan/plan.ts";
 import { why } from "../../agent/plan/why.ts";
+import type { Capability } from "../../backends/backend.ts";
 import { classify } from "../../backends/delta.ts";
 import { notCarriedHere } from "../../agent/plan/carried-here.ts";
 import { SHARED, skipUnless } from "../probe.ts";
@@ -15,6 +17,7 @@ import {
   configuration,
   deleting,
   neighborsIn,
+  options,
   password,
   peer,
   planOf,
@@ -71,6 +74,11 @@ describe("what a neighbour is told", () => {
     );
     // Two localPrefs for a prefix: the FRRConfiguration's goes first (routes.ts).
     expect(told(planOf(made))).toEqual({ p1: ["192.0.2.0/32 lp=7 1:1 1:2"] });
+    expect([...planOf(made).warnings.values()]).toEqual([
+      [
+        "192.0.2.0/32 goes to p1 with localPref 7 of FRRConfiguration metallb-system/open, not 9: keep one of them",
+      ],
+    ]);
     const without = after(made, deleting("/Service/default/s"));
     expect(told(planOf(without))).toEqual({ p1: ["192.0.2.0/32 lp=7 1:2"] });
     expect(told(planOf(after(made, gone("open"))))).toEqual({ p1: ["192.0.2.0/32 lp=9 1:1"] });
@@ -180,6 +188,25 @@ describe("what waits", () => {
       "spec.bgp.routers[0].neighbors[3] not opened: sourceaddress lo1 is an interface: not carried yet, write its address",
       "spec.bgp.routers[1].neighbors[0] not opened: the native speaker has no vrf: not carried yet",
     ]);
+  });
+  test("and are opened where the speaker has it", () => {
+    const able = new Set<Capability>(["unnumbered", "vrf", "local-as"]);
+    const { desired } = world(
+      {},
+      configuration("a", [
+        {
+          asn: 64512,
+          vrf: "red",
+          prefixes: ["10.1.0.0/16"],
+          neighbors: [{ asn: 1, interface: "eth0", localASN: 7, toAdvertise: all }],
+        },
+      ]),
+    );
+    const made = plan(desired, { ...options, capabilities: { has: able, missing: new Map() } });
+    expect(made.speakers.native?.routers).toMatchObject([
+      { vrf: "red", neighbors: [{ name: "eth0-red", localAsOverride: 7 }] },
+    ]);
+    expect(told(made)).toEqual({ "eth0-red": ["10.1.0.0/16"] });
   });
   test("an object for another host says nothing here", () => {
     const elsewhere = configuration("a", [{ asn: 1, neighbors: [far] }], {

@@ -178,6 +178,17 @@ const good: readonly unknown[] = [
     strictMode: true,
     authentication: { type: "keyed-sha1", keyId: 7, secretName: "k" },
   }),
+  manifest("rutter/v1", "RouteImport", {
+    nodeSelectors: [{ matchLabels: { rack: "r1" } }],
+    vrf: "blue",
+    peers: ["p"],
+    prefixes: [{ prefix: "10.0.0.0/8", ge: 16, le: 24 }],
+    table: 100,
+    metric: 20,
+    preferredSource: { ipv4: "10.0.0.1", ipv6: "fd00::1" },
+    maximum: 1000,
+    acceptDefault: true,
+  }),
   manifest("rutter/v1", "Node", { labels: { a: "b" }, networkUnavailable: true }),
   manifest("rutter/v1", "ServiceEndpoint", {
     service: "s",
