@@ -4,7 +4,7 @@
  * Pure. frr-k8s installs whatever a neighbour may send; here the default route is the exception: it has to be asked for by name,
  * because a host that takes a wrong one is lost (asks: "default-route guard").
  */
-import type { NeighborIntent, ReceiveRule, RouterIntent } from "../../backends/intent.ts";
+import type { NeighborIntent, ReceiveRule } from "../../backends/intent.ts";
 import type { ImportRule } from "../../backends/kernel/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import { prefix, prefixLength } from "../../events/prefix.ts";
@@ -86,11 +86,12 @@ function wider(a: ReceiveRule, b: ReceiveRule): ReceiveRule {
   return { type: "prefixes", prefixes };
 }
 
-/** In order of precedence: RouteImports by name, then what receive rules imply. */
+/** In order of precedence: RouteImports by name, then what receive rules imply. `routers` as before openFor(). */
 export function planImports(
   desired: DesiredState,
-  routers: readonly RouterIntent[],
+  planned: readonly PlannedRouter[],
 ): readonly ImportRule[] {
+  const routers = planned.map(({ router }) => router);
   const asked = importsHere(desired).map((held): ImportRule => {
     const { metadata, spec } = held.resource;
     const neighbors = routers.flatMap(({ vrf, neighbors: all }) =>
@@ -119,7 +120,7 @@ export function planImports(
 const DEFAULTS = [prefix("0.0.0.0/0"), prefix("::/0")];
 
 /** FRR installs what passes toReceive, into the table of its router, at metric 20. */
-function implied({ vrf, neighbors }: RouterIntent): readonly ImportRule[] {
+function implied({ vrf, neighbors }: PlannedRouter["router"]): readonly ImportRule[] {
   const open = neighbors.filter(({ receive }) => receive.type !== "nothing");
   if (open.length === 0) return [];
   const rule = (

@@ -18,7 +18,6 @@ import { type Prefix, prefixFamily, prefixLength } from "../../events/prefix.ts"
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import type { Verdict } from "./announce.ts";
 import { planEgress } from "./egress.ts";
-import { planImports } from "./imports.ts";
 
 export type KernelSources = {
   readonly desired: DesiredState;
@@ -29,7 +28,7 @@ export type KernelSources = {
 /** Worse than any route that an operator or a daemon makes, so that it only takes what nobody else does. */
 const LAST_METRIC = 0xffff_fffe;
 
-export function planKernel(sources: KernelSources): KernelIntent {
+export function planKernel(sources: KernelSources, imports: KernelIntent["imports"]): KernelIntent {
   const { desired, routers } = sources;
   const addresses = [...desired.addressHolders.keys()].flatMap((address) => {
     const own = addressOf(sources, address);
@@ -45,7 +44,7 @@ export function planKernel(sources: KernelSources): KernelIntent {
     addresses: PersistentMap.from(addresses),
     routes: PersistentMap.from(routes),
     ...planEgress(sources),
-    imports: planImports(desired, routers),
+    imports,
   };
 }
 

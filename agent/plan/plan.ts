@@ -17,7 +17,7 @@ import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts
 import { planBfd } from "./bfd.ts";
 import { notCarriedHere, notOpened } from "./carried-here.ts";
 import { announce, type Context, contextOf, type Contribution, type Verdict } from "./announce.ts";
-import { openFor } from "./imports.ts";
+import { openFor, planImports } from "./imports.ts";
 import { planKernel, replanKernel } from "./kernel.ts";
 import {
   type NeighborVerdict,
@@ -85,7 +85,10 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
   return {
     speakers: { [options.backend]: speaker },
     bfd: planBfd(desired, neighbors),
-    kernel: planKernel({ desired, verdicts: judged, routers: speaker.routers }),
+    kernel: planKernel(
+      { desired, verdicts: judged, routers: speaker.routers },
+      planImports(desired, merged),
+    ),
     verdicts: judged,
     peers,
     neighbors,

@@ -392,7 +392,6 @@ test("the fields that wait are named one by one", () => {
     `${n}.sourceaddress`,
     `${n}.localASN`,
     `${n}.enableGracefulRestart`,
-    `${n}.bfdProfile`,
     `${n}.addressFamilies`,
     "spec.bgp.routers[1].vrf",
     "spec.raw",

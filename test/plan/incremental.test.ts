@@ -60,11 +60,18 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
       },
     ]),
     deleting("frrk8s.metallb.io/FRRConfiguration/metallb-system/opens"),
+    `apiVersion: k8s.ovn.org/v1\nkind: EgressService\nmetadata: {name: a, namespace: default}\nspec: {sourceIPBy: Network, network: "11"}`,
     deleting("/Service/default/a"),
     deleting("/Service/default/b"),
     {
       type: "observe-host",
-      facts: { node: "x", hostname: "x", labels: {}, defaultEndpoint: "none" },
+      facts: {
+        node: "x",
+        hostname: "x",
+        labels: {},
+        defaultEndpoint: "none",
+        bindAddresses: "lo",
+      },
     } as const,
   ];
   const text = (made: ReturnType<typeof plan>) => ({
@@ -79,10 +86,19 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
     peers: [...made.peers],
     neighbors: [...made.neighbors],
     notCarried: made.notCarried,
+    kernel: {
+      entries: [
+        ...made.kernel.addresses,
+        ...made.kernel.routes,
+        ...made.kernel.rules,
+        ...made.kernel.sourceNats,
+      ].toSorted(),
+      imports: made.kernel.imports,
+    },
   });
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...edits), { maxLength: 12 }), (list) => {
-      let state = world({}, together(one, p1, advertisement("all")));
+      let state = world({ bindAddresses: "lo" }, together(one, p1, advertisement("all")));
       let made = planOf(state);
       for (const edit of list) {
         const before = { desired: state.desired, plan: made };
