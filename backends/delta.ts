@@ -29,6 +29,7 @@ const EFFECTS: Readonly<Record<Exclude<keyof NeighborIntent, "key" | "provenance
   families: "hard",
   gracefulRestart: "hard",
   receive: "soft",
+  receiveGuard: "soft",
 };
 
 const RANK: Readonly<Record<Effect, number>> = { hitless: 0, soft: 1, hard: 2 };

@@ -7,7 +7,7 @@
  */
 import type { Socket } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
-import { type Address, familyOf, parseAddress } from "../../events/address.ts";
+import { type Address, type Family, familyOf, parseAddress } from "../../events/address.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import type {
   Applied,
@@ -22,8 +22,10 @@ import type {
 import type { Clock, Logger } from "../clock.ts";
 import { classify, deltaOf, neighborsOf, routeChanges } from "../delta.ts";
 import type { NeighborIntent, RouterIntent, SpeakerIntent } from "../intent.ts";
+import { type BestPathFeed, createBestPathFeed } from "./best-path-feed.ts";
 import { tcpMd5Problem } from "./io/libc.ts";
 import { type ListenAt, openListener } from "./io/listener.ts";
+import { DEFAULT_MAXIMUM_PATHS } from "./rib/loc-rib.ts";
 import { createNeighbor, type Neighbor } from "./neighbor.ts";
 import {
   otherConfigurationChange,
@@ -38,6 +40,8 @@ export type NativeOptions = {
   readonly reveal: RevealSecret;
   readonly restart: RestartContext;
   readonly listen: readonly ListenAt[];
+  /** Paths that are used together at most; see DEFAULT_MAXIMUM_PATHS. */
+  readonly maximumPaths?: number;
 };
 
 export type NativeBackend = SpeakerBackend & {
@@ -45,11 +49,27 @@ export type NativeBackend = SpeakerBackend & {
   readonly listenProblem: () => string | undefined;
 };
 
+const FAMILIES = ["ipv4", "ipv6"] as const satisfies readonly Family[];
+const CHECK_MILLIS = 1000;
+
 export function createNativeBackend(options: NativeOptions): NativeBackend {
   const { logger } = options;
   const neighbors = new Map<NeighborKey, Neighbor>();
   const listeners = new Set<(fact: SessionFact | RouteBatch) => void>();
   let intent: SpeakerIntent | undefined;
+
+  const feed = createBestPathFeed({
+    clock: options.clock,
+    maximumPaths: options.maximumPaths ?? DEFAULT_MAXIMUM_PATHS,
+    // What a way costs, only an IGP of this host could tell, and it has none.
+    costOf: () => 0,
+    isSettled: (vrf, family) =>
+      intent !== undefined &&
+      [...neighbors.values()]
+        .filter((one) => one.router().vrf === vrf && one.intent().families.includes(family))
+        .every((one) => one.isSettled(family)),
+  });
+  const checking = checkEverySecond(options.clock, feed);
 
   const say = (fact: SessionFact | RouteBatch): void => {
     for (const listener of listeners) listener(fact);
@@ -70,7 +90,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   if (problem !== undefined) logger.warn({ problem }, "BGP listener");
 
   const openNeighbor = (router: RouterIntent, one: NeighborIntent): void => {
-    const neighbor = createNeighbor(options, router, one, routerIdOf(router), say);
+    const neighbor = createNeighbor(options, router, one, routerIdOf(router), say, feed);
     neighbors.set(one.key, neighbor);
     neighbor.start();
   };
@@ -109,6 +129,10 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
       const changes = [...routeChanges(intent, after)];
       applyNeighbors(after);
       intent = after;
+      for (const vrf of ["", ...after.routers.map((router) => router.vrf)]) {
+        for (const family of FAMILIES) feed.locRib(vrf, family);
+      }
+      feed.check();
       const touched = new Set<Neighbor>();
       for (const { router, prefix, route } of changes) {
         for (const { key } of router.neighbors) {
@@ -125,6 +149,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
         listeners.delete(listener_);
       };
     },
+    bestPaths: feed.listen,
     pathDown: (key, reason) => neighbors.get(key)?.fail(bfdDown, reason),
     sessions: () =>
       [...neighbors.values()]
@@ -143,9 +168,24 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
       }
       neighbors.clear();
       listeners.clear();
+      checking.stop();
+      feed.close();
       await listener.close();
     },
   };
+}
+
+/** Time alone settles what no message does (inbound.ts). */
+function checkEverySecond(clock: Clock, feed: BestPathFeed): { readonly stop: () => void } {
+  let cancel = (): void => undefined;
+  const again = (): void => {
+    cancel = clock.after(CHECK_MILLIS, () => {
+      feed.check();
+      again();
+    });
+  };
+  again();
+  return { stop: () => cancel() };
 }
 
 function capabilities(): Capabilities {

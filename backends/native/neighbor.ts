@@ -5,33 +5,27 @@
  * out-attributes.ts.
  */
 import type { Socket } from "node:net";
-import { networkInterfaces } from "node:os";
-import { type Address, type Family, familyOf, parseAddress } from "../../events/address.ts";
+import type { Address, Family } from "../../events/address.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
 import type { RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../backend.ts";
 import type { NeighborIntent, OwnRoute, RouterIntent } from "../intent.ts";
+import type { BestPathFeed } from "./best-path-feed.ts";
 import type { Negotiated, Peering } from "./fsm/signals.ts";
+import { routerIdNumber } from "./fsm/negotiate.ts";
+import { deviceOf, nextHopsFrom, ownAddresses } from "./host-addresses.ts";
+import { createInbound } from "./inbound.ts";
 import { driveSession } from "./io/session-driver.ts";
 import { malformedOf } from "./malformed.ts";
-import { acceptance } from "./receive-rule.ts";
+import { beyondOf } from "./maximum-prefixes.ts";
 import type { NativeOptions } from "./native-backend.ts";
 import { type Told, telling } from "./out-attributes.ts";
-import {
-  accepted,
-  applyUpdate,
-  attributesOf,
-  clearRoutes,
-  createAdjRibIn,
-  DEFAULT_PREFIX_LIMIT,
-  received,
-  reconsider,
-  routesIn,
-} from "./rib/adj-rib-in.ts";
+import type { RibInChange } from "./rib/adj-rib-in.ts";
+import type { PeerFacts } from "./rib/attribute-facts.ts";
 import { announce, markEndOfRib, toldCount, toldRoutes, withdraw } from "./rib/adj-rib-out.ts";
+import { addressOf, shownIn, shownOut } from "./shown-routes.ts";
 import { afiSafiOf } from "./wire/afi-safi.ts";
-import type { Notification, OutAttributes, Update } from "./wire/message.ts";
+import type { Notification, Update } from "./wire/message.ts";
 import { maximumPrefixesReached } from "./wire/notification.ts";
-import { decodeAttributes } from "./wire/route-attributes.ts";
 
 export type Neighbor = {
   readonly intent: () => NeighborIntent;
@@ -50,9 +44,10 @@ export type Neighbor = {
   status(): SessionStatus;
   received(): Iterable<ShownRoute>;
   advertised(): Iterable<ShownRoute>;
+  /** It has said all its routes of the family, or its time for that is over. */
+  isSettled(family: Family): boolean;
 };
 
-const FAMILIES = ["ipv4", "ipv6"] as const;
 /** A burst of routes is told of once, when it has been quiet or has lasted this long. */
 const BATCH_MILLIS = 500;
 
@@ -62,6 +57,7 @@ export function createNeighbor(
   first: NeighborIntent,
   routerId: Address,
   say: (fact: SessionFact | RouteBatch) => void,
+  feed: BestPathFeed,
 ): Neighbor {
   let router = firstRouter;
   let intent = first;
@@ -80,11 +76,9 @@ export function createNeighbor(
     secret !== undefined && key === undefined
       ? `the password ${secret.secret.name} is missing on this host: apply it again; the session is never opened without it`
       : undefined;
-  const ribIn = createAdjRibIn({
-    accepts: acceptance(intent.receive),
-    limit: DEFAULT_PREFIX_LIMIT,
-    seed: Math.floor(clock.random() * 2 ** 32),
-  });
+  const inbound = createInbound({ clock, logger }, feed, router.vrf, first);
+  /** Set while the maximum of prefixes keeps the session down. */
+  let halted: { readonly cancel: () => void } | undefined;
 
   /** RFC 4724 §4.1: R only while peers still wait for the restarted speaker. */
   const peering = (): Peering => ({
@@ -116,6 +110,7 @@ export function createNeighbor(
         external: negotiated.external,
         nextHops: nextHopsFrom(address),
       });
+      inbound.up(negotiated, peerFacts(negotiated, address));
       for (const route of router.routes.values()) put(route.prefix, route);
       // RFC 4724 §2: the marker is told to every peer; one without graceful restart takes it for a withdrawal of nothing.
       for (const family of negotiated.families) markEndOfRib(driver.session.ribOut, family);
@@ -125,7 +120,7 @@ export function createNeighbor(
       told = undefined;
       since = clock.monotonicMillis();
       resets += 1;
-      clearRoutes(ribIn);
+      inbound.down();
     },
     onUpdate: (update) => take(update),
     onChange: () => tellChange(),
@@ -140,16 +135,45 @@ export function createNeighbor(
     return true;
   };
 
+  const peerFacts = (negotiated: Negotiated, local: Address | undefined): PeerFacts => ({
+    neighbor: intent.key,
+    external: negotiated.external,
+    remoteAs: negotiated.remoteAs,
+    remoteAddress: addressOf(intent),
+    remoteRouterId: routerIdNumber(negotiated.remoteRouterId),
+    localRouterId: routerIdNumber(routerId),
+    localAses: [router.localAs],
+    localAddresses: ownAddresses(),
+    device: deviceOf(local),
+  });
+
   const take = (update: Update): void => {
+    // What was read before the session's end is obeyed does not count any more.
+    if (halted !== undefined) return;
     malformed.see(update);
-    const { announced, withdrawn, exceeded } = applyUpdate(ribIn, update);
+    const { announced, withdrawn, exceeded } = inbound.take(update);
     if (announced + withdrawn > 0) count(announced, withdrawn);
-    if (exceeded === undefined) return;
-    const { family, limit } = exceeded;
-    driver.fault(
-      maximumPrefixesReached(afiSafiOf(family), limit),
-      `the peer sent more than ${limit} ${family} prefixes`,
-    );
+    if (exceeded !== undefined) halt(exceeded);
+  };
+
+  /** RFC 4486 §4: the session ends, and comes back later or when the intent changes. */
+  const halt = ({ family, limit }: NonNullable<RibInChange["exceeded"]>): void => {
+    const beyond = beyondOf(intent, family);
+    const isLater = beyond.type === "restart";
+    halted = {
+      cancel: isLater ? clock.after(1000 * beyond.afterSeconds, resume) : () => undefined,
+    };
+    const then = isLater
+      ? `tried again after ${beyond.afterSeconds} s`
+      : "down until this peer's configuration changes";
+    const reason = `the peer sent more than ${limit} ${family} prefixes; ${then}`;
+    logger.warn({ peer: intent.name }, reason);
+    driver.stop(maximumPrefixesReached(afiSafiOf(family), limit), reason);
+  };
+  const resume = (): void => {
+    halted?.cancel();
+    halted = undefined;
+    driver.start();
   };
 
   const count = (announced: number, withdrawn: number): void => {
@@ -162,12 +186,10 @@ export function createNeighbor(
     clock.after(BATCH_MILLIS, () => {
       const moved = batch ?? { announced: 0, withdrawn: 0 };
       batch = undefined;
-      say({ type: "routes", neighbor: intent.key, received: total(received), ...moved });
+      const received = inbound.count("received");
+      say({ type: "routes", neighbor: intent.key, received, ...moved });
     });
   };
-
-  const total = (counter: (rib: typeof ribIn, family: Family) => number): number =>
-    FAMILIES.reduce((sum, family) => sum + counter(ribIn, family), 0);
 
   const tellChange = (): void => {
     const { state, reason } = driver.session.state.connections.some(
@@ -181,12 +203,15 @@ export function createNeighbor(
     say({ type: "session", neighbor: intent.key, status: status() });
   };
 
+  const troubles = (): string =>
+    [malformed.words(), inbound.words()].filter((one) => one !== "").join("; ");
+
   const status = (): SessionStatus => ({
     neighbor: intent.key,
     name: intent.name,
     state: refusal === undefined ? driver.name() : "Refused",
     sinceMillis: since,
-    reason: refusal ?? (up === undefined ? driver.session.state.reason : malformed.words()),
+    reason: refusal ?? (up === undefined ? driver.session.state.reason : troubles()),
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress,
@@ -195,8 +220,8 @@ export function createNeighbor(
     capabilities: up?.capabilities ?? [],
     families: up?.families ?? [],
     sent: up === undefined ? 0 : toldCount(driver.session.ribOut),
-    received: total(received),
-    accepted: total(accepted),
+    received: inbound.count("received"),
+    accepted: inbound.count("accepted"),
     resets,
   });
 
@@ -212,38 +237,28 @@ export function createNeighbor(
       else socket.destroy();
     },
     update(nextRouter, next) {
+      const isOther = textOf(next) !== textOf(intent);
       router = nextRouter;
-      if (JSON.stringify(next.receive) !== JSON.stringify(intent.receive)) {
-        reconsider(ribIn, acceptance(next.receive));
-      }
       intent = next;
+      const exceeded = inbound.update(next);
+      if (halted !== undefined && isOther) resume();
+      else if (exceeded !== undefined) halt(exceeded);
     },
     tell: put,
     flush: driver.flush,
-    stop: driver.stop,
+    stop(notification, reason) {
+      halted?.cancel();
+      driver.stop(notification, reason);
+    },
     fail: driver.fault,
-    vanish: driver.vanish,
+    vanish() {
+      halted?.cancel();
+      driver.vanish();
+    },
     status,
     *received() {
-      for (const route of routesIn(ribIn)) {
-        const attributes = decodeAttributes(attributesOf(ribIn, route.attributes));
-        yield {
-          prefix: route.prefix,
-          neighbor: intent.key,
-          pathId: 0,
-          nextHop: attributes.nextHop ?? addressOf(intent),
-          asPath: attributes.asPathText,
-          origin: attributes.origin,
-          localPref: attributes.localPref,
-          med: attributes.med,
-          communities: attributes.communities,
-          largeCommunities: attributes.largeCommunities,
-          accepted: route.accepted,
-          reason: route.accepted ? "" : rejection(intent),
-          provenance: intent.provenance,
-          raw: attributes.raw,
-        };
-      }
+      const rib = inbound.rib();
+      if (rib !== undefined) yield* shownIn(rib, intent);
     },
     *advertised() {
       if (up === undefined) return;
@@ -251,49 +266,9 @@ export function createNeighbor(
         yield shownOut(prefix, attributes, intent, router.routes.get(prefix)?.provenance ?? []);
       }
     },
+    isSettled: inbound.isSettled,
   };
 }
 
-const rejection = ({ receive }: NeighborIntent): string =>
-  receive.type === "nothing"
-    ? "nothing is accepted from this peer (RFC 8212): no manifest asks for it"
-    : "no prefix of the receive rule matches";
-
-const addressOf = ({ remote }: NeighborIntent): Address => {
-  if (remote.type === "address") return remote.address;
-  throw new Error("the native speaker has no unnumbered peers");
-};
-
-const shownOut = (
-  prefix: Prefix,
-  attributes: OutAttributes,
-  intent: NeighborIntent,
-  provenance: ShownRoute["provenance"],
-): ShownRoute => ({
-  prefix,
-  neighbor: intent.key,
-  pathId: 0,
-  nextHop: attributes.nextHop,
-  asPath: attributes.asPath.join(" "),
-  origin: attributes.origin,
-  localPref: attributes.localPref,
-  med: attributes.med,
-  communities: attributes.communities.map((one) => `${one >>> 16}:${one & 0xffff}`),
-  largeCommunities: attributes.largeCommunities,
-  accepted: true,
-  reason: "",
-  provenance,
-  raw: [],
-});
-
-/** Next hop self: the session's own address, and for the other family a global address of the same interface (asks 24). */
-function nextHopsFrom(local: Address | undefined): Partial<Record<Family, Address>> {
-  if (local === undefined) return {};
-  const family = familyOf(local);
-  const other: Family = family === "ipv4" ? "ipv6" : "ipv4";
-  const beside = Object.values(networkInterfaces())
-    .map((addresses) => (addresses ?? []).flatMap(({ address }) => parseAddress(address) ?? []))
-    .find((addresses) => addresses.includes(local))
-    ?.find((address) => familyOf(address) === other && !address.startsWith("fe80:"));
-  return { [family]: local, ...(beside === undefined ? {} : { [other]: beside }) };
-}
+/** What an operator can change of it. */
+const textOf = (intent: NeighborIntent): string => JSON.stringify({ ...intent, provenance: [] });
