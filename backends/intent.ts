@@ -51,7 +51,7 @@ export type NeighborIntent = {
     | { readonly type: "interface"; readonly interface: string };
   /** Where to speak from; undefined: the kernel chooses. */
   readonly localAddress: Address | undefined;
-  /** Per-peer AS override (RFC 7705 local-as, no-prepend replace-as). */
+  /** What we are to this peer instead of the router's AS (RFC 7705 local-as, no-prepend replace-as). */
   readonly localAsOverride: Asn | undefined;
   /** RFC 4271 §4.2: 0 (no keepalives) or 3–65535. */
   readonly holdTimeSeconds: number;

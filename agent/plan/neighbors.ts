@@ -84,6 +84,7 @@ function judgePeer(
   const needs = [
     spec.remote.type === "interface" ? ("unnumbered" as const) : undefined,
     spec.vrf === "" ? undefined : ("vrf" as const),
+    spec.localAsnOverride === undefined ? undefined : ("local-as" as const),
     spec.authentication.type === "none" ? undefined : ("tcp-md5" as const),
   ];
   for (const capability of needs) {
@@ -116,8 +117,7 @@ function neighborOf(
         ? spec.remote
         : { type: "interface", interface: spec.remote.interface },
     localAddress: spec.sourceAddress,
-    // Not carried yet (carried.ts): the router's own AS is shown.
-    localAsOverride: undefined,
+    localAsOverride: spec.localAsnOverride,
     holdTimeSeconds,
     keepaliveTimeSeconds:
       spec.timers.type === "given"
@@ -136,8 +136,9 @@ function neighborOf(
   };
 }
 
-const isExternal = ({ remoteAs, localAsn }: BgpPeer["spec"]): boolean =>
-  remoteAs.type === "external" || (remoteAs.type === "asn" && remoteAs.asn !== localAsn);
+const isExternal = ({ remoteAs, localAsn, localAsnOverride }: BgpPeer["spec"]): boolean =>
+  remoteAs.type === "external" ||
+  (remoteAs.type === "asn" && remoteAs.asn !== (localAsnOverride ?? localAsn));
 
 /** The session's own family, or both (rules.md §2.2.8). */
 function familiesOf({ remote, dualStackAddressFamily }: BgpPeer["spec"]): readonly Family[] {

@@ -6,6 +6,7 @@
  */
 import type { Socket } from "node:net";
 import type { Address, Family } from "../../events/address.ts";
+import type { Asn } from "../../events/ids.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
 import type { RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../backend.ts";
 import type { NeighborIntent, OwnRoute, RouterIntent } from "../intent.ts";
@@ -25,12 +26,14 @@ import { announce, markEndOfRib, toldCount, toldRoutes, withdraw } from "./rib/a
 import { addressOf, shownIn, shownOut } from "./shown-routes.ts";
 import { afiSafiOf } from "./wire/afi-safi.ts";
 import type { Notification, Update } from "./wire/message.ts";
-import { maximumPrefixesReached } from "./wire/notification.ts";
+import { maximumPrefixesReached, otherConfigurationChange } from "./wire/notification.ts";
 
 export type Neighbor = {
   readonly intent: () => NeighborIntent;
   readonly router: () => RouterIntent;
   start(): void;
+  /** Why it cannot even be tried now; undefined: it can. */
+  refuse(reason: string | undefined): void;
   accept(socket: Socket): void;
   /** A change that needs no new session. */
   update(router: RouterIntent, intent: NeighborIntent): void;
@@ -72,17 +75,24 @@ export function createNeighbor(
   const started = clock.monotonicMillis();
   const secret = intent.authentication;
   const key = secret === undefined ? undefined : reveal(secret.secret);
-  const refusal =
+  const noSecret =
     secret !== undefined && key === undefined
       ? `the password ${secret.secret.name} is missing on this host: apply it again; the session is never opened without it`
       : undefined;
   const inbound = createInbound({ clock, logger }, feed, router.vrf, first);
+  let refused: string | undefined;
+  const refusal = (): string | undefined => noSecret ?? refused;
   /** Set while the maximum of prefixes keeps the session down. */
   let halted: { readonly cancel: () => void } | undefined;
 
+  /**
+   * What we are to this peer: in OPEN, in AS_PATH, and in what is internal. Routes are told with it alone and taken without it
+   * (RFC 7705 §3, "No Prepend Inbound" and "Replace Old AS"), so that the router's own AS does not show.
+   */
+  const localAs = (): Asn => intent.localAsOverride ?? router.localAs;
   /** RFC 4724 §4.1: R only while peers still wait for the restarted speaker. */
   const peering = (): Peering => ({
-    localAs: router.localAs,
+    localAs: localAs(),
     routerId,
     remoteAs: intent.remoteAs,
     holdTimeSeconds: intent.holdTimeSeconds,
@@ -98,7 +108,7 @@ export function createNeighbor(
     },
   });
 
-  const driver = driveSession(intent, peering, key, clock, {
+  const driver = driveSession(intent, peering, { key, device: router.vrf }, clock, {
     onUp(negotiated, address) {
       up = negotiated;
       malformed.forget();
@@ -106,9 +116,9 @@ export function createNeighbor(
       since = clock.monotonicMillis();
       told = telling({
         neighbor: intent.key,
-        localAs: router.localAs,
+        localAs: localAs(),
         external: negotiated.external,
-        nextHops: nextHopsFrom(address),
+        nextHops: nextHopsFrom(address, router.vrf),
       });
       inbound.up(negotiated, peerFacts(negotiated, address));
       for (const route of router.routes.values()) put(route.prefix, route);
@@ -142,9 +152,9 @@ export function createNeighbor(
     remoteAddress: addressOf(intent),
     remoteRouterId: routerIdNumber(negotiated.remoteRouterId),
     localRouterId: routerIdNumber(routerId),
-    localAses: [router.localAs],
-    localAddresses: ownAddresses(),
-    device: deviceOf(local),
+    localAses: [localAs(), router.localAs],
+    localAddresses: ownAddresses(router.vrf),
+    device: deviceOf(local, router.vrf),
   });
 
   const take = (update: Update): void => {
@@ -196,7 +206,7 @@ export function createNeighbor(
       (one) => one.name === "Established",
     )
       ? { state: "Established", reason: "" }
-      : { state: "down", reason: driver.session.state.reason };
+      : { state: "down", reason: refusal() ?? driver.session.state.reason };
     const text = `${state} ${reason} ${resets}`;
     if (text === said) return;
     said = text;
@@ -209,9 +219,9 @@ export function createNeighbor(
   const status = (): SessionStatus => ({
     neighbor: intent.key,
     name: intent.name,
-    state: refusal === undefined ? driver.name() : "Refused",
+    state: refusal() === undefined ? driver.name() : "Refused",
     sinceMillis: since,
-    reason: refusal ?? (up === undefined ? driver.session.state.reason : troubles()),
+    reason: refusal() ?? (up === undefined ? driver.session.state.reason : troubles()),
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress,
@@ -229,11 +239,21 @@ export function createNeighbor(
     intent: () => intent,
     router: () => router,
     start() {
-      if (refusal === undefined) driver.start();
-      else say({ type: "session", neighbor: intent.key, status: status() });
+      if (refusal() === undefined) driver.start();
+      else tellChange();
+    },
+    refuse(reason) {
+      if (reason === refused) return;
+      refused = reason;
+      since = clock.monotonicMillis();
+      halted?.cancel();
+      halted = undefined;
+      if (reason !== undefined) driver.stop(otherConfigurationChange, reason);
+      else if (noSecret === undefined) driver.start();
+      tellChange();
     },
     accept(socket) {
-      if (refusal === undefined) driver.accept(socket);
+      if (refusal() === undefined) driver.accept(socket);
       else socket.destroy();
     },
     update(nextRouter, next) {

@@ -55,11 +55,6 @@ function peerFields({ spec }: BgpPeer): readonly (readonly [field: string, what:
       "spec.interface",
       "unnumbered peering; the session is not opened",
     ],
-    spec.vrf !== "" && ["spec.vrf", `sessions in VRF ${spec.vrf}; the session is not opened`],
-    spec.localAsnOverride !== undefined && [
-      "spec.localASN",
-      "another local AS for one peer; myASN is shown",
-    ],
     spec.enableGracefulRestart && [
       "spec.enableGracefulRestart",
       "keeping a restarting peer's routes; our own restart is announced",

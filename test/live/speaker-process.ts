@@ -11,7 +11,7 @@ import type { OwnRoute, SpeakerIntent } from "../../backends/intent.ts";
 import { address } from "../../events/address.ts";
 import { PersistentMap } from "../../events/persistent-map.ts";
 import type { Prefix } from "../../events/prefix.ts";
-import { createTold } from "../rib/told.ts";
+import { createTold, type Told } from "../rib/told.ts";
 import type { SpeakerView } from "./speaker.ts";
 
 const [, , path = "", ...listen] = process.argv;
@@ -26,8 +26,12 @@ const speaker = createNativeBackend({
     return { address: address(at.slice(0, colon)), port: Number(at.slice(colon + 1)) };
   }),
 });
-const told = createTold();
-speaker.bestPaths(told.take);
+const told = new Map<string, Told>();
+speaker.bestPaths((one) => {
+  const ofVrf = told.get(one.vrf) ?? createTold();
+  told.set(one.vrf, ofVrf);
+  ofVrf.take(one);
+});
 
 function log(fields: object, message: string): void {
   process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
@@ -35,8 +39,10 @@ function log(fields: object, message: string): void {
 
 const view = (): SpeakerView => ({
   sessions: [...speaker.sessions()],
-  best: [...told.routes].map(([prefix, { paths }]) => [prefix, paths]),
-  complete: told.complete,
+  best: [...told].flatMap(([vrf, { routes }]) =>
+    [...routes].map(([prefix, { paths }]) => ({ vrf, prefix, paths })),
+  ),
+  complete: [...told.values()].flatMap(({ complete }) => complete),
   capabilities: [...speaker.capabilities.has],
   listenProblem: speaker.listenProblem() ?? "",
 });

@@ -18,7 +18,11 @@ const PROGRAM = join(import.meta.dirname, "speaker-process.ts");
 
 export type SpeakerView = {
   readonly sessions: readonly SessionStatus[];
-  readonly best: readonly (readonly [prefix: string, paths: readonly Path[]])[];
+  readonly best: readonly {
+    readonly vrf: string;
+    readonly prefix: string;
+    readonly paths: readonly Path[];
+  }[];
   readonly complete: readonly string[];
   readonly capabilities: readonly string[];
   readonly listenProblem: string;
@@ -63,7 +67,7 @@ export async function startSpeaker(node: Node, listen: readonly string[] = []): 
     received: async () => JSON.parse(await ask(socket, "/routes")),
     best: async () =>
       (await view()).best
-        .map(([prefix, paths]) => `${prefix}: ${paths.map(({ nextHop }) => nextHop).join(" ")}`)
+        .map(({ prefix, paths }) => `${prefix}: ${paths.map(({ nextHop }) => nextHop).join(" ")}`)
         .toSorted(),
     session: async (key) => {
       const found = (await view()).sessions.find(({ neighbor }) => neighbor === key);
