@@ -10,6 +10,7 @@ import type { AppliedDelta, SessionState } from "../events/event.ts";
 import type { NeighborKey } from "../events/ids.ts";
 import type { Prefix } from "../events/prefix.ts";
 import type { SecretRef } from "../events/resources/resource.ts";
+import type { BestPaths } from "./best-paths.ts";
 import type { BackendName, Provenance, SpeakerIntent } from "./intent.ts";
 
 export type Capability =
@@ -112,6 +113,13 @@ export interface SpeakerBackend {
 
   /** Calls back for what is seen on the wire; the returned function stops it. */
   watch(listener: (fact: SessionFact | RouteBatch) => void): () => void;
+
+  /**
+   * Calls back with what learned routes lead to, for the kernel (best-paths.ts); the returned function stops it. All that
+   * there is comes first, then every change: within the turn that brought it where little changes, in batches of some thousand
+   * prefixes and over many turns where much does. Own routes are never among them. The listener does not wait for anything.
+   */
+  bestPaths(listener: (told: BestPaths) => void): () => void;
 
   /**
    * What BFD says of the path to a neighbour; remembered for neighbours that come later. On `down` an Established session ends at

@@ -30,6 +30,7 @@ const EFFECTS: Readonly<Record<Exclude<keyof NeighborIntent, "key" | "provenance
   gracefulRestart: "hard",
   waitsForBfd: "hitless",
   receive: "soft",
+  receiveGuard: "soft",
 };
 
 const RANK: Readonly<Record<Effect, number>> = { hitless: 0, soft: 1, hard: 2 };

@@ -51,7 +51,7 @@ export type NeighborIntent = {
     | { readonly type: "interface"; readonly interface: string };
   /** Where to speak from; undefined: the kernel chooses. */
   readonly localAddress: Address | undefined;
-  /** Per-peer AS override (RFC 7705 local-as, no-prepend replace-as). */
+  /** What we are to this peer instead of the router's AS (RFC 7705 local-as, no-prepend replace-as). */
   readonly localAsOverride: Asn | undefined;
   /** RFC 4271 §4.2: 0 (no keepalives) or 3–65535. */
   readonly holdTimeSeconds: number;
@@ -70,6 +70,8 @@ export type NeighborIntent = {
   readonly waitsForBfd: boolean;
   /** What may come in; learned routes themselves are not the plan's business. */
   readonly receive: ReceiveRule;
+  /** What holds whatever `receive` says; absent: nothing is blocked, no maximum but the speaker's own, first AS checked. */
+  readonly receiveGuard?: ReceiveGuard | undefined;
   readonly provenance: Provenance;
 };
 
@@ -85,6 +87,29 @@ export type ReceiveRule =
         readonly atMost: number;
       }[];
     };
+
+export type ReceiveGuard = {
+  /** Routes to these prefixes and to more specific ones are never accepted, from anybody. One array for all neighbours. */
+  readonly alwaysBlock: readonly Prefix[];
+  /** Absent for a family: the speaker's own bound, which protects its memory. */
+  readonly maximumPrefixes: Readonly<Partial<Record<Family, MaximumPrefixes>>>;
+  /** RFC 4271 §6.3: an external neighbour's AS comes first in AS_PATH; false for the peers of a route server (RFC 7947 §2.2.2). */
+  readonly checkFirstAs: boolean;
+};
+
+/** Of a family, as received: refused ones count too, for they are what a leak consists of (RFC 4486 §4). */
+export type MaximumPrefixes = {
+  readonly count: number;
+  /** Share of the count, in percent, from which on a warning is given; undefined: none before the count. */
+  readonly warnAtPercent: number | undefined;
+  readonly beyond:
+    /** All are held and judged as before; the warning stands with the session. */
+    | { readonly type: "warn" }
+    /** Cease / Maximum Number of Prefixes Reached; tried again after so long. */
+    | { readonly type: "restart"; readonly afterSeconds: number }
+    /** The same, and down until something in the neighbour's intent changes. */
+    | { readonly type: "idle" };
+};
 
 export type OwnRoute = {
   readonly prefix: Prefix;

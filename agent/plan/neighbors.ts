@@ -129,12 +129,13 @@ function peerVerdicts(
 
 /** What the speaker lacks for this neighbour, in words; undefined where it can be opened. */
 function refusal(
-  { remote, vrf, secret, source, addressFamilies }: MergedNeighbor,
+  { remote, vrf, localAsOverride, secret, source, addressFamilies }: MergedNeighbor,
   { capabilities, backend }: PlanOptions,
 ): string | undefined {
   const needs: readonly (Capability | undefined)[] = [
     remote.type === "interface" ? "unnumbered" : undefined,
     vrf === "" ? undefined : "vrf",
+    localAsOverride === undefined ? undefined : "local-as",
     secret === undefined ? undefined : "tcp-md5",
     addressFamilies.includes("unicast") ? undefined : "evpn",
   ];
@@ -168,7 +169,7 @@ function plannedRouter(
 
 function intentOf(
   neighbor: Omit<MergedNeighbor, "told">,
-  { backend, capabilities }: PlanOptions,
+  { backend }: PlanOptions,
 ): NeighborIntent {
   const { key, name, remoteAs, remote, source, secret, receive } = neighbor;
   return {
@@ -178,8 +179,7 @@ function intentOf(
     remoteAs,
     remote: remote.type === "address" ? remote : { type: "interface", interface: remote.interface },
     localAddress: source?.type === "address" ? source.address : undefined,
-    // Not carried yet by every speaker (carried.ts): there the router's own AS is shown.
-    localAsOverride: capabilities.has.has("local-as") ? neighbor.localAsOverride : undefined,
+    localAsOverride: neighbor.localAsOverride,
     ...timersOf(neighbor),
     timeToLive:
       isExternal(neighbor) && !neighbor.ebgpMultiHop ? DIRECT_TIME_TO_LIVE : DISTANT_TIME_TO_LIVE,
@@ -219,8 +219,10 @@ function timersOf({
 const isExternal = ({
   remoteAs,
   localAsn,
-}: Pick<MergedNeighbor, "remoteAs" | "localAsn">): boolean =>
-  remoteAs.type === "external" || (remoteAs.type === "asn" && remoteAs.asn !== localAsn);
+  localAsOverride,
+}: Pick<MergedNeighbor, "remoteAs" | "localAsn" | "localAsOverride">): boolean =>
+  remoteAs.type === "external" ||
+  (remoteAs.type === "asn" && remoteAs.asn !== (localAsOverride ?? localAsn));
 
 /** The session's own family, or both (rules.md §2.2.8). */
 function familiesOf({

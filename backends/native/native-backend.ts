@@ -7,7 +7,7 @@
  */
 import type { Socket } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
-import { type Address, familyOf, parseAddress } from "../../events/address.ts";
+import { type Address, type Family, familyOf, parseAddress } from "../../events/address.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import type {
   Applied,
@@ -23,8 +23,11 @@ import type {
 import type { Clock, Logger } from "../clock.ts";
 import { classify, deltaOf, neighborsOf, routeChanges } from "../delta.ts";
 import type { NeighborIntent, RouterIntent, SpeakerIntent } from "../intent.ts";
-import { tcpMd5Problem } from "./io/libc.ts";
-import { type ListenAt, openListener } from "./io/listener.ts";
+import { type BestPathFeed, createBestPathFeed } from "./best-path-feed.ts";
+import { bindToDeviceProblem, tcpMd5Problem } from "./io/libc.ts";
+import { type Keys, type ListenAt, openListeners } from "./io/listener.ts";
+import { noDevice, watchVrfDevices } from "./io/vrf-devices.ts";
+import { DEFAULT_MAXIMUM_PATHS } from "./rib/loc-rib.ts";
 import { createNeighbor, type Neighbor } from "./neighbor.ts";
 import {
   otherConfigurationChange,
@@ -38,12 +41,17 @@ export type NativeOptions = {
   readonly reveal: RevealSecret;
   readonly restart: RestartContext;
   readonly listen: readonly ListenAt[];
+  /** Paths that are used together at most; see DEFAULT_MAXIMUM_PATHS. */
+  readonly maximumPaths?: number;
 };
 
 export type NativeBackend = SpeakerBackend & {
   /** Why connections of peers can't be taken; undefined where they can. */
   readonly listenProblem: () => string | undefined;
 };
+
+const FAMILIES = ["ipv4", "ipv6"] as const satisfies readonly Family[];
+const CHECK_MILLIS = 1000;
 
 export function createNativeBackend(options: NativeOptions): NativeBackend {
   const { logger } = options;
@@ -52,13 +60,27 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   const paths = new Map<NeighborKey, PathState>();
   let intent: SpeakerIntent | undefined;
 
+  const feed = createBestPathFeed({
+    clock: options.clock,
+    maximumPaths: options.maximumPaths ?? DEFAULT_MAXIMUM_PATHS,
+    // What a way costs, only an IGP of this host could tell, and it has none.
+    costOf: () => 0,
+    isSettled: (vrf, family) =>
+      intent !== undefined &&
+      [...neighbors.values()]
+        .filter((one) => one.router().vrf === vrf && one.intent().families.includes(family))
+        .every((one) => one.isSettled(family)),
+  });
+  const checking = checkEverySecond(options.clock, feed);
+
   const say = (fact: SessionFact | RouteBatch): void => {
     for (const listener of listeners) listener(fact);
   };
-  const accept = (socket: Socket, from: Address): void => {
+  const accept = (socket: Socket, from: Address, vrf: string): void => {
     for (const neighbor of neighbors.values()) {
       const { remote } = neighbor.intent();
-      if (remote.type === "address" && remote.address === from) {
+      const isHere = neighbor.router().vrf === vrf;
+      if (isHere && remote.type === "address" && remote.address === from) {
         neighbor.accept(socket);
         return;
       }
@@ -66,15 +88,38 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
     // A stranger gets nothing but the end of the connection.
     socket.destroy();
   };
-  const listener = openListener(options.listen, accept);
-  const problem = listener.problem();
-  if (problem !== undefined) logger.warn({ problem }, "BGP listener");
+  const listening = openListeners(options.listen, accept);
+  const warnOfListener = (): void => {
+    const problem = listening.problem();
+    if (problem !== undefined) logger.warn({ problem }, "BGP listener");
+  };
+  warnOfListener();
+
+  const devices = watchVrfDevices(options.clock, (vrf, exists) => {
+    listening.close(vrf);
+    if (exists) {
+      listening.open(vrf);
+      warnOfListener();
+    }
+    for (const neighbor of neighbors.values()) {
+      if (neighbor.router().vrf === vrf) neighbor.refuse(exists ? undefined : noDevice(vrf));
+    }
+  });
+  const followDevices = (before: SpeakerIntent | undefined, after: SpeakerIntent): void => {
+    const vrfs = new Set(after.routers.map(({ vrf }) => vrf));
+    devices.follow(vrfs);
+    for (const { vrf } of before?.routers ?? []) {
+      if (vrf !== "" && !vrfs.has(vrf)) listening.close(vrf);
+    }
+    for (const vrf of vrfs) if (devices.exists(vrf)) listening.open(vrf);
+  };
 
   const openNeighbor = (router: RouterIntent, one: NeighborIntent): void => {
     const path = paths.get(one.key) ?? { type: "unknown" };
-    const neighbor = createNeighbor(options, router, one, routerIdOf(router), path, say);
+    const neighbor = createNeighbor(options, router, one, routerIdOf(router), path, say, feed);
     neighbors.set(one.key, neighbor);
-    neighbor.start();
+    if (devices.exists(router.vrf)) neighbor.start();
+    else neighbor.refuse(noDevice(router.vrf));
   };
 
   const applyNeighbors = (after: SpeakerIntent): void => {
@@ -85,7 +130,8 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
       neighbors.delete(key);
       neighbor.stop(peerDeconfigured, "removed from the configuration");
     }
-    listener.setKeys(keysOf(after, options.reveal));
+    listening.setKeys(keysOf(after, options.reveal));
+    followDevices(intent, after);
     for (const router of after.routers) {
       for (const one of router.neighbors) {
         const known = old.get(one.key);
@@ -105,12 +151,16 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   return {
     name: "native",
     capabilities: capabilities(),
-    listenProblem: listener.problem,
+    listenProblem: listening.problem,
     apply(after): Promise<Applied> {
       const delta = deltaOf(intent, after);
       const changes = [...routeChanges(intent, after)];
       applyNeighbors(after);
       intent = after;
+      for (const vrf of ["", ...after.routers.map((router) => router.vrf)]) {
+        for (const family of FAMILIES) feed.locRib(vrf, family);
+      }
+      feed.check();
       const touched = new Set<Neighbor>();
       for (const { router, prefix, route } of changes) {
         for (const { key } of router.neighbors) {
@@ -132,6 +182,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
       else paths.set(key, state);
       neighbors.get(key)?.path(state);
     },
+    bestPaths: feed.listen,
     sessions: () =>
       [...neighbors.values()]
         .map((neighbor) => neighbor.status())
@@ -149,33 +200,54 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
       }
       neighbors.clear();
       listeners.clear();
-      await listener.close();
+      checking.stop();
+      feed.close();
+      devices.close();
+      await listening.closeAll();
     },
   };
+}
+
+/** Time alone settles what no message does (inbound.ts). */
+function checkEverySecond(clock: Clock, feed: BestPathFeed): { readonly stop: () => void } {
+  let cancel = (): void => undefined;
+  const again = (): void => {
+    cancel = clock.after(CHECK_MILLIS, () => {
+      feed.check();
+      again();
+    });
+  };
+  again();
+  return { stop: () => cancel() };
 }
 
 function capabilities(): Capabilities {
   const md5 = tcpMd5Problem();
   const missing = new Map<Capability, string>([
     ["unnumbered", "not carried yet"],
-    ["vrf", "not carried yet"],
-    ["local-as", "not carried yet"],
     ["evpn", "the native speaker has no EVPN"],
     ["raw", "raw lines are FRR's"],
   ]);
-  const has = new Set<Capability>(["graceful-restart", "routers-per-vrf", "bfd"]);
+  const has = new Set<Capability>(["graceful-restart", "routers-per-vrf", "local-as", "bfd"]);
   if (md5 === undefined) has.add("tcp-md5");
   else missing.set("tcp-md5", md5);
+  const device = bindToDeviceProblem();
+  if (device === undefined) has.add("vrf");
+  else missing.set("vrf", device);
   return { has, missing };
 }
 
-/** Keys of peers for the listener; one whose secret is missing is not opened at all (neighbor.ts). */
-function keysOf(intent: SpeakerIntent, reveal: RevealSecret): ReadonlyMap<Address, string> {
-  const keys = new Map<Address, string>();
-  for (const { remote, authentication } of neighborsOf(intent).values()) {
-    if (remote.type !== "address" || authentication === undefined) continue;
-    const key = reveal(authentication.secret);
-    if (key !== undefined) keys.set(remote.address, key);
+/** Keys of peers for the listeners, by VRF; a peer whose secret is missing is not opened at all (neighbor.ts). */
+function keysOf(intent: SpeakerIntent, reveal: RevealSecret): ReadonlyMap<string, Keys> {
+  const keys = new Map<string, Map<Address, string>>();
+  for (const { vrf, neighbors } of intent.routers) {
+    const ofVrf = keys.get(vrf) ?? new Map<Address, string>();
+    keys.set(vrf, ofVrf);
+    for (const { remote, authentication } of neighbors) {
+      if (remote.type !== "address" || authentication === undefined) continue;
+      const key = reveal(authentication.secret);
+      if (key !== undefined) ofVrf.set(remote.address, key);
+    }
   }
   return keys;
 }

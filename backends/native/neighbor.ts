@@ -5,38 +5,35 @@
  * out-attributes.ts.
  */
 import type { Socket } from "node:net";
-import { networkInterfaces } from "node:os";
-import { type Address, type Family, familyOf, parseAddress } from "../../events/address.ts";
+import type { Address, Family } from "../../events/address.ts";
+import type { Asn } from "../../events/ids.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
 import type { PathState, RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../backend.ts";
 import type { NeighborIntent, OwnRoute, RouterIntent } from "../intent.ts";
+import type { BestPathFeed } from "./best-path-feed.ts";
 import type { Negotiated, Peering } from "./fsm/signals.ts";
+import { routerIdNumber } from "./fsm/negotiate.ts";
+import { deviceOf, nextHopsFrom, ownAddresses } from "./host-addresses.ts";
+import { createInbound } from "./inbound.ts";
 import { driveSession } from "./io/session-driver.ts";
 import { malformedOf } from "./malformed.ts";
-import { acceptance } from "./receive-rule.ts";
+import { beyondOf } from "./maximum-prefixes.ts";
 import type { NativeOptions } from "./native-backend.ts";
 import { type Told, telling } from "./out-attributes.ts";
-import {
-  accepted,
-  applyUpdate,
-  attributesOf,
-  clearRoutes,
-  createAdjRibIn,
-  DEFAULT_PREFIX_LIMIT,
-  received,
-  reconsider,
-  routesIn,
-} from "./rib/adj-rib-in.ts";
+import type { RibInChange } from "./rib/adj-rib-in.ts";
+import type { PeerFacts } from "./rib/attribute-facts.ts";
 import { announce, markEndOfRib, toldCount, toldRoutes, withdraw } from "./rib/adj-rib-out.ts";
+import { addressOf, shownIn, shownOut } from "./shown-routes.ts";
 import { afiSafiOf } from "./wire/afi-safi.ts";
-import type { Notification, OutAttributes, Update } from "./wire/message.ts";
-import { bfdDown, maximumPrefixesReached } from "./wire/notification.ts";
-import { decodeAttributes } from "./wire/route-attributes.ts";
+import type { Notification, Update } from "./wire/message.ts";
+import { bfdDown, maximumPrefixesReached, otherConfigurationChange } from "./wire/notification.ts";
 
 export type Neighbor = {
   readonly intent: () => NeighborIntent;
   readonly router: () => RouterIntent;
   start(): void;
+  /** Why it cannot even be tried now; undefined: it can. */
+  refuse(reason: string | undefined): void;
   accept(socket: Socket): void;
   /** A change that needs no new session. */
   update(router: RouterIntent, intent: NeighborIntent): void;
@@ -50,9 +47,10 @@ export type Neighbor = {
   status(): SessionStatus;
   received(): Iterable<ShownRoute>;
   advertised(): Iterable<ShownRoute>;
+  /** It has said all its routes of the family, or its time for that is over. */
+  isSettled(family: Family): boolean;
 };
 
-const FAMILIES = ["ipv4", "ipv6"] as const;
 /** A burst of routes is told of once, when it has been quiet or has lasted this long. */
 const BATCH_MILLIS = 500;
 
@@ -63,11 +61,12 @@ export function createNeighbor(
   routerId: Address,
   firstPath: PathState,
   say: (fact: SessionFact | RouteBatch) => void,
+  feed: BestPathFeed,
 ): Neighbor {
   let router = firstRouter;
   let intent = first;
   let path = firstPath;
-  let isRunning = false;
+  let running = false;
   let up: Negotiated | undefined;
   let localAddress: Address | undefined;
   let told: Told | undefined;
@@ -79,19 +78,24 @@ export function createNeighbor(
   const started = clock.monotonicMillis();
   const secret = intent.authentication;
   const key = secret === undefined ? undefined : reveal(secret.secret);
-  const refusal =
+  const noSecret =
     secret !== undefined && key === undefined
       ? `the password ${secret.secret.name} is missing on this host: apply it again; the session is never opened without it`
       : undefined;
-  const ribIn = createAdjRibIn({
-    accepts: acceptance(intent.receive),
-    limit: DEFAULT_PREFIX_LIMIT,
-    seed: Math.floor(clock.random() * 2 ** 32),
-  });
+  const inbound = createInbound({ clock, logger }, feed, router.vrf, first);
+  let refused: string | undefined;
+  const refusal = (): string | undefined => noSecret ?? refused;
+  /** Set while the maximum of prefixes keeps the session down. */
+  let halted: { readonly cancel: () => void } | undefined;
 
+  /**
+   * What we are to this peer: in OPEN, in AS_PATH, and in what is internal. Routes are told with it alone and taken without it
+   * (RFC 7705 §3, "No Prepend Inbound" and "Replace Old AS"), so that the router's own AS does not show.
+   */
+  const localAs = (): Asn => intent.localAsOverride ?? router.localAs;
   /** RFC 4724 §4.1: R only while peers still wait for the restarted speaker. */
   const peering = (): Peering => ({
-    localAs: router.localAs,
+    localAs: localAs(),
     routerId,
     remoteAs: intent.remoteAs,
     holdTimeSeconds: intent.holdTimeSeconds,
@@ -107,7 +111,7 @@ export function createNeighbor(
     },
   });
 
-  const driver = driveSession(intent, peering, key, clock, {
+  const driver = driveSession(intent, peering, { key, device: router.vrf }, clock, {
     onUp(negotiated, address) {
       up = negotiated;
       malformed.forget();
@@ -115,10 +119,11 @@ export function createNeighbor(
       since = clock.monotonicMillis();
       told = telling({
         neighbor: intent.key,
-        localAs: router.localAs,
+        localAs: localAs(),
         external: negotiated.external,
-        nextHops: nextHopsFrom(address),
+        nextHops: nextHopsFrom(address, router.vrf),
       });
+      inbound.up(negotiated, peerFacts(negotiated, address));
       for (const route of router.routes.values()) put(route.prefix, route);
       // RFC 4724 §2: the marker is told to every peer; one without graceful restart takes it for a withdrawal of nothing.
       for (const family of negotiated.families) markEndOfRib(driver.session.ribOut, family);
@@ -128,8 +133,9 @@ export function createNeighbor(
       told = undefined;
       since = clock.monotonicMillis();
       resets += 1;
-      clearRoutes(ribIn);
-      if (isHeldBack()) clock.after(0, hold);
+      inbound.down();
+      // Not from inside the driver's own turn.
+      if (waitsForBfd()) clock.after(0, hold);
     },
     onUpdate: (update) => take(update),
     onChange: () => tellChange(),
@@ -144,16 +150,62 @@ export function createNeighbor(
     return true;
   };
 
+  const peerFacts = (negotiated: Negotiated, local: Address | undefined): PeerFacts => ({
+    neighbor: intent.key,
+    external: negotiated.external,
+    remoteAs: negotiated.remoteAs,
+    remoteAddress: addressOf(intent),
+    remoteRouterId: routerIdNumber(negotiated.remoteRouterId),
+    localRouterId: routerIdNumber(routerId),
+    localAses: [localAs(), router.localAs],
+    localAddresses: ownAddresses(router.vrf),
+    device: deviceOf(local, router.vrf),
+  });
+
   const take = (update: Update): void => {
+    // What was read before the session's end is obeyed does not count any more.
+    if (halted !== undefined) return;
     malformed.see(update);
-    const { announced, withdrawn, exceeded } = applyUpdate(ribIn, update);
+    const { announced, withdrawn, exceeded } = inbound.take(update);
     if (announced + withdrawn > 0) count(announced, withdrawn);
-    if (exceeded === undefined) return;
-    const { family, limit } = exceeded;
-    driver.fault(
-      maximumPrefixesReached(afiSafiOf(family), limit),
-      `the peer sent more than ${limit} ${family} prefixes`,
-    );
+    if (exceeded !== undefined) halt(exceeded);
+  };
+
+  /** RFC 4486 §4: the session ends, and comes back later or when the intent changes. */
+  const halt = ({ family, limit }: NonNullable<RibInChange["exceeded"]>): void => {
+    const beyond = beyondOf(intent, family);
+    const isLater = beyond.type === "restart";
+    halted = {
+      cancel: isLater ? clock.after(1000 * beyond.afterSeconds, resume) : () => undefined,
+    };
+    const then = isLater
+      ? `tried again after ${beyond.afterSeconds} s`
+      : "down until this peer's configuration changes";
+    const reason = `the peer sent more than ${limit} ${family} prefixes; ${then}`;
+    logger.warn({ peer: intent.name }, reason);
+    cease(maximumPrefixesReached(afiSafiOf(family), limit), reason);
+  };
+  const resume = (): void => {
+    halted?.cancel();
+    halted = undefined;
+    run();
+  };
+
+  /** In strict mode BFD comes first; a session that is there already is not ended for it. */
+  const waitsForBfd = (): boolean => intent.waitsForBfd && path.type !== "up";
+  const run = (): void => {
+    if (running) return;
+    running = refusal() === undefined && halted === undefined && !waitsForBfd();
+    if (running) driver.start();
+    else tellChange();
+  };
+  const cease = (notification: Notification, reason: string): void => {
+    running = false;
+    driver.stop(notification, reason);
+  };
+  const hold = (): void => {
+    if (!running || !waitsForBfd()) return;
+    cease(bfdDown, path.type === "down" ? path.reason : driver.session.state.reason);
   };
 
   const count = (announced: number, withdrawn: number): void => {
@@ -166,12 +218,10 @@ export function createNeighbor(
     clock.after(BATCH_MILLIS, () => {
       const moved = batch ?? { announced: 0, withdrawn: 0 };
       batch = undefined;
-      say({ type: "routes", neighbor: intent.key, received: total(received), ...moved });
+      const received = inbound.count("received");
+      say({ type: "routes", neighbor: intent.key, received, ...moved });
     });
   };
-
-  const total = (counter: (rib: typeof ribIn, family: Family) => number): number =>
-    FAMILIES.reduce((sum, family) => sum + counter(ribIn, family), 0);
 
   const tellChange = (): void => {
     const isEstablished = driver.session.state.connections.some(
@@ -183,30 +233,22 @@ export function createNeighbor(
     say({ type: "session", neighbor: intent.key, status: status() });
   };
 
-  /** In strict mode BFD comes first; a session that is there already is not ended for it. */
-  const isHeldBack = (): boolean => intent.waitsForBfd && path.type !== "up";
-  const hold = (): void => {
-    if (!isRunning || !isHeldBack()) return;
-    isRunning = false;
-    driver.stop(bfdDown, path.type === "down" ? path.reason : driver.session.state.reason);
-  };
-  const run = (): void => {
-    if (isRunning) return;
-    isRunning = refusal === undefined && !isHeldBack();
-    if (isRunning) driver.start();
-    else tellChange();
-  };
+  const troubles = (): string =>
+    [malformed.words(), inbound.words()].filter((one) => one !== "").join("; ");
+
   const reason = (): string => {
-    if (refusal !== undefined) return refusal;
-    if (up !== undefined) return malformed.words();
+    const refused_ = refusal();
+    if (refused_ !== undefined) return refused_;
+    if (up !== undefined) return troubles();
     const before = driver.session.state.reason;
-    if (isRunning) return before;
+    if (running || halted !== undefined || !waitsForBfd()) return before;
     return `waits for BFD to be Up (strict mode)${before === "" ? "" : `; before: ${before}`}`;
   };
+
   const status = (): SessionStatus => ({
     neighbor: intent.key,
     name: intent.name,
-    state: refusal === undefined ? driver.name() : "Refused",
+    state: refusal() === undefined ? driver.name() : "Refused",
     sinceMillis: since,
     reason: reason(),
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
@@ -217,8 +259,8 @@ export function createNeighbor(
     capabilities: up?.capabilities ?? [],
     families: up?.families ?? [],
     sent: up === undefined ? 0 : toldCount(driver.session.ribOut),
-    received: total(received),
-    accepted: total(accepted),
+    received: inbound.count("received"),
+    accepted: inbound.count("accepted"),
     resets,
   });
 
@@ -226,49 +268,50 @@ export function createNeighbor(
     intent: () => intent,
     router: () => router,
     start: run,
+    refuse(why) {
+      if (why === refused) return;
+      refused = why;
+      since = clock.monotonicMillis();
+      halted?.cancel();
+      halted = undefined;
+      if (why === undefined) run();
+      else cease(otherConfigurationChange, why);
+      tellChange();
+    },
     accept(socket) {
-      if (isRunning) driver.accept(socket);
+      if (running) driver.accept(socket);
       else socket.destroy();
     },
     path(next) {
       path = next;
       if (next.type !== "down") run();
-      else if (!intent.waitsForBfd) driver.fault(bfdDown, next.reason);
-      else hold();
+      else if (intent.waitsForBfd) hold();
+      else driver.fault(bfdDown, next.reason);
     },
     update(nextRouter, next) {
+      const isOther = textOf(next) !== textOf(intent);
       router = nextRouter;
-      if (JSON.stringify(next.receive) !== JSON.stringify(intent.receive)) {
-        reconsider(ribIn, acceptance(next.receive));
-      }
       intent = next;
-      run();
+      const exceeded = inbound.update(next);
+      if (halted !== undefined && isOther) resume();
+      else if (exceeded !== undefined) halt(exceeded);
+      else run();
     },
     tell: put,
     flush: driver.flush,
-    stop: driver.stop,
-    vanish: driver.vanish,
+    stop(notification, why) {
+      halted?.cancel();
+      cease(notification, why);
+    },
+    vanish() {
+      halted?.cancel();
+      running = false;
+      driver.vanish();
+    },
     status,
     *received() {
-      for (const route of routesIn(ribIn)) {
-        const attributes = decodeAttributes(attributesOf(ribIn, route.attributes));
-        yield {
-          prefix: route.prefix,
-          neighbor: intent.key,
-          pathId: 0,
-          nextHop: attributes.nextHop ?? addressOf(intent),
-          asPath: attributes.asPathText,
-          origin: attributes.origin,
-          localPref: attributes.localPref,
-          med: attributes.med,
-          communities: attributes.communities,
-          largeCommunities: attributes.largeCommunities,
-          accepted: route.accepted,
-          reason: route.accepted ? "" : rejection(intent),
-          provenance: intent.provenance,
-          raw: attributes.raw,
-        };
-      }
+      const rib = inbound.rib();
+      if (rib !== undefined) yield* shownIn(rib, intent);
     },
     *advertised() {
       if (up === undefined) return;
@@ -276,49 +319,9 @@ export function createNeighbor(
         yield shownOut(prefix, attributes, intent, router.routes.get(prefix)?.provenance ?? []);
       }
     },
+    isSettled: inbound.isSettled,
   };
 }
 
-const rejection = ({ receive }: NeighborIntent): string =>
-  receive.type === "nothing"
-    ? "nothing is accepted from this peer (RFC 8212): no manifest asks for it"
-    : "no prefix of the receive rule matches";
-
-const addressOf = ({ remote }: NeighborIntent): Address => {
-  if (remote.type === "address") return remote.address;
-  throw new Error("the native speaker has no unnumbered peers");
-};
-
-const shownOut = (
-  prefix: Prefix,
-  attributes: OutAttributes,
-  intent: NeighborIntent,
-  provenance: ShownRoute["provenance"],
-): ShownRoute => ({
-  prefix,
-  neighbor: intent.key,
-  pathId: 0,
-  nextHop: attributes.nextHop,
-  asPath: attributes.asPath.join(" "),
-  origin: attributes.origin,
-  localPref: attributes.localPref,
-  med: attributes.med,
-  communities: attributes.communities.map((one) => `${one >>> 16}:${one & 0xffff}`),
-  largeCommunities: attributes.largeCommunities,
-  accepted: true,
-  reason: "",
-  provenance,
-  raw: [],
-});
-
-/** Next hop self: the session's own address, and for the other family a global address of the same interface (asks 24). */
-function nextHopsFrom(local: Address | undefined): Partial<Record<Family, Address>> {
-  if (local === undefined) return {};
-  const family = familyOf(local);
-  const other: Family = family === "ipv4" ? "ipv6" : "ipv4";
-  const beside = Object.values(networkInterfaces())
-    .map((addresses) => (addresses ?? []).flatMap(({ address }) => parseAddress(address) ?? []))
-    .find((addresses) => addresses.includes(local))
-    ?.find((address) => familyOf(address) === other && !address.startsWith("fe80:"));
-  return { [family]: local, ...(beside === undefined ? {} : { [other]: beside }) };
-}
+/** What an operator can change of it. */
+const textOf = (intent: NeighborIntent): string => JSON.stringify({ ...intent, provenance: [] });

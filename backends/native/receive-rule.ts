@@ -1,53 +1,49 @@
 /**
- * A neighbour's receive rule as a test on a route's prefix, without making an object of it.
+ * A neighbour's receive rule and guard as a judge of prefixes, without making an object of one.
  *
- * Pure. RFC 8212 §3: nothing is accepted unless somebody asked for it.
+ * Pure. RFC 8212 §2: nothing is accepted unless somebody asked for it; what is always blocked, nobody can ask for.
  */
-import { addressOctets } from "../../events/address.ts";
-import { prefixAddress, prefixFamily, prefixLength } from "../../events/prefix.ts";
-import type { ReceiveRule } from "../intent.ts";
-import type { Accepts } from "./rib/adj-rib-in.ts";
+import type { Family } from "../../events/address.ts";
+import { bitsOf } from "../../events/address.ts";
+import { prefixFamily, prefixLength } from "../../events/prefix.ts";
+import type { NeighborIntent, ReceiveRule } from "../intent.ts";
+import { DEFAULT_PREFIX_LIMIT, type Policy, type PrefixJudge } from "./rib/adj-rib-in.ts";
+import { compileList } from "./rib/prefix-list.ts";
+import { VERDICT } from "./rib/verdict.ts";
 
-type Entry = {
-  readonly family: "ipv4" | "ipv6";
-  readonly words: readonly number[];
-  readonly length: number;
-  readonly atLeast: number;
-  readonly atMost: number;
-};
+export function policyOf({ receive, receiveGuard }: NeighborIntent): Policy {
+  const judge = judgeOf(receive);
+  const blocked = receiveGuard?.alwaysBlock ?? [];
+  const checkFirstAs = receiveGuard?.checkFirstAs ?? true;
+  if (blocked.length === 0) return { judge, checkFirstAs };
+  const isBlocked = compileList(
+    blocked.map((prefix) => ({
+      prefix,
+      atLeast: prefixLength(prefix),
+      atMost: bitsOf(prefixFamily(prefix)),
+    })),
+  );
+  return {
+    judge: (family, length, a, b, c, d) =>
+      isBlocked(family, length, a, b, c, d) ? VERDICT.blocked : judge(family, length, a, b, c, d),
+    checkFirstAs,
+  };
+}
 
-export function acceptance(rule: ReceiveRule): Accepts {
-  if (rule.type !== "prefixes") {
-    const all = rule.type === "everything";
-    return () => all;
-  }
-  const entries = rule.prefixes.map(({ prefix, atLeast, atMost }): Entry => ({
-    family: prefixFamily(prefix),
-    words: wordsOf(addressOctets(prefixAddress(prefix))),
-    length: prefixLength(prefix),
-    atLeast,
-    atMost,
-  }));
+function judgeOf(rule: ReceiveRule): PrefixJudge {
+  if (rule.type === "nothing") return () => VERDICT.notAsked;
+  if (rule.type === "everything") return () => VERDICT.accepted;
+  const isListed = compileList(rule.prefixes);
   return (family, length, a, b, c, d) =>
-    entries.some(
-      (entry) =>
-        entry.family === family &&
-        length >= Math.max(entry.length, entry.atLeast) &&
-        length <= entry.atMost &&
-        covers(entry, [a, b, c, d]),
-    );
+    isListed(family, length, a, b, c, d) ? VERDICT.accepted : VERDICT.notListed;
 }
 
-function wordsOf(octets: Uint8Array): readonly number[] {
-  const view = new DataView(octets.buffer);
-  return Array.from({ length: octets.length / 4 }, (_, i) => view.getUint32(4 * i));
-}
-
-/** Whether the first `length` bits are the entry's. */
-function covers({ words, length }: Entry, route: readonly number[]): boolean {
-  for (let i = 0, left = length; left > 0; i += 1, left -= 32) {
-    const mask = left >= 32 ? 0xffff_ffff : ~(0xffff_ffff >>> left);
-    if ((((words[i] ?? 0) ^ (route[i] ?? 0)) & mask) !== 0) return false;
-  }
-  return true;
+/** Prefixes that are taken in at all: where the session ends at the maximum, none beyond it. */
+export function limitsOf({ receiveGuard }: NeighborIntent): Readonly<Record<Family, number>> {
+  const limit = (family: Family): number => {
+    const maximum = receiveGuard?.maximumPrefixes[family];
+    if (maximum === undefined || maximum.beyond.type === "warn") return DEFAULT_PREFIX_LIMIT;
+    return Math.min(maximum.count, DEFAULT_PREFIX_LIMIT);
+  };
+  return { ipv4: limit("ipv4"), ipv6: limit("ipv6") };
 }

@@ -4,7 +4,6 @@
  * The list is closed: a field that is not named here must act. Every line begins with "not carried yet: ".
  * Reads next: extras-advice.ts (what to write in place of raw FRR lines).
  */
-import type { Asn } from "../ids.ts";
 import type { BgpPeer } from "./bgp-peer.ts";
 import { extrasAdvice } from "./extras-advice.ts";
 import type { FrrConfiguration, FrrRouter } from "./frr-configuration.ts";
@@ -64,8 +63,6 @@ type Field = readonly [field: string, what: string];
 function peerFields({ spec }: BgpPeer): readonly Field[] {
   return [
     ...interfaceField("spec.", spec.remote),
-    ...vrfField("spec.", spec.vrf, "the session is not opened"),
-    ...localAsField("spec.", spec.localAsnOverride, "myASN"),
     ...restartField("spec.", spec.enableGracefulRestart),
   ];
 }
@@ -83,7 +80,6 @@ function configurationFields({ spec }: FrrConfiguration): readonly Field[] {
 
 function routerFields(at: string, router: FrrRouter): readonly Field[] {
   return [
-    ...vrfField(at, router.vrf, "the sessions are not opened"),
     ...when(
       router.imports.length > 0,
       `${at}imports`,
@@ -103,7 +99,6 @@ function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
       `${at}sourceaddress`,
       "an interface as the source; the session is not opened: write its address",
     ),
-    ...localAsField(at, neighbor.localAsnOverride, "the router's asn"),
     ...restartField(at, neighbor.enableGracefulRestart),
     ...when(
       neighbor.addressFamilies.includes("evpn"),
@@ -115,12 +110,6 @@ function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
 
 const interfaceField = (at: string, { type }: Remote): readonly Field[] =>
   when(type === "interface", `${at}interface`, "unnumbered peering; the session is not opened");
-
-const vrfField = (at: string, vrf: string, effect: string): readonly Field[] =>
-  when(vrf !== "", `${at}vrf`, `sessions in VRF ${vrf}; ${effect}`);
-
-const localAsField = (at: string, asn: Asn | undefined, shown: string): readonly Field[] =>
-  when(asn !== undefined, `${at}localASN`, `another local AS for one peer; ${shown} is shown`);
 
 const restartField = (at: string, asked: boolean): readonly Field[] =>
   when(

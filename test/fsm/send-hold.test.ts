@@ -69,6 +69,8 @@ const turn = (): Promise<void> =>
     setImmediate(resolve);
   });
 
+const way = { key: undefined, device: "" };
+
 /** An Established session over a socket whose other end reads only while `reads` is true. */
 async function stage() {
   const clock = virtualClock();
@@ -82,7 +84,7 @@ async function stage() {
       else waiting.push(done);
     },
   });
-  const driver = driveSession(neighbor, () => peering, undefined, clock, {
+  const driver = driveSession(neighbor, () => peering, way, clock, {
     onUp: () => undefined,
     onDown: (reason) => void ended.push(reason),
     onUpdate: () => undefined,

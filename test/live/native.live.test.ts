@@ -89,6 +89,29 @@ describe("a Service's address stands in the router's own table", () => {
   });
 });
 
+test.for(["bird", "frr"] as const)(
+  "%s sees another AS of ours where the peer has a localASN, and that one alone (RFC 7705)",
+  async (kind) => {
+    const OTHER_AS = 64700;
+    await using network = await makeNetwork(["host", "router"]);
+    const { host, router: far } = network.nodes;
+    await using router = await start[kind](
+      far,
+      routerPlan(64999, far.ipv4, { address: host.ipv4, asn: OTHER_AS }),
+    );
+    await using agent = await startAgent(host, { config: ALWAYS });
+    const extra = [`localASN: ${OTHER_AS}`];
+    const peer = peerManifest({ localAs: HOST_AS, remoteAs: 64999, address: far.ipv4, extra });
+    const applied = await agent.apply(documents(peer, common, serviceManifest("web")));
+    expect(applied.stdout + applied.stderr).not.toContain("not carried yet");
+    const explain = async () => `${await router.explain()}\n${await agent.explain()}`;
+    const route = await until(() => router.route(VIPS[0]), { what: VIPS[0], explain });
+    expect(route.asPath).toEqual([OTHER_AS]);
+    const [told] = await agent.ask<{ localAs: number }[]>("peers");
+    expect(told).toMatchObject({ state: "Established", localAs: OTHER_AS });
+  },
+);
+
 describe("after kill -9", () => {
   test.for(["bird", "frr"] as const)(
     "%s never misses a route where graceful restart was agreed",

@@ -217,21 +217,16 @@ describe("what is not carried", () => {
     expect(user({ ebgpMultiHop: true })).toEqual(["spec.echoMode"]);
     expect(user({ ebgpMultiHop: true, bfdProfile: "q" })).toEqual([]);
   });
-  test("of a peer: interface, vrf, localASN, enableGracefulRestart, and nothing else", () => {
+  test("of a peer: interface, enableGracefulRestart, and nothing else", () => {
     const all = {
       interface: "eth0",
-      vrf: "red",
-      localASN: 3,
       enableGracefulRestart: true,
     };
-    expect(fields(peer(all))).toEqual([
-      "spec.interface",
-      "spec.vrf",
-      "spec.localASN",
-      "spec.enableGracefulRestart",
-    ]);
+    expect(fields(peer(all))).toEqual(["spec.interface", "spec.enableGracefulRestart"]);
     const rest = {
       peerAddress: "10.0.0.1",
+      vrf: "red",
+      localASN: 3,
       bfdProfile: "p",
       password: "x",
       connectTime: "1s",

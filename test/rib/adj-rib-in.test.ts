@@ -12,21 +12,21 @@ import {
   type AdjRibIn,
   applyUpdate,
   attributesOf,
-  clearRoutes,
-  createAdjRibIn,
+  endRib,
   lookupRoute,
   markStale,
   received,
-  reconsider,
   type RibInChange,
   routesIn,
   sweepStale,
 } from "../../backends/native/rib/adj-rib-in.ts";
 import { packedRoutes } from "../../backends/native/rib/packed.ts";
+import { VERDICT } from "../../backends/native/rib/verdict.ts";
 import { announcer, encodeAll, withdrawer } from "../../backends/native/wire/encode-updates.ts";
 import type { SessionOptions } from "../../backends/native/wire/message.ts";
 import { decodeAttributes } from "../../backends/native/wire/route-attributes.ts";
 import { parseUpdate } from "../../backends/native/wire/update.ts";
+import { reconsider, ribOf } from "./ribs.ts";
 
 const session: SessionOptions = {
   as4: true,
@@ -37,7 +37,13 @@ const session: SessionOptions = {
   extendedNextHop: false,
 };
 const newRib = (limit = 1_000_000): AdjRibIn =>
-  createAdjRibIn({ accepts: (_family, length) => length <= 24, limit, seed: 7 });
+  ribOf({
+    policy: {
+      judge: (_family, length) => (length <= 24 ? VERDICT.accepted : VERDICT.notListed),
+      checkFirstAs: false,
+    },
+    limits: { ipv4: limit, ipv6: limit },
+  });
 
 const familyOf = (one: Prefix): "ipv4" | "ipv6" => (one.includes(":") ? "ipv6" : "ipv4");
 
@@ -107,8 +113,13 @@ describe("routes", () => {
   test("can be looked up one by one", () => {
     const rib = newRib();
     say(rib, [prefix("10.1.0.0/16"), prefix("2001:db8:1::/48")], 1);
-    expect(lookupRoute(rib, prefix("10.1.0.0/16"))).toMatchObject({ accepted: true, stale: false });
-    expect(lookupRoute(rib, prefix("2001:db8:1::/48"))).toMatchObject({ accepted: false });
+    expect(lookupRoute(rib, prefix("10.1.0.0/16"))).toMatchObject({
+      verdict: VERDICT.accepted,
+      stale: false,
+    });
+    expect(lookupRoute(rib, prefix("2001:db8:1::/48"))).toMatchObject({
+      verdict: VERDICT.notListed,
+    });
     expect(lookupRoute(rib, prefix("10.1.0.0/17"))).toBeUndefined();
   });
   test("bits beyond the length mean nothing (RFC 4271 §4.3)", () => {
@@ -174,10 +185,12 @@ describe("the rule of what is accepted", () => {
     expect([received(rib, "ipv4"), accepted(rib, "ipv4")]).toEqual([3, 2]);
     say(rib, [prefix("10.0.0.0/24")], undefined);
     expect(accepted(rib, "ipv4")).toBe(1);
-    reconsider(rib, (_family, length) => length === 25);
-    expect([...routesIn(rib)].filter((r) => r.accepted).map((r) => r.prefix)).toEqual([
-      "10.0.1.0/25",
-    ]);
+    reconsider(rib, {
+      judge: (_family, length) => (length === 25 ? VERDICT.accepted : VERDICT.notListed),
+      checkFirstAs: false,
+    });
+    const left = [...routesIn(rib)].filter(({ verdict }) => verdict === VERDICT.accepted);
+    expect(left.map((r) => r.prefix)).toEqual(["10.0.1.0/25"]);
     expect(accepted(rib, "ipv4")).toBe(1);
   });
 });
@@ -197,9 +210,13 @@ describe("memory", () => {
     expect(rib.store.alive).toBe(500);
     say(rib, hosts(500), undefined);
     expect(rib.store.alive).toBe(0);
+    expect(rib.facts.nextHops.size).toBe(0);
+    const { paths } = rib.options;
+    expect(paths.paths.byKey.size).toBe(0);
     say(rib, hosts(5), 1);
-    clearRoutes(rib);
-    expect([rib.store.alive, received(rib, "ipv4"), accepted(rib, "ipv4")]).toEqual([0, 0, 0]);
+    expect(paths.paths.byKey.size).toBe(1);
+    endRib(rib);
+    expect(paths.paths.byKey.size).toBe(0);
   });
   test("is at most 27 octets a route for 100,000 IPv4 routes", () => {
     const rib = newRib();

@@ -11,7 +11,6 @@ import {
   type AdjRibIn,
   applyUpdate,
   attributesOf,
-  createAdjRibIn,
   routesIn,
 } from "../../backends/native/rib/adj-rib-in.ts";
 import {
@@ -33,6 +32,7 @@ import { drain, type Drained } from "../../backends/native/rib/drain.ts";
 import type { OutAttributes, SessionOptions } from "../../backends/native/wire/message.ts";
 import { decodeAttributes } from "../../backends/native/wire/route-attributes.ts";
 import { parseUpdate } from "../../backends/native/wire/update.ts";
+import { ribOf } from "./ribs.ts";
 
 const session: SessionOptions = {
   as4: true,
@@ -59,7 +59,7 @@ const MUCH = 1_000_000;
 
 type Peer = { readonly rib: AdjRibIn; readonly endOfRib: string[] };
 const newPeer = (): Peer => ({
-  rib: createAdjRibIn({ accepts: () => true, limit: MUCH, seed: 3 }),
+  rib: ribOf({ limits: { ipv4: MUCH, ipv6: MUCH }, seed: 3 }),
   endOfRib: [],
 });
 

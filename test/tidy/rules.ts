@@ -13,6 +13,7 @@ const SEAM: readonly Place[] = ["backends/*.ts"];
 /** The seam without its clock, which pure code must not even name. */
 const PURE_SEAM: readonly Place[] = [
   "backends/backend.ts",
+  "backends/best-paths.ts",
   "backends/delta.ts",
   "backends/intent.ts",
 ];
@@ -26,7 +27,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "backends/": [...EVENTS, ...SEAM],
   [`${NATIVE}wire/`]: ["events/ids.ts", "events/prefix.ts", "events/address.ts"],
   [`${NATIVE}fsm/`]: [`${NATIVE}wire/`, "events/ids.ts", "events/address.ts"],
-  [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS],
+  [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS, "backends/best-paths.ts"],
   [NATIVE]: [NATIVE, ...SEAM, ...EVENTS, "node:"],
   [`${NATIVE}io/`]: [NATIVE, "backends/os/", ...SEAM, ...EVENTS, "node:"],
   "backends/os/": [...EVENTS, "node:", "koffi"],

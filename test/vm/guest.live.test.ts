@@ -7,7 +7,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
 import { type GuestRun, runInGuest, TIMED_OUT } from "./guest.ts";
 
@@ -37,6 +37,40 @@ test("BFD with one address in a VRF and outside of it: two sessions, and one of 
     ],
     problems: [],
   });
+});
+
+describe("BGP with one address in a VRF and outside of it", () => {
+  const ways = [
+    { who: "we-dial", shared: 0 },
+    { who: "the-routers-dial", shared: 0 },
+    // Sockets without a device take connections of VRFs, too, as far as no other does.
+    { who: "the-routers-dial", shared: 1 },
+  ];
+  test.for(ways)(
+    "two sessions, the VRF's device coming late: $who, tcp_l3mdev_accept $shared",
+    async ({ who, shared }, context) => {
+      skipUnless("bird")(context);
+      const script = `node ${program("bgp-in-vrf.ts")} ${who} ${shared}`;
+      const done = await runInGuest({ ...PATIENT, script });
+      times(done);
+      expect(done.code, done.log).toBe(0);
+      const gone = "VRF device blue does not exist on this host";
+      expect(jsonLines(done.log)).toMatchObject([
+        {
+          before: ["Refused", gone],
+          best: [
+            " 10.1.0.0/16 |10.99.0.2|",
+            " 10.9.0.0/16 |10.99.0.2|",
+            "blue 10.2.0.0/16 blue|10.99.0.2|",
+            "blue 10.9.0.0/16 blue|10.99.0.2|",
+          ],
+          listenProblem: "",
+          after: ["Refused", gone, 0],
+          outside: ["Established", 0],
+        },
+      ]);
+    },
+  );
 });
 
 test("the agent and BIRD, by the live tests' harness, over a slow cable", async (context) => {

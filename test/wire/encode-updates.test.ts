@@ -7,12 +7,7 @@ import { describe, expect, test } from "vitest";
 import { address, addressFromOctets } from "../../events/address.ts";
 import { asn } from "../../events/ids.ts";
 import { type Prefix, prefix, prefixOf } from "../../events/prefix.ts";
-import {
-  applyUpdate,
-  attributesOf,
-  createAdjRibIn,
-  routesIn,
-} from "../../backends/native/rib/adj-rib-in.ts";
+import { applyUpdate, attributesOf, routesIn } from "../../backends/native/rib/adj-rib-in.ts";
 import { attributesKey } from "../../backends/native/wire/encode-attributes.ts";
 import {
   announcer,
@@ -28,6 +23,7 @@ import {
 } from "../../backends/native/wire/route-attributes.ts";
 import { parseUpdate } from "../../backends/native/wire/update.ts";
 import { external, framed, internal } from "./session-options.ts";
+import { ribOf } from "../rib/ribs.ts";
 
 const plain: OutAttributes = {
   origin: "igp",
@@ -57,7 +53,7 @@ function readBack(bytes: Uint8Array, session: SessionOptions): Update {
 }
 
 function told(messages: readonly Uint8Array[], session = external): Map<Prefix, RouteAttributes> {
-  const rib = createAdjRibIn({ accepts: () => true, limit: 1_000_000, seed: 1 });
+  const rib = ribOf();
   for (const bytes of messages) applyUpdate(rib, readBack(bytes, session));
   return new Map(
     [...routesIn(rib)].map((r) => [r.prefix, decodeAttributes(attributesOf(rib, r.attributes))]),

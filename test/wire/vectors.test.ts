@@ -5,12 +5,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { applyUpdate, createAdjRibIn } from "../../backends/native/rib/adj-rib-in.ts";
+import { applyUpdate } from "../../backends/native/rib/adj-rib-in.ts";
 import { decodeMessage } from "../../backends/native/wire/decode.ts";
 import type { SessionOptions } from "../../backends/native/wire/message.ts";
 import { decodeAttributes } from "../../backends/native/wire/route-attributes.ts";
 import { cannot, SHARED, skipUnless } from "../probe.ts";
 import { external, framed, octets } from "./session-options.ts";
+import { ribOf } from "../rib/ribs.ts";
 
 type Row = {
   readonly name: string;
@@ -42,7 +43,7 @@ function deathOf(row: Row, session: SessionOptions): string | undefined {
   const read = decodeMessage(bytes, frame, session);
   if (!read.ok) return `${row.name}: ${read.error.code}/${read.error.subcode}`;
   if (read.value.type !== "update") return undefined;
-  const rib = createAdjRibIn({ accepts: () => true, limit: 10_000, seed: 1 });
+  const rib = ribOf();
   applyUpdate(rib, read.value.update);
   decodeAttributes(read.value.update.attributes);
   return undefined;

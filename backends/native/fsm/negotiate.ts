@@ -107,10 +107,11 @@ function refusalOf(
 
 /** RFC 4271 §6.8, RFC 6286 §2.3: whose connection stays; the higher identifier's, then the higher AS's. */
 export function weWinCollision(peering: Peering, open: Open): boolean {
-  const mine = numberOf(peering.routerId);
-  const theirs = numberOf(open.routerId);
+  const mine = routerIdNumber(peering.routerId);
+  const theirs = routerIdNumber(open.routerId);
   return mine === theirs ? peering.localAs > open.asn : mine > theirs;
 }
 
-const numberOf = (routerId: string): number =>
+/** RFC 6286 §2.1: compared as a number. */
+export const routerIdNumber = (routerId: string): number =>
   routerId.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);

@@ -6,17 +6,25 @@
 import { Socket } from "node:net";
 import type { NeighborIntent } from "../../intent.ts";
 import { familyOf } from "../../../events/address.ts";
-import { bindTo, closeFd, setTimeToLive, SystemError } from "../../os/libc.ts";
+import { bindTo, bindToDevice, closeFd, setTimeToLive, SystemError } from "../../os/libc.ts";
+import { noDevice } from "./vrf-devices.ts";
 import { openTcp, setNoDelay, setTcpMd5 } from "./libc.ts";
 
 export type Dialing = { cancel(): void };
+
+/** What a connection needs beside the intent. */
+export type Way = {
+  readonly key: string | undefined;
+  /** VRF device that the session is bound to; empty: none. */
+  readonly device: string;
+};
 
 /** Shorter than ConnectRetryTime, so that a peer that drops everything is tried again soon. */
 const CONNECT_TIMEOUT_MILLIS = 10_000;
 
 export function dial(
   neighbor: NeighborIntent,
-  key: string | undefined,
+  way: Way,
   after: (millis: number, act: () => void) => () => void,
   done: (result: { readonly socket: Socket } | { readonly reason: string }) => void,
 ): Dialing {
@@ -35,7 +43,7 @@ export function dial(
     settle({ reason: silence(neighbor, "no answer") });
   });
   try {
-    const fd = prepared(neighbor, key);
+    const fd = prepared(neighbor, way);
     socket = new Socket({ fd, manualStart: true } as ConstructorParameters<typeof Socket>[0]);
     socket.once("error", (error: NodeJS.ErrnoException) => {
       settle({ reason: dialReason(neighbor, error.code ?? error.message) });
@@ -47,8 +55,10 @@ export function dial(
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     const { code } = error;
+    const isGone = code === "ENODEV";
+    const reason = isGone ? noDevice(way.device) : dialReason(neighbor, code);
     // Not from inside the call: the driver obeys one output after the other.
-    queueMicrotask(() => settle({ reason: dialReason(neighbor, code) }));
+    queueMicrotask(() => settle({ reason }));
   }
   return {
     cancel: () => {
@@ -60,13 +70,15 @@ export function dial(
   };
 }
 
-function prepared(neighbor: NeighborIntent, key: string | undefined): number {
+function prepared(neighbor: NeighborIntent, { key, device }: Way): number {
   if (neighbor.remote.type !== "address")
     throw new Error("the native speaker dials addresses only");
   const { address } = neighbor.remote;
   const family = familyOf(address);
   const fd = openTcp(family);
   try {
+    // First: addresses mean what they mean in the VRF.
+    if (device !== "") bindToDevice(fd, device);
     if (key !== undefined) setTcpMd5(fd, address, key);
     setTimeToLive(fd, family, neighbor.timeToLive);
     setNoDelay(fd);

@@ -7,6 +7,7 @@
 import { type Address, type Family } from "../../../events/address.ts";
 import {
   AF,
+  bindToDevice,
   calls,
   check,
   closeFd,
@@ -23,6 +24,7 @@ import {
 } from "../../os/libc.ts";
 
 const SO_REUSEADDR = 2;
+const SO_REUSEPORT = 15;
 const SO_PEERCRED = 17;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -74,6 +76,30 @@ export function tcpMd5Problem(): string | undefined {
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     return `this kernel refuses TCP-MD5 (${error.code}): it was built without CONFIG_TCP_MD5SIG`;
+  } finally {
+    closeFd(fd);
+  }
+}
+
+/** Number of a device; 0 where there is none of that name. Another one of the same name has another number. */
+export const deviceIndex = (name: string): number => calls.if_nametoindex(name) as number;
+
+/** Whether others of this user may be bound to the same port from now on, where they allow it, too. */
+export const setPortShared = (fd: number, shared: boolean): void =>
+  setFlag(fd, SOL_SOCKET, SO_REUSEPORT, shared ? 1 : 0, "SO_REUSEPORT");
+
+/**
+ * Whether this process may bind a socket to a device, as a session in a VRF needs it; the reason where not. Every host has
+ * `lo`. Whether the kernel knows VRFs, the absence of their device says (vrf-devices.ts).
+ */
+export function bindToDeviceProblem(): string | undefined {
+  const fd = openTcp("ipv4");
+  try {
+    bindToDevice(fd, "lo");
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    return `this process may not bind sockets to a device (${error.code}): it needs CAP_NET_RAW`;
   } finally {
     closeFd(fd);
   }

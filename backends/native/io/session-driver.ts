@@ -18,7 +18,7 @@ import { encodeKeepalive } from "../wire/header.ts";
 import type { Notification, Update } from "../wire/message.ts";
 import { encodeNotification } from "../wire/notification.ts";
 import { encodeOpen } from "../wire/open.ts";
-import { type Dialing, dial } from "./dial.ts";
+import { type Dialing, dial, type Way } from "./dial.ts";
 
 export type Events = {
   /** An Established session; routes may be told from now on. */
@@ -69,7 +69,7 @@ const FAREWELL_MILLIS = 1000;
 export function driveSession(
   neighbor: NeighborIntent,
   peering: () => Peering,
-  key: string | undefined,
+  way: Way,
   clock: Clock,
   events: Events,
 ): SessionDriver {
@@ -168,7 +168,7 @@ export function driveSession(
   const obey = (order: Order): void => {
     switch (order.type) {
       case "dial":
-        dialing = dial(neighbor, key, clock.after, (result) => {
+        dialing = dial(neighbor, way, clock.after, (result) => {
           dialing = undefined;
           if ("socket" in result) attach(result.socket, "dialed");
           else input({ type: "dial-failed", reason: result.reason });

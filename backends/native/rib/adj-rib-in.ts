@@ -2,9 +2,10 @@
  * Adj-RIB-In: what one peer has told us and not taken back (RFC 4271 §3.2), as typed arrays and interned attribute sets.
  *
  * Takes UPDATEs as ranges of octets, so that a full table makes no object per route: 13 to 27 octets a route for IPv4, 29 to
- * 59 for IPv6, by how full the table is. Never selects a best path. Mutable, owned by one session. With path identifiers
- * (RFC 7911), which we do not offer, the last path of a prefix would stand for all.
- * Reads next: prefix-table.ts, attribute-store.ts, ../wire/update.ts.
+ * 59 for IPv6, by how full the table is. Judges each route by the peer's policy and tells of each change that can matter to
+ * a decision; never selects a best path. Mutable, owned by one session. With path identifiers (RFC 7911), which we do not
+ * offer, the last path of a prefix would stand for all.
+ * Reads next: prefix-table.ts, attribute-store.ts, attribute-facts.ts, loc-rib.ts (who decides), ../wire/update.ts.
  */
 import type { Family } from "../../../events/address.ts";
 import type { Prefix } from "../../../events/prefix.ts";
@@ -16,14 +17,25 @@ import {
   type AttributeStore,
   createAttributeStore,
   intern,
+  isUnused,
   octetsOf,
   release,
   releaseUnused,
   retain,
 } from "./attribute-store.ts";
 import {
+  type AttributeFacts,
+  createAttributeFacts,
+  forgetAllFacts,
+  forgetFacts,
+  learnFacts,
+  type PeerFacts,
+  verdictOf,
+} from "./attribute-facts.ts";
+import type { PathStore } from "./path-store.ts";
+import { leading } from "./prefix-list.ts";
+import {
   claimSlot,
-  clearTable,
   createPrefixTable,
   findSlot,
   isTaken,
@@ -36,23 +48,41 @@ import {
   slotsOf,
   wordAt,
 } from "./prefix-table.ts";
+import { VERDICT, type Verdict } from "./verdict.ts";
 
 /** Judges a prefix of up to four 32-bit words; IPv4 has the first only. Called once for each route that comes. */
-export type Accepts = (
+export type PrefixJudge = (
   family: Family,
   length: number,
   a: number,
   b: number,
   c: number,
   d: number,
-) => boolean;
+) => Verdict;
+
+export type Policy = {
+  readonly judge: PrefixJudge;
+  /** RFC 4271 §6.3: routes whose AS_PATH does not begin with the neighbour's AS are not accepted. */
+  readonly checkFirstAs: boolean;
+};
 
 export type AdjRibInOptions = {
-  readonly accepts: Accepts;
-  /** Prefixes of one family after which no more are taken; see DEFAULT_PREFIX_LIMIT. */
-  readonly limit: number;
+  readonly policy: Policy;
+  readonly peer: PeerFacts;
+  readonly paths: PathStore;
+  /** Prefixes of a family after which no more are taken; see DEFAULT_PREFIX_LIMIT. */
+  readonly limits: Readonly<Record<Family, number>>;
   /** Any 32-bit number that the peer does not know. */
   readonly seed: number;
+  /** An accepted route came, changed its attributes or went. Called after the table was changed. */
+  readonly changed: (
+    family: Family,
+    length: number,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+  ) => void;
 };
 
 /** Twice the prefixes of the IPv4 Internet of 2026, about 60 MB: a choice that stops a runaway peer and no honest one. */
@@ -61,6 +91,7 @@ export const DEFAULT_PREFIX_LIMIT = 2_000_000;
 export type AdjRibIn = {
   options: AdjRibInOptions;
   readonly store: AttributeStore;
+  readonly facts: AttributeFacts;
   readonly tables: Readonly<Record<Family, PrefixTable>>;
   readonly accepted: Record<Family, number>;
 };
@@ -73,15 +104,17 @@ export type RibInChange = {
   readonly exceeded: { readonly family: Family; readonly limit: number } | undefined;
 };
 
+/** Marks of a table: this bit, and above it the verdict. */
 const STALE = 1;
-const ACCEPTED = 2;
+const VERDICT_SHIFT = 1;
 const FAMILIES = ["ipv4", "ipv6"] as const satisfies readonly Family[];
 
 export function createAdjRibIn(options: AdjRibInOptions): AdjRibIn {
-  const { seed } = options;
+  const { seed, peer, paths } = options;
   return {
     options,
     store: createAttributeStore(seed),
+    facts: createAttributeFacts(peer, paths),
     tables: { ipv4: createPrefixTable("ipv4", seed), ipv6: createPrefixTable("ipv6", seed) },
     accepted: { ipv4: 0, ipv6: 0 },
   };
@@ -96,14 +129,17 @@ export function applyUpdate(rib: AdjRibIn, update: Update): RibInChange {
       const table = rib.tables[range.family];
       const slot = findSlot(table, length, a, b, c, d);
       if (slot >= 0) {
+        const wasAccepted = verdictAt(table, slot) === VERDICT.accepted;
         removeRoute(rib, table, slot);
         change.withdrawn += 1;
+        if (wasAccepted) rib.options.changed(range.family, length, a, b, c, d);
       }
       return true;
     });
   }
   if (update.announced.length === 0) return change;
   const id = intern(rib.store, update.attributes);
+  if (isUnused(rib.store, id)) learnFacts(rib.facts, id, update.attributes);
   for (const range of update.announced) {
     const { family } = range;
     const isWhole = eachPrefix(bytes, range, (length, a, b, c, d) => {
@@ -112,10 +148,11 @@ export function applyUpdate(rib: AdjRibIn, update: Update): RibInChange {
       return true;
     });
     if (!isWhole) {
-      change.exceeded = { family, limit: rib.options.limit };
+      change.exceeded = { family, limit: rib.options.limits[family] };
       break;
     }
   }
+  if (isUnused(rib.store, id)) forgetFacts(rib.facts, id);
   releaseUnused(rib.store, id);
   return change;
 }
@@ -155,7 +192,7 @@ function wordFrom(bytes: Uint8Array, at: number, bits: number): number {
       ((bytes[at + 2] ?? 0) << 8) |
       (bytes[at + 3] ?? 0)) >>>
     0;
-  return bits >= 32 ? word : (word & (0xffff_ffff << (32 - bits))) >>> 0;
+  return leading(word, bits);
 }
 
 /** False where the prefix is new and the table is full by the limit. */
@@ -170,43 +207,72 @@ function putRoute(
   d: number,
 ): boolean {
   const table = rib.tables[family];
-  const { accepts, limit } = rib.options;
-  const isFull = table.size >= limit;
+  const { limits, changed } = rib.options;
+  const isFull = table.size >= limits[family];
   if (isFull && findSlot(table, length, a, b, c, d) < 0) return false;
-  const before = table.size;
+  const size = table.size;
   const slot = claimSlot(table, length, a, b, c, d);
+  const isNew = table.size > size;
+  const before = table.values[slot] ?? 0;
+  const wasAccepted = !isNew && verdictAt(table, slot) === VERDICT.accepted;
+  const verdict = judge(rib, family, id, length, a, b, c, d);
+  const isAccepted = verdict === VERDICT.accepted;
   retain(rib.store, id);
-  if (table.size > before) {
-    const marks = accepts(family, length, a, b, c, d) ? ACCEPTED : 0;
-    if (marks !== 0) rib.accepted[family] += 1;
-    setMarks(table, slot, marks);
-  } else {
-    release(rib.store, table.values[slot] ?? 0);
-    setMarks(table, slot, marksAt(table, slot) & ~STALE);
-  }
+  if (!isNew) letGo(rib, before);
   table.values[slot] = id;
+  setMarks(table, slot, verdict << VERDICT_SHIFT);
+  if (isAccepted !== wasAccepted) rib.accepted[family] += isAccepted ? 1 : -1;
+  // What is said again changes nothing.
+  if ((isAccepted || wasAccepted) && (isNew || before !== id || !isAccepted || !wasAccepted)) {
+    changed(family, length, a, b, c, d);
+  }
   return true;
 }
 
+/** The prefix first, so that a peer of whom nothing is wanted costs nothing more. */
+function judge(
+  rib: AdjRibIn,
+  family: Family,
+  id: AttributesId,
+  length: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): Verdict {
+  const { policy } = rib.options;
+  const byPrefix = policy.judge(family, length, a, b, c, d);
+  if (byPrefix !== VERDICT.accepted) return byPrefix;
+  const byAttributes = verdictOf(rib.facts, family, id);
+  return byAttributes === VERDICT.firstAs && !policy.checkFirstAs ? VERDICT.accepted : byAttributes;
+}
+
 function removeRoute(rib: AdjRibIn, table: PrefixTable, slot: number): void {
-  if ((marksAt(table, slot) & ACCEPTED) !== 0) rib.accepted[table.family] -= 1;
-  release(rib.store, table.values[slot] ?? 0);
+  if (verdictAt(table, slot) === VERDICT.accepted) rib.accepted[table.family] -= 1;
+  letGo(rib, table.values[slot] ?? 0);
   removeSlot(table, slot);
 }
+
+function letGo(rib: AdjRibIn, id: AttributesId): void {
+  release(rib.store, id);
+  if (isUnused(rib.store, id)) forgetFacts(rib.facts, id);
+}
+
+const verdictAt = (table: PrefixTable, slot: number): Verdict =>
+  // Only verdicts are put there.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  (marksAt(table, slot) >> VERDICT_SHIFT) as Verdict;
 
 /** Prefixes held, and of these the accepted ones. */
 export const received = (rib: AdjRibIn, family: Family): number => rib.tables[family].size;
 export const accepted = (rib: AdjRibIn, family: Family): number => rib.accepted[family];
 
-/** The session is gone, and with it what the peer said (RFC 4271 §8.2.2). */
-export function clearRoutes(rib: AdjRibIn): void {
-  for (const family of FAMILIES) {
-    const table = rib.tables[family];
-    for (let slot = 0; slot < slotsOf(table); slot += 1)
-      if (isTaken(table, slot)) release(rib.store, table.values[slot] ?? 0);
-    clearTable(table);
-    rib.accepted[family] = 0;
-  }
+/**
+ * The session is gone, and with it what the peer said (RFC 4271 §8.2.2). The tables stay as they are for who walks them
+ * (table-walk.ts) to tell that their routes left; nothing may be applied any more.
+ */
+export function endRib(rib: AdjRibIn): void {
+  forgetAllFacts(rib.facts);
 }
 
 /** RFC 4724 §4.2: the routes stay while the peer restarts; one that comes again is stale no more. */
@@ -221,32 +287,70 @@ export function sweepStale(rib: AdjRibIn, family: Family): number {
   const table = rib.tables[family];
   const before = table.size;
   for (let slot = 0; slot < slotsOf(table);) {
-    if (isTaken(table, slot) && (marksAt(table, slot) & STALE) !== 0) removeRoute(rib, table, slot);
+    if (isTaken(table, slot) && (marksAt(table, slot) & STALE) !== 0) sweep(rib, table, slot);
     else slot += 1;
   }
   return before - table.size;
 }
 
-/** Judges all routes anew by another rule. */
-export function reconsider(rib: AdjRibIn, accepts: Accepts): void {
-  rib.options = { ...rib.options, accepts };
-  for (const family of FAMILIES) {
-    const table = rib.tables[family];
-    rib.accepted[family] = 0;
-    for (let slot = 0; slot < slotsOf(table); slot += 1) {
-      if (!isTaken(table, slot)) continue;
-      const word = (index: number): number => wordAt(table, slot, index);
-      const isAccepted = accepts(family, lengthAt(table, slot), word(0), word(1), word(2), word(3));
-      if (isAccepted) rib.accepted[family] += 1;
-      setMarks(table, slot, (marksAt(table, slot) & STALE) | (isAccepted ? ACCEPTED : 0));
-    }
-  }
+function sweep(rib: AdjRibIn, table: PrefixTable, slot: number): void {
+  const wasAccepted = verdictAt(table, slot) === VERDICT.accepted;
+  const word = (index: number): number => wordAt(table, slot, index);
+  const [length, a, b, c, d] = [lengthAt(table, slot), word(0), word(1), word(2), word(3)] as const;
+  removeRoute(rib, table, slot);
+  if (wasAccepted) rib.options.changed(table.family, length, a, b, c, d);
+}
+
+/** What comes from now on is judged so; what is there is when rejudge() is called for it. */
+export function setPolicy(
+  rib: AdjRibIn,
+  changes: Pick<AdjRibInOptions, "policy" | "limits">,
+): void {
+  rib.options = { ...rib.options, ...changes };
+}
+
+/** One route by the present policy; for table-walk.ts. A prefix that is gone meanwhile is passed over. */
+export function rejudge(
+  rib: AdjRibIn,
+  family: Family,
+  length: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): void {
+  const table = rib.tables[family];
+  const slot = findSlot(table, length, a, b, c, d);
+  if (slot < 0) return;
+  const before = verdictAt(table, slot);
+  const verdict = judge(rib, family, table.values[slot] ?? 0, length, a, b, c, d);
+  if (verdict === before) return;
+  setMarks(table, slot, (marksAt(table, slot) & STALE) | (verdict << VERDICT_SHIFT));
+  const isAccepted = verdict === VERDICT.accepted;
+  if (isAccepted === (before === VERDICT.accepted)) return;
+  rib.accepted[family] += isAccepted ? 1 : -1;
+  rib.options.changed(family, length, a, b, c, d);
+}
+
+/** Attributes of the accepted route to a prefix, or -1. */
+export function acceptedRoute(
+  rib: AdjRibIn,
+  family: Family,
+  length: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): AttributesId {
+  const table = rib.tables[family];
+  const slot = findSlot(table, length, a, b, c, d);
+  return slot >= 0 && verdictAt(table, slot) === VERDICT.accepted ? (table.values[slot] ?? 0) : -1;
 }
 
 export type RouteIn = {
   readonly prefix: Prefix;
   readonly attributes: AttributesId;
-  readonly accepted: boolean;
+  readonly verdict: Verdict;
   readonly stale: boolean;
 };
 
@@ -255,7 +359,7 @@ function routeAt(table: PrefixTable, slot: number): RouteIn {
   return {
     prefix: prefixAt(table, slot),
     attributes: table.values[slot] ?? 0,
-    accepted: (marks & ACCEPTED) !== 0,
+    verdict: verdictAt(table, slot),
     stale: (marks & STALE) !== 0,
   };
 }

@@ -79,9 +79,13 @@ export function release(store: AttributeStore, id: AttributesId): void {
   if (left === 0) forget(store, id);
 }
 
+/** True of a set that was interned and is not retained yet, and of one that was released and is gone. */
+export const isUnused = (store: AttributeStore, id: AttributesId): boolean =>
+  (store.references[id] ?? 0) === 0;
+
 /** Forgets a set that was interned and never retained. */
 export function releaseUnused(store: AttributeStore, id: AttributesId): void {
-  if ((store.references[id] ?? 0) === 0) forget(store, id);
+  if (isUnused(store, id)) forget(store, id);
 }
 
 /** A view, good until the next change of the store. */

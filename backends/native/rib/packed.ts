@@ -41,11 +41,25 @@ export function* packedRoutes(
 }
 
 function pack(table: PrefixTable, slot: number, out: Uint8Array, at: number): number {
-  const length = lengthAt(table, slot);
-  const octets = (length + 7) >> 3;
+  const word = (index: number): number => wordAt(table, slot, index);
+  return packPrefix(out, at, lengthAt(table, slot), word(0), word(1), word(2), word(3));
+}
+
+/** Writes `length, octets` and returns where the next one begins. `out` has MAX_NLRI_OCTETS of room. */
+export function packPrefix(
+  out: Uint8Array,
+  at: number,
+  length: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): number {
+  const end = at + 1 + ((length + 7) >> 3);
   out[at] = length;
-  for (let i = 0; i < octets; i += 1) {
-    out[at + 1 + i] = (wordAt(table, slot, i >> 2) >>> (24 - 8 * (i & 3))) & 0xff;
+  for (let next = at + 1, bit = 0; next < end; next += 1, bit += 8) {
+    const word = bit < 32 ? a : bit < 64 ? b : bit < 96 ? c : d;
+    out[next] = (word >>> (24 - (bit & 31))) & 0xff;
   }
-  return at + 1 + octets;
+  return end;
 }

@@ -212,8 +212,3 @@ function resize(table: PrefixTable, slots: number): void {
     table.values[to] = old.values[slot] ?? 0;
   }
 }
-
-export function clearTable(table: PrefixTable): void {
-  allocate(table, MIN_SLOTS);
-  table.size = 0;
-}

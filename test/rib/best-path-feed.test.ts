@@ -1,0 +1,349 @@
+/**
+ * Best paths as they are told: at once where little changes, in turns where much does, and complete when all have spoken.
+ *
+ * Method: neighbours' receive sides on a virtual clock, UPDATEs through the codec, and a listener that keeps what it hears.
+ */
+import { describe, expect, test } from "vitest";
+import { createBestPathFeed } from "../../backends/native/best-path-feed.ts";
+import { createInbound, type Inbound } from "../../backends/native/inbound.ts";
+import type { Negotiated } from "../../backends/native/fsm/signals.ts";
+import { beyondOf } from "../../backends/native/maximum-prefixes.ts";
+import { announcer, encodeAll, encodeEndOfRib } from "../../backends/native/wire/encode-updates.ts";
+import { parseUpdate } from "../../backends/native/wire/update.ts";
+import type { Logger } from "../../backends/clock.ts";
+import type { MaximumPrefixes, NeighborIntent } from "../../backends/intent.ts";
+import { address } from "../../events/address.ts";
+import { asn, type NeighborKey } from "../../events/ids.ts";
+import { type Prefix, prefix } from "../../events/prefix.ts";
+import { virtualClock } from "../virtual-clock.ts";
+import { external } from "../wire/session-options.ts";
+import { neighborOf } from "./neighbors.ts";
+import { ordinaryPeer } from "./ribs.ts";
+import { createTold, linesOf, type Told } from "./told.ts";
+
+const hosts = (count: number): Prefix[] =>
+  Array.from({ length: count }, (_, i) => prefix(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}/32`));
+
+const agreed = (given: Partial<Negotiated> = {}): Negotiated => ({
+  ...external,
+  holdTimeSeconds: 90,
+  keepaliveTimeSeconds: 30,
+  remoteAs: asn(65_001),
+  remoteRouterId: address("192.0.2.1"),
+  capabilities: [],
+  gracefulRestart: false,
+  peerRestartSeconds: 0,
+  routeRefresh: true,
+  ...given,
+});
+
+type Peer = Inbound & {
+  readonly key: string;
+  comes(given?: Partial<Negotiated>): void;
+  says(prefixes: readonly Prefix[], nextHop?: string): ReturnType<Inbound["take"]>;
+  ends(family: "ipv4" | "ipv6"): void;
+};
+
+/** `slow`: milliseconds that each look at the clock takes, so that turns end. */
+function stage({ slow = 0, vrf = "" } = {}) {
+  const virtual = virtualClock();
+  const clock = {
+    ...virtual,
+    monotonicMillis: () => {
+      virtual.advance(slow);
+      return virtual.monotonicMillis();
+    },
+  };
+  const warned: string[] = [];
+  const logger: Logger = {
+    info: () => undefined,
+    warn: (_fields, message) => void warned.push(message),
+    error: () => undefined,
+  };
+  const peers: Peer[] = [];
+  const feed = createBestPathFeed({
+    clock,
+    maximumPaths: 64,
+    costOf: () => 0,
+    isSettled: (_vrf, family) => peers.every((one) => one.isSettled(family)),
+  });
+  const peer = (given: Partial<NeighborIntent> = {}): Peer => {
+    const key = `${vrf}|r${peers.length}|` as NeighborKey;
+    const inbound = createInbound({ clock, logger }, feed, vrf, neighborOf({ key, ...given }));
+    const take = (bytes: Uint8Array): ReturnType<Inbound["take"]> => {
+      const read = parseUpdate(bytes, 19, bytes.length, external);
+      if (!read.ok) throw new Error("reset");
+      return inbound.take(read.value);
+    };
+    const one: Peer = {
+      ...inbound,
+      key,
+      comes: (more) => inbound.up(agreed(more), { ...ordinaryPeer, neighbor: key }),
+      ends: (family) => void take(encodeEndOfRib(family)),
+      says(prefixes, nextHop = "192.0.2.1") {
+        const attributes = {
+          origin: "igp",
+          asPath: [asn(65_001)],
+          nextHop: address(nextHop),
+          communities: [],
+          largeCommunities: [],
+        } as const;
+        const writer = announcer("ipv4", attributes, external);
+        if (typeof writer === "string") throw new Error(writer);
+        const changes = encodeAll(writer, prefixes).map(take);
+        return changes.find(({ exceeded }) => exceeded !== undefined) ?? changes[0] ?? NOTHING;
+      },
+    };
+    peers.push(one);
+    return one;
+  };
+  const listen = (): Told & { readonly stop: () => void } => {
+    const told = createTold();
+    return Object.assign(told, { stop: feed.listen(told.take) });
+  };
+  for (const family of ["ipv4", "ipv6"] as const) feed.locRib(vrf, family);
+  return { feed, clock: virtual, peer, listen, warned };
+}
+
+const NOTHING = { announced: 0, withdrawn: 0, exceeded: undefined };
+/** To the end of what this turn brought. */
+const turnEnds = (): Promise<void> => Promise.resolve();
+/** Until everything is told. */
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 200; turn += 1) {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}
+
+describe("a listener", () => {
+  test("is told the first change within the turn that brought it", async () => {
+    const { peer, listen } = stage();
+    const [router, told] = [peer(), listen()];
+    router.comes();
+    await turnEnds();
+    router.says([prefix("10.0.0.0/8")]);
+    expect(told.routes.size).toBe(0);
+    await turnEnds();
+    expect(linesOf(told.routes)).toEqual(["10.0.0.0/8: |r0|>192.0.2.1"]);
+  });
+
+  test("that comes late is told all there is, then what changes; one that left, nothing", async () => {
+    const { peer, listen } = stage();
+    const [first, second] = [peer(), peer()];
+    const early = listen();
+    first.comes();
+    second.comes();
+    first.says(hosts(10_000));
+    second.says(hosts(5000));
+    await quiet();
+    const late = listen();
+    first.says(hosts(100), "192.0.2.3");
+    await quiet();
+    expect(linesOf(late.routes)).toEqual(linesOf(early.routes));
+    expect(late.routes.get(prefix("10.0.0.7/32"))?.paths).toHaveLength(2);
+    expect(late.routes.get(prefix("10.0.39.15/32"))?.paths).toHaveLength(1);
+    const { count } = early;
+    early.stop();
+    second.down();
+    await quiet();
+    expect(early.count).toBe(count);
+    expect(late.routes.get(prefix("10.0.0.7/32"))?.paths).toHaveLength(1);
+  });
+
+  test("hears of no more than some thousand prefixes at once", async () => {
+    const { peer, listen } = stage();
+    const [router, told] = [peer(), listen()];
+    router.comes();
+    router.says(hosts(20_000));
+    await quiet();
+    expect(told.routes.size).toBe(20_000);
+    expect(told.batches).toBe(5);
+  });
+
+  test("is told the VRF with what it is told", async () => {
+    const { peer, listen } = stage({ vrf: "blue" });
+    const [router, told] = [peer(), listen()];
+    router.comes();
+    router.ends("ipv4");
+    await quiet();
+    expect(told.complete).toEqual(["blue|ipv4"]);
+  });
+});
+
+test("much work leaves turns to others", async () => {
+  const { peer, listen } = stage({ slow: 15 });
+  const [router, told] = [peer(), listen()];
+  router.comes();
+  router.says(hosts(40_000));
+  await turnEnds();
+  const first = told.routes.size;
+  expect(first).toBeGreaterThan(0);
+  expect(first).toBeLessThanOrEqual(3 * 4096);
+  await quiet();
+  expect(told.routes.size).toBe(40_000);
+  router.down();
+  await turnEnds();
+  expect(told.routes.size).toBeGreaterThan(40_000 - 4 * 4096);
+  await quiet();
+  expect(told.routes.size).toBe(0);
+});
+
+test("another rule takes routes in and out, in turns as well", async () => {
+  const { peer, listen } = stage({ slow: 15 });
+  const [router, told] = [peer({ receive: { type: "nothing" } }), listen()];
+  router.comes();
+  router.says(hosts(30_000));
+  await quiet();
+  expect([told.count, router.count("received"), router.count("accepted")]).toEqual([0, 30_000, 0]);
+  router.update(neighborOf({ receive: { type: "everything" } }));
+  await quiet();
+  expect([told.routes.size, router.count("accepted")]).toEqual([30_000, 30_000]);
+  const one = { prefix: prefix("10.0.0.0/24"), atLeast: 32, atMost: 32 };
+  router.update(neighborOf({ receive: { type: "prefixes", prefixes: [one] } }));
+  router.says(hosts(300));
+  await quiet();
+  expect([told.routes.size, router.count("accepted")]).toEqual([256, 256]);
+});
+
+describe("complete is told", () => {
+  const told = async (
+    play: (one: ReturnType<typeof stage>) => void,
+    ...later: readonly number[]
+  ): Promise<readonly number[]> => {
+    const one = stage();
+    const heard = one.listen();
+    play(one);
+    await quiet();
+    const counts = [heard.complete.filter((name) => name === "|ipv4").length];
+    for (const seconds of later) {
+      one.clock.advance(1000 * seconds);
+      one.feed.check();
+      await quiet();
+      counts.push(heard.complete.filter((name) => name === "|ipv4").length);
+    }
+    return counts;
+  };
+  const graceful = { gracefulRestart: true };
+
+  test("once, when every neighbour has sent End-of-RIB (RFC 4724 §2)", async () => {
+    const both = async (ends: number): Promise<readonly number[]> =>
+      told(({ peer }) => {
+        for (const [index, router] of [peer(), peer()].entries()) {
+          router.comes(graceful);
+          if (index < ends) router.ends("ipv4");
+        }
+      });
+    expect(await both(1)).toEqual([0]);
+    expect(await both(2)).toEqual([1]);
+  });
+  test("after all routes that came before", async () => {
+    const { peer, feed } = stage();
+    const seen: string[] = [];
+    const router = peer();
+    feed.listen(({ type }) => void seen.push(type));
+    router.comes();
+    router.says(hosts(10_000));
+    router.ends("ipv4");
+    await quiet();
+    expect(seen).toEqual(["batch", "batch", "batch", "complete"]);
+  });
+  test("not anew when a neighbour goes and comes", async () => {
+    const again = await told(({ peer }) => {
+      const router = peer();
+      router.comes();
+      router.ends("ipv4");
+      router.down();
+      router.comes();
+      router.ends("ipv4");
+    }, 400);
+    expect(again).toEqual([1, 1]);
+  });
+  test("where a neighbour does not speak the family", async () => {
+    expect(await told(({ peer }) => peer().comes({ families: ["ipv6"] }))).toEqual([1]);
+  });
+  test("ten quiet seconds after the last route of a peer that need not send it", async () => {
+    const play = ({ peer, clock }: ReturnType<typeof stage>): void => {
+      const router = peer();
+      router.comes();
+      clock.advance(9000);
+      router.says(hosts(3));
+    };
+    expect(await told(play, 9, 1)).toEqual([0, 0, 1]);
+  });
+  test("six minutes after the session at most, where End-of-RIB is due (RFC 4724 §4.1)", async () => {
+    expect(await told(({ peer }) => peer().comes(graceful), 359, 1)).toEqual([0, 0, 1]);
+  });
+  test("two minutes after the start, where a neighbour does not come", async () => {
+    expect(await told(({ peer }) => void peer(), 119, 1)).toEqual([0, 0, 1]);
+    const given = { gracefulRestart: { restartTimeSeconds: 30 } };
+    expect(await told(({ peer }) => void peer(given), 29, 1)).toEqual([0, 0, 1]);
+  });
+  test("to who comes late, after all there is", async () => {
+    const { peer, listen } = stage();
+    const router = peer();
+    router.comes();
+    router.says(hosts(5000));
+    router.ends("ipv4");
+    await quiet();
+    const late = listen();
+    expect(late.complete).toEqual([]);
+    await quiet();
+    expect([late.routes.size, late.complete]).toEqual([5000, ["|ipv4"]]);
+  });
+});
+
+describe("the maximum of prefixes (RFC 4486 §4)", () => {
+  const limited = (maximum: MaximumPrefixes): NeighborIntent =>
+    neighborOf({
+      receiveGuard: { alwaysBlock: [], maximumPrefixes: { ipv4: maximum }, checkFirstAs: true },
+    });
+
+  test("warns from its threshold on, and once only", () => {
+    const { peer, warned } = stage();
+    const router = peer(limited({ count: 100, warnAtPercent: 80, beyond: { type: "idle" } }));
+    router.comes();
+    router.says(hosts(79));
+    expect([router.words(), warned]).toEqual(["", []]);
+    router.says(hosts(80));
+    router.says(hosts(90));
+    expect(router.words()).toBe(
+      "the peer sends ipv4 prefixes: 80 percent of the maximum of 100 or more",
+    );
+    expect(warned).toHaveLength(1);
+  });
+  test("ends the session with the first prefix beyond it", () => {
+    const { peer } = stage();
+    const router = peer(
+      limited({ count: 100, warnAtPercent: undefined, beyond: { type: "idle" } }),
+    );
+    router.comes();
+    expect(router.says(hosts(100)).exceeded).toBeUndefined();
+    expect(router.says(hosts(101)).exceeded).toEqual({ family: "ipv4", limit: 100 });
+  });
+  test("only warns where that is wanted, and accepts as before", async () => {
+    const { peer, warned, listen } = stage();
+    const told = listen();
+    const router = peer(limited({ count: 100, warnAtPercent: 80, beyond: { type: "warn" } }));
+    router.comes();
+    router.says(hosts(90));
+    expect(router.says(hosts(250)).exceeded).toBeUndefined();
+    await quiet();
+    expect([told.routes.size, warned.length]).toEqual([250, 2]);
+    expect(router.words()).toMatch(/more than the maximum of 100/);
+    router.down();
+    expect(router.words()).toBe("");
+  });
+  test("that is lowered below what is held counts at once", () => {
+    const { peer } = stage();
+    const router = peer();
+    router.comes();
+    router.says(hosts(100));
+    const beyond = { type: "restart", afterSeconds: 300 } as const;
+    const lowered = limited({ count: 99, warnAtPercent: undefined, beyond });
+    expect(router.update(lowered)).toEqual({ family: "ipv4", limit: 99 });
+    expect(beyondOf(lowered, "ipv4")).toEqual(beyond);
+    expect(beyondOf(lowered, "ipv6")).toEqual({ type: "restart", afterSeconds: 60 });
+  });
+});
