@@ -10,7 +10,7 @@ import type { BfdParameters } from "../backends/bfd/parameters.ts";
 import { lineReader } from "../backends/bfd/protocol.ts";
 import type { Address } from "../events/address.ts";
 import { type BfdKey, bfdKey } from "../events/ids.ts";
-import type { Node } from "../test/live/netns.ts";
+import { makeNetwork, type Network, type Node } from "../test/live/netns.ts";
 import { until } from "../test/live/until.ts";
 import type { Seen } from "./bfd-watch.ts";
 
@@ -58,7 +58,40 @@ export async function startFar(node: Node): Promise<Far> {
   };
 }
 
+/** A network for as long as `work` goes on; Ctrl-C, too, takes it away with all that runs in it. */
+export async function inNetwork<const Name extends string, T>(
+  names: readonly Name[],
+  work: (nodes: Network<Name>["nodes"]) => Promise<T>,
+): Promise<T> {
+  await using network = await makeNetwork(names);
+  const leave = (): void => {
+    const end = (): void => process.exit(1);
+    network[Symbol.asyncDispose]().then(end, end);
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.on(signal, leave);
+  try {
+    return await work(network.nodes);
+  } finally {
+    for (const signal of signals) process.off(signal, leave);
+  }
+}
+
 export const MULTIPLIER = 3;
+
+/** Waits until so many sessions are Up at the fast rate. */
+export const settled = (far: Far, count: number, timeoutMs: number): Promise<FromPeer> =>
+  until(
+    async () => {
+      const answer = await far.ask({ type: "look" });
+      return answer.settled === count && answer;
+    },
+    {
+      what: `${count} sessions`,
+      timeoutMs,
+      explain: async () => JSON.stringify(await far.ask({ type: "look" })),
+    },
+  );
 
 let discriminators = 0;
 

@@ -52,11 +52,14 @@ export async function startLoad(host: Node, big: Node): Promise<Load> {
     ),
   );
   let tables = 0;
-  let isEnded = false;
+  const end = new AbortController();
+  let isWhole = false;
   const taking = (async () => {
-    while (!isEnded) {
+    while (!end.signal.aborted) {
       const [peer] = await api.get<{ readonly received: number }[]>("/v1/peers");
-      if (peer?.received === ROUTES) {
+      if (peer?.received !== ROUTES) isWhole = false;
+      else if (!isWhole) {
+        isWhole = true;
         tables += 1;
         await router.ask("restart host");
       }
@@ -68,7 +71,7 @@ export async function startLoad(host: Node, big: Node): Promise<Load> {
   return {
     tables: () => tables,
     async [Symbol.asyncDispose]() {
-      isEnded = true;
+      end.abort();
       await taking.finally(async () => {
         await Promise.all(loops.map((loop) => loop.stop("SIGKILL")));
         await agent.stop();

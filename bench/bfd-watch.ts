@@ -108,7 +108,7 @@ export function createWatch(intervalMicros: number, speak: (octets: Uint8Array) 
         if (isDead && expired && lastSent !== undefined) {
           detections.push((at - lastSent) / 1000);
           deaths -= 1;
-        } else if (expired) falseDowns += 1;
+        } else if (expired && !isDead) falseDowns += 1;
         unsteady();
         if (isDead) actAt = now + DEAD_MICROS;
         return;
