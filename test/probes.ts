@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as Koffi from "koffi";
+import { lackingGuest } from "./vm/kernel.ts";
 
 /** Undefined: the machine can. Otherwise the reason why not, as it ends a line. */
 type Probe = () => string | undefined;
@@ -89,6 +90,7 @@ const probes = {
   frr: executable("/usr/lib/frr/bgpd"),
   gobgp: executable("/usr/bin/gobgpd"),
   "tcp-md5": tcpMd5,
+  guest: lackingGuest,
   "shared-wire": present("wire"),
   "shared-examples": present("examples"),
   "shared-reference": present("reference"),

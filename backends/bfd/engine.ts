@@ -35,6 +35,7 @@ import type { BfdParameters, BfdStatus } from "./parameters.ts";
 import type { Datagram, EnginePort } from "./port.ts";
 import {
   adminDown,
+  type Detection,
   detectionTime,
   due,
   newSession,
@@ -49,8 +50,8 @@ export type Engine = {
   /** Level-triggered: these sessions and no others. What stays is changed in place and never flaps. */
   hold(wanted: readonly BfdParameters[], now: number): Held;
   receive(datagram: Datagram, now: number): void;
-  /** Transmits and detects what is due. */
-  act(now: number): void;
+  /** Transmits what is due, and detects silence up to `heardUpTo`: everything that arrived until then has been received. */
+  act(now: number, heardUpTo?: number): void;
   nextDue(): number | undefined;
   /** Whether any session that was taken back still says AdminDown to its peer. */
   leaving(): boolean;
@@ -148,10 +149,10 @@ export function createEngine(port: EnginePort, options: EngineOptions): Engine {
       departures: [],
       counters: { sent: 0, received: 0, echoSent: 0, echoReceived: 0, discarded: 0 },
       effects: {
-        changed: (from, after) => changed(member, from, after),
+        changed: (from, detection) => changed(member, from, detection),
         send: (final) => send(member, final),
         sendEcho() {
-          session.echoSequence += 1;
+          session.echoSequence = (session.echoSequence + 1) >>> 0;
           const echo = out.subarray(0, ECHO_OCTETS);
           encodeEcho(member.parameters.localDiscriminator, session.echoSequence, echo);
           member.counters.echoSent += 1;
@@ -167,7 +168,7 @@ export function createEngine(port: EnginePort, options: EngineOptions): Engine {
     schedule(member);
   };
 
-  const changed = (member: Member, from: BfdState, after: number | undefined): void => {
+  const changed = (member: Member, from: BfdState, detection: Detection | undefined): void => {
     const { session: s, parameters } = member;
     if (leaving.has(member)) return;
     port.changed({
@@ -178,8 +179,8 @@ export function createEngine(port: EnginePort, options: EngineOptions): Engine {
       remoteState: s.remoteState,
       remoteDiagnostic: s.remoteDiagnostic,
       atMicros: clock,
-      detectedAfterMicros: after,
-      detectionTimeMicros: detectionTime(s),
+      detectedAfterMicros: detection?.afterMicros,
+      detectionTimeMicros: detection?.allowedMicros ?? detectionTime(s),
       arrivalsMicros: [...member.arrivals],
       departuresMicros: [...member.departures],
       remoteControlPlaneIndependent: s.remoteIndependent,
@@ -231,20 +232,29 @@ export function createEngine(port: EnginePort, options: EngineOptions): Engine {
       // The peer's own: sent back, if it is a peer's at all and was invited (RFC 5880 §6.8.9).
       const sessions = byAddress.get(addressName(datagram.remote));
       const invited = sessions?.some(
-        (one) => isFrom(one, datagram) && one.session.timing.echoIntervalMillis !== undefined,
+        ({ session: { timing }, parameters: { multihop, interface: device } }) =>
+          !multihop &&
+          timing.echoIntervalMillis !== undefined &&
+          (device === "" || device === datagram.interface),
       );
-      if (invited === true) port.returnEcho(datagram);
+      if (invited === true) port.returnEcho();
       else discard("echo");
       return;
     }
-    const discriminator = decodeEcho(octets);
-    const member = discriminator === undefined ? undefined : byDiscriminator.get(discriminator);
-    if (member === undefined || timeToLive !== HOPS_ONE - 1) {
+    const echo = decodeEcho(octets);
+    const member = echo && byDiscriminator.get(echo.discriminator);
+    if (echo === undefined || member === undefined || timeToLive !== HOPS_ONE - 1) {
       discard("echo");
       return;
     }
-    member.counters.echoReceived += 1;
-    receiveEcho(member.session, datagram.arrivedMicros);
+    const { session, counters } = member;
+    // Older ones are replays, or so late that they prove nothing.
+    if ((session.echoSequence - echo.sequence) >>> 0 >= session.timing.detectMultiplier) {
+      discard("echo", member);
+      return;
+    }
+    counters.echoReceived += 1;
+    receiveEcho(session, datagram.arrivedMicros, clock);
     schedule(member);
   };
 
@@ -302,8 +312,9 @@ export function createEngine(port: EnginePort, options: EngineOptions): Engine {
       schedule(member);
     },
 
-    act(now) {
+    act(now, heardUpTo = now) {
       clock = now;
+      const unjudged: Member[] = [];
       for (let member = queue.take(now); member !== undefined; member = queue.take(now)) {
         // An entry that a nearer one replaced is passed over; its member has that one, or had it already.
         if (member.queuedAt > now) continue;
@@ -312,9 +323,11 @@ export function createEngine(port: EnginePort, options: EngineOptions): Engine {
           leaving.delete(member);
           continue;
         }
-        due(member.session, now, member.effects);
-        schedule(member);
+        due(member.session, now, heardUpTo, member.effects);
+        if (nextDeadline(member.session) <= now) unjudged.push(member);
+        else schedule(member);
       }
+      for (const member of unjudged) schedule(member);
     },
 
     nextDue: () => queue.next(),
@@ -328,7 +341,6 @@ export function createEngine(port: EnginePort, options: EngineOptions): Engine {
     const isOtherKey = JSON.stringify(authentication) !== JSON.stringify(parameters.authentication);
     if (isOtherKey && authentication !== undefined) {
       member.former = { authentication, until: now + detectionTime(member.session) };
-      member.memory.known = false;
     }
     if (parameters.localDiscriminator !== member.parameters.localDiscriminator) {
       byDiscriminator.delete(member.parameters.localDiscriminator);

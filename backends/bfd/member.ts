@@ -39,7 +39,7 @@ export const HOPS_ONE = 255;
 
 export function isFrom({ parameters, remote, local }: Member, datagram: Datagram): boolean {
   return (
-    (datagram.to === "echo" || parameters.multihop === (datagram.to === "multihop")) &&
+    parameters.multihop === (datagram.to === "multihop") &&
     parameters.vrf === datagram.vrf &&
     (parameters.interface === "" || parameters.interface === datagram.interface) &&
     sameOctets(remote, datagram.remote) &&
@@ -78,7 +78,7 @@ export function statusOf({ parameters, session: s, counters }: Member): BfdStatu
     remoteDetectMultiplier: s.remoteDetectMultiplier,
     detectionTimeMicros: detectionTime(s),
     remoteControlPlaneIndependent: s.remoteIndependent,
-    echo: Number.isFinite(s.echoAt),
+    echo: s.echoAt === Number.POSITIVE_INFINITY ? "off" : s.echoAnswered ? "active" : "unanswered",
     sinceMicros: s.sinceAt,
     transitions: s.transitions,
     counters: { ...counters },

@@ -36,7 +36,6 @@ export type Discard =
   | "wrong-source"
   | "hop-limit"
   | "authentication"
-  | "admin-down"
   | "echo";
 
 export const CONTROL_OCTETS = 24;
@@ -102,7 +101,7 @@ export function encodeControl(packet: ControlPacket, out: Uint8Array, length: nu
   putUint32(out, 20, packet.requiredMinEchoRxMicros);
 }
 
-/** RFC 5880 §6.8.8 leaves the form to us; the first octets are such that FRR, which wants its own form, sends it back, too. */
+/** RFC 5880 §6.8.8 leaves the form to us; the first octets say that it is ours. */
 const ECHO_HEAD = [1, 24, 0x52, 0x75] as const;
 export const ECHO_OCTETS = 24;
 
@@ -113,10 +112,13 @@ export function encodeEcho(discriminator: number, sequence: number, out: Uint8Ar
   out.fill(0, 12, ECHO_OCTETS);
 }
 
-/** Discriminator of the session that sent it; undefined where it is none of ours. */
-export function decodeEcho(octets: Uint8Array): number | undefined {
+/** The session that sent it; undefined where it is none of ours. */
+export function decodeEcho(
+  octets: Uint8Array,
+): { readonly discriminator: number; readonly sequence: number } | undefined {
   if (octets.length < ECHO_OCTETS) return undefined;
-  return ECHO_HEAD.every((octet, i) => octets[i] === octet) ? uint32(octets, 4) : undefined;
+  if (!ECHO_HEAD.every((octet, i) => octets[i] === octet)) return undefined;
+  return { discriminator: uint32(octets, 4), sequence: uint32(octets, 8) };
 }
 
 export const uint32 = (octets: Uint8Array, at: number): number =>

@@ -59,7 +59,8 @@ export type BfdStatus = {
   readonly detectionTimeMicros: number;
   /** C bit of the peer: its BFD does not share fate with its control plane (RFC 5882 §4.3). */
   readonly remoteControlPlaneIndependent: boolean;
-  readonly echo: boolean;
+  /** `unanswered`: none came back yet, so Control packets alone detect. */
+  readonly echo: "off" | "unanswered" | "active";
   readonly sinceMicros: number;
   /** Changes of state since the engine took the session. */
   readonly transitions: number;

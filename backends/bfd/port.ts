@@ -9,10 +9,10 @@ import type { BfdTransition } from "./parameters.ts";
 export type EnginePort = {
   /** Sends a Control packet on the session's own socket. `octets` may be used again as soon as it returns. */
   sendControl(key: BfdKey, octets: Uint8Array): void;
-  /** Sends an Echo packet (RFC 5881 §4) on the session's own socket, hop limit 255. */
+  /** Sends an Echo packet (RFC 5881 §4) so that the peer's forwarding plane returns it, hop limit 255. */
   sendEcho(key: BfdKey, octets: Uint8Array): void;
   /** Sends the peer's echo back to where it came from, with hop limit 254. Only while the datagram is being received. */
-  returnEcho(datagram: Datagram): void;
+  returnEcho(): void;
   changed(transition: BfdTransition): void;
   /** Uniform in [0, 1): jitter (RFC 5880 §6.8.7). */
   random(): number;

@@ -46,7 +46,7 @@ export async function serveBfd(options: ServeOptions): Promise<void> {
   const engine = createEngine(
     {
       sendControl: (key, octets) => sockets.sender(key)?.sendControl(octets, clock.nowMicros()),
-      sendEcho: (key, octets) => sockets.sender(key)?.sendEcho(octets, clock.nowMicros()),
+      sendEcho: sockets.sendEcho,
       returnEcho: sockets.returnEcho,
       changed: (transition) => say({ type: "transition", transition }),
       random: Math.random,
@@ -95,8 +95,8 @@ export async function serveBfd(options: ServeOptions): Promise<void> {
     clock,
     descriptors: sockets.descriptors,
     drain: () => sockets.drain((datagram) => engine.receive(datagram, clock.nowMicros())),
-    act(nowMicros) {
-      engine.act(nowMicros);
+    act(nowMicros, heardUpToMicros) {
+      engine.act(nowMicros, heardUpToMicros);
       sockets.retry(nowMicros);
       trim();
       const isIdle = wasAsked && agent === undefined && engine.statuses().length === 0;

@@ -32,8 +32,9 @@ export type Session = {
   /** The same, as they are acted on: a slower rate and a shorter detection wait for the end of the poll (§6.8.3). */
   txInUseMicros: number;
   rxInUseMicros: number;
-  /** A Poll Sequence is going on (§6.5). */
+  /** A Poll Sequence is going on (§6.5); another one follows, for what changed after its first packet. */
   polling: boolean;
+  pollAgain: boolean;
   /** Deadlines; Infinity where there is none. */
   transmitAt: number;
   detectAt: number;
@@ -42,6 +43,8 @@ export type Session = {
   /** Last packet and last echo that counted; -Infinity before the first. */
   heardAt: number;
   echoHeardAt: number;
+  /** An echo came back since the echo function started: from then on it is what detects. */
+  echoAnswered: boolean;
   echoSequence: number;
   sinceAt: number;
   transitions: number;
@@ -49,12 +52,15 @@ export type Session = {
 
 /** What a session asks for: state() where it changed, send() where a packet must go out now. */
 export type SessionEffects = {
-  changed(from: BfdState, detectedAfterMicros: number | undefined): void;
+  changed(from: BfdState, detection: Detection | undefined): void;
   send(final: boolean): void;
   sendEcho(): void;
   /** Uniform in [0, 1). */
   random(): number;
 };
+
+/** How silence was found: from the last packet or echo that counted to now, and what was allowed. */
+export type Detection = { readonly afterMicros: number; readonly allowedMicros: number };
 
 export const diag = {
   none: 0,
@@ -88,6 +94,7 @@ export function newSession(timing: BfdTiming, now: number, random: number): Sess
     txInUseMicros: tx,
     rxInUseMicros: rx,
     polling: false,
+    pollAgain: false,
     // Sessions that begin together must not speak together.
     transmitAt: timing.passive ? Number.POSITIVE_INFINITY : now + random * FIRST_WITHIN_MICROS,
     detectAt: Number.POSITIVE_INFINITY,
@@ -95,7 +102,9 @@ export function newSession(timing: BfdTiming, now: number, random: number): Sess
     echoDetectAt: Number.POSITIVE_INFINITY,
     heardAt: Number.NEGATIVE_INFINITY,
     echoHeardAt: Number.NEGATIVE_INFINITY,
-    echoSequence: 0,
+    echoAnswered: false,
+    // Nobody off the path can guess what is under way.
+    echoSequence: Math.floor(random * 0x1_0000_0000),
     sinceAt: now,
     transitions: 0,
   };
@@ -114,16 +123,26 @@ export const detectionTime = (s: Session): number =>
 export const transmitInterval = (s: Session): number =>
   Math.max(s.txInUseMicros, s.remoteMinRxMicros);
 
+/** §6.8.9: no faster than the peer takes them; one a second until the first came back. */
 export const echoInterval = (s: Session): number =>
-  Math.max((s.timing.echoIntervalMillis ?? 0) * 1000, s.remoteMinEchoRxMicros);
+  Math.max(
+    (s.timing.echoIntervalMillis ?? 0) * 1000,
+    s.remoteMinEchoRxMicros,
+    s.echoAnswered ? 0 : SLOW_MICROS,
+  );
 
 const echoRuns = (s: Session): boolean =>
   s.timing.echoIntervalMillis !== undefined && s.state === "Up" && s.remoteMinEchoRxMicros > 0;
 
+/** What RFC 5880 calls an active echo function; a path on which no echo ever came back is watched by Control packets alone. */
+const echoDetects = (s: Session): boolean => s.echoAnswered && echoRuns(s);
+
+/** §6.8.7: not even a change of state is told to who never spoke to a passive system. */
+const isMute = (s: Session): boolean => s.timing.passive && s.remoteDiscriminator === 0;
+
 /** §6.8.7: when nothing is sent but in answer to a poll. */
 function isSilent(s: Session): boolean {
-  if (s.timing.passive && s.remoteDiscriminator === 0) return true;
-  if (s.remoteMinRxMicros === 0) return true;
+  if (isMute(s) || s.remoteMinRxMicros === 0) return true;
   return s.remoteDemand && s.state === "Up" && s.remoteState === "Up" && !s.polling;
 }
 
@@ -175,16 +194,21 @@ function follow(s: Session, remote: BfdState, now: number, effects: SessionEffec
 }
 
 /** One of our echoes came back. */
-export function receiveEcho(s: Session, arrived: number): void {
+export function receiveEcho(s: Session, arrived: number, now: number): void {
   if (!echoRuns(s)) return;
   s.echoHeardAt = arrived;
+  if (!s.echoAnswered) {
+    s.echoAnswered = true;
+    s.echoAt = Math.min(s.echoAt, now + echoInterval(s));
+    setIntervals(s);
+  }
   s.echoDetectAt = arrived + s.timing.detectMultiplier * echoInterval(s);
 }
 
-/** Does what is due at `now`. Everything that arrived before must have been received. */
-export function due(s: Session, now: number, effects: SessionEffects): void {
-  if (s.detectAt <= now) {
-    const after = now - s.heardAt;
+/** Does what is due at `now`; silence is judged up to `heardUpTo`, until when everything that arrived has been received. */
+export function due(s: Session, now: number, heardUpTo: number, effects: SessionEffects): void {
+  if (s.detectAt <= heardUpTo) {
+    const detection = { afterMicros: now - s.heardAt, allowedMicros: detectionTime(s) };
     s.detectAt = Number.POSITIVE_INFINITY;
     // §6.8.1: who was silent for a Detection Time may come back as another.
     s.remoteDiscriminator = 0;
@@ -193,14 +217,15 @@ export function due(s: Session, now: number, effects: SessionEffects): void {
     s.remoteDemand = false;
     s.remoteMinEchoRxMicros = 0;
     if (s.state === "Init" || s.state === "Up") {
-      become(s, "Down", diag.timeExpired, now, after, effects);
+      become(s, "Down", diag.timeExpired, now, detection, effects);
     }
     if (isSilent(s)) s.transmitAt = Number.POSITIVE_INFINITY;
   }
-  if (s.echoDetectAt <= now) {
-    const after = now - s.echoHeardAt;
+  if (s.echoDetectAt <= heardUpTo) {
+    const allowedMicros = s.timing.detectMultiplier * echoInterval(s);
+    const detection = { afterMicros: now - s.echoHeardAt, allowedMicros };
     s.echoDetectAt = Number.POSITIVE_INFINITY;
-    if (s.state === "Up") become(s, "Down", diag.echoFailed, now, after, effects);
+    if (s.state === "Up") become(s, "Down", diag.echoFailed, now, detection, effects);
   }
   if (s.echoAt <= now) {
     effects.sendEcho();
@@ -239,7 +264,7 @@ function become(
   to: BfdState,
   diagnostic: number,
   now: number,
-  detectedAfterMicros: number | undefined,
+  detection: Detection | undefined,
   effects: SessionEffects,
 ): void {
   const from = s.state;
@@ -249,30 +274,40 @@ function become(
   s.transitions += 1;
   setIntervals(s);
   settleEcho(s, now, effects);
-  effects.changed(from, detectedAfterMicros);
+  effects.changed(from, detection);
   // The peer learns it now and not an interval later.
-  effects.send(false);
+  if (!isMute(s)) effects.send(false);
   s.transmitAt = isSilent(s) ? Number.POSITIVE_INFINITY : now + jittered(s, effects.random());
 }
 
 /** §6.8.3: what packets say from now on, and from when on it counts. */
 function setIntervals(s: Session): void {
-  const slow = s.state === "Up" && !echoRuns(s) ? 0 : SLOW_MICROS;
+  const slow = s.state === "Up" && !echoDetects(s) ? 0 : SLOW_MICROS;
   const tx = Math.max(slow, s.timing.transmitIntervalMillis * 1000);
   // Only where echoes run: the peer need not send fast what nobody waits for (§6.8.3).
-  const rx = Math.max(echoRuns(s) ? SLOW_MICROS : 0, s.timing.receiveIntervalMillis * 1000);
+  const rx = Math.max(echoDetects(s) ? SLOW_MICROS : 0, s.timing.receiveIntervalMillis * 1000);
   const isChanged = tx !== s.desiredTxMicros || rx !== s.requiredRxMicros;
   s.desiredTxMicros = tx;
   s.requiredRxMicros = rx;
   const isUp = s.state === "Up";
   if (!isUp || tx < s.txInUseMicros) s.txInUseMicros = tx;
   if (!isUp || rx > s.rxInUseMicros) s.rxInUseMicros = rx;
-  if (isUp) s.polling ||= isChanged;
-  else s.polling = false;
+  if (!isUp) {
+    s.polling = false;
+    s.pollAgain = false;
+  } else if (isChanged) {
+    // A Final may answer a packet of before this change: that one proves nothing of it.
+    s.pollAgain = s.polling;
+    s.polling = true;
+  }
   if (Number.isFinite(s.detectAt)) s.detectAt = Math.max(s.detectAt, s.heardAt + detectionTime(s));
 }
 
 function endPoll(s: Session): void {
+  if (s.pollAgain) {
+    s.pollAgain = false;
+    return;
+  }
   s.polling = false;
   s.txInUseMicros = s.desiredTxMicros;
   s.rxInUseMicros = s.requiredRxMicros;
@@ -283,11 +318,10 @@ function settleEcho(s: Session, now: number, effects: SessionEffects): void {
   const runs = echoRuns(s);
   const ran = Number.isFinite(s.echoAt);
   if (runs === ran) return;
-  s.echoAt = runs ? now + effects.random() * echoInterval(s) : Number.POSITIVE_INFINITY;
-  s.echoHeardAt = now;
-  // The first one has to go there and back before one can be missing.
-  s.echoDetectAt = runs
-    ? now + (s.timing.detectMultiplier + 1) * echoInterval(s)
+  s.echoAnswered = false;
+  s.echoDetectAt = Number.POSITIVE_INFINITY;
+  s.echoAt = runs
+    ? now + effects.random() * (s.timing.echoIntervalMillis ?? 0) * 1000
     : Number.POSITIVE_INFINITY;
   setIntervals(s);
 }

@@ -165,26 +165,97 @@ describe("timers", () => {
     end.engine.act(late + 800_000);
     expect(status(end).state).toBe("Down");
   });
+  test("nor while packets still wait to be received: silence is judged up to the last one that was", () => {
+    const link = upLink();
+    const [end] = link.ends;
+    const late = link.now() + 5_000_000;
+    end.engine.act(late, link.now());
+    expect(status(end).state).toBe("Up");
+    expect(end.engine.nextDue()).toBeLessThanOrEqual(late);
+    end.engine.act(late, late);
+    expect(status(end).state).toBe("Down");
+  });
+  test("passive: nor a word to who fell silent (§6.8.7)", () => {
+    const link = upLink([{ passive: true }, {}]);
+    link.lose(() => true);
+    link.run(5000);
+    expect(status(link.ends[0])).toMatchObject({ state: "Down", remoteDiscriminator: 0 });
+    const last = link.ends[0].sent.at(-1) as Sent;
+    expect(packetOf(last).state).toBe("Up");
+  });
+  test("a Final that answers a packet of before the change ends no poll of the change (§6.5)", () => {
+    const link = upLink();
+    const hold = (transmitIntervalMillis: number) =>
+      link.ends[0].engine.hold(
+        [parametersOf(0, { timing: { ...TIMING, transmitIntervalMillis } })],
+        link.now(),
+      );
+    hold(500);
+    link.lose((from) => from === 1);
+    link.run(600);
+    hold(5000);
+    const { octets } = link.ends[1].sent.at(-1) as Sent;
+    const final = withOctet(datagramOf(octets), 1, ((octets[1] ?? 0) & ~0x20) | 0x10);
+    link.ends[0].engine.receive({ ...final, arrivedMicros: link.now() }, link.now());
+    expect(status(link.ends[0]).transmitIntervalMicros).toBeLessThanOrEqual(500_000);
+    link.lose(() => false);
+    link.run(8000);
+    expect(status(link.ends[0])).toMatchObject({
+      state: "Up",
+      transmitIntervalMicros: 5_000_000,
+    });
+  });
 });
 
 describe("echo (§6.8.9)", () => {
   const echoing = { echoIntervalMillis: 50 };
-  test("runs while Up, slows the control packets, and its loss is diagnostic 2", () => {
-    const link = upLink([echoing, echoing]);
-    expect(status(link.ends[0]).echo).toBe(true);
-    expect(status(link.ends[0]).counters.echoReceived).toBeGreaterThan(100);
-    expect(status(link.ends[0]).transmitIntervalMicros).toBe(1_000_000);
+  /** From now on none comes back to this end. */
+  const loseEchoes = (link: Link): void =>
     link.alter((datagram, to) =>
       to === 0 && datagram.to === "echo" ? { ...datagram, timeToLive: 1 } : datagram,
     );
+  test("runs while Up, slows the control packets, and its loss is diagnostic 2", () => {
+    const link = upLink([echoing, echoing]);
+    expect(status(link.ends[0]).echo).toBe("active");
+    expect(status(link.ends[0]).counters.echoReceived).toBeGreaterThan(100);
+    expect(status(link.ends[0]).transmitIntervalMicros).toBe(1_000_000);
+    loseEchoes(link);
     link.run(1000);
     const failed = link.ends[0].transitions.find(({ diagnostic }) => diagnostic === 2);
-    expect(failed).toMatchObject({ from: "Up", to: "Down" });
+    expect(failed).toMatchObject({ from: "Up", to: "Down", detectionTimeMicros: 150_000 });
     expect(failed?.detectedAfterMicros).toBeLessThanOrEqual(200_000);
+  });
+  test("who never sent one back is watched by control packets at their own rate, and does not flap", () => {
+    const link = makeLink();
+    loseEchoes(link);
+    for (const end of [0, 1] as const) {
+      const timing = { ...TIMING, ...echoing };
+      link.ends[end].engine.hold([parametersOf(end, { timing })], 0);
+    }
+    link.run(30_000);
+    const [end] = link.ends;
+    expect(status(end)).toMatchObject({ state: "Up", echo: "unanswered" });
+    expect(status(end)).toMatchObject({ detectionTimeMicros: 900_000 });
+    expect(end.transitions.filter(({ to }) => to === "Down")).toEqual([]);
+    expect(packetOf(end.sent.at(-1) as Sent).desiredMinTxMicros).toBe(300_000);
+    expect(status(end).counters.echoSent).toBeLessThan(50);
+  });
+  test("one that is heard again proves nothing", () => {
+    const link = upLink([echoing, echoing]);
+    const old: Datagram[] = [];
+    link.alter((datagram, to) => {
+      if (to === 0 && datagram.to === "echo" && datagram.timeToLive === 254) old.push(datagram);
+      return datagram;
+    });
+    link.run(1000);
+    const before = status(link.ends[0]).counters.echoReceived;
+    link.ends[0].engine.receive(old[0] as Datagram, link.now());
+    expect(status(link.ends[0]).counters.echoReceived).toBe(before);
+    expect(link.ends[0].engine.discards()).toMatchObject({ echo: 1 });
   });
   test("is not sent to a peer that takes none", () => {
     const link = upLink([echoing, {}]);
-    expect(status(link.ends[0])).toMatchObject({ echo: false, counters: { echoSent: 0 } });
+    expect(status(link.ends[0])).toMatchObject({ echo: "off", counters: { echoSent: 0 } });
   });
 });
 

@@ -66,6 +66,8 @@ export function makeLink(
   let now = 0;
   let loses: (from: 0 | 1) => boolean = () => false;
   let change = (datagram: Datagram, _to: 0 | 1): Datagram => datagram;
+  /** Sends back the echo that is being received. */
+  let back = (): void => {};
   const flying: { readonly at: number; readonly to: 0 | 1; readonly datagram: Datagram }[] = [];
   const fly = (from: 0 | 1, to: Datagram["to"], octets: Uint8Array, timeToLive: number): void => {
     if (loses(from)) return;
@@ -93,7 +95,7 @@ export function makeLink(
           fly(end, "single-hop", octets, 255);
         },
         sendEcho: (_key, octets) => fly(end, "echo", octets, 255),
-        returnEcho: ({ octets }) => fly(end, "echo", octets, 254),
+        returnEcho: () => back(),
         changed: (transition) => void transitions.push(transition),
         random,
       },
@@ -122,7 +124,10 @@ export function makeLink(
         now = Math.max(now, at);
         for (let i = flying.findIndex((one) => one.at <= now); i >= 0;) {
           const [one] = flying.splice(i, 1);
-          if (one !== undefined) ends[one.to].engine.receive(one.datagram, now);
+          if (one !== undefined) {
+            back = () => fly(one.to, "echo", one.datagram.octets, 254);
+            ends[one.to].engine.receive(one.datagram, now);
+          }
           i = flying.findIndex((other) => other.at <= now);
         }
         for (const { engine } of ends) engine.act(now);

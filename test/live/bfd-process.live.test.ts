@@ -104,6 +104,75 @@ describe("FRR's bfdd", () => {
     await seesTheCut(agent, far);
   });
 
+  const forwards = (node: Node, value: 0 | 1) =>
+    node.run(["sh", "-c", `echo ${value} > /proc/sys/net/ipv4/ip_forward`]);
+  const echoing = { ...TIMING, echoIntervalMillis: 100 };
+  const echoLines = ["echo-mode", "echo transmit-interval 100", "echo receive-interval 100"];
+
+  test.for([
+    ["kernel", 1],
+    ["process", 0],
+  ] as const)(
+    "echo, sent back to bfdd by the %s; its loss is diagnostic 2",
+    async ([, forwarding]) => {
+      await using network = await makeNetwork(["host", "far"]);
+      const { host, far } = network.nodes;
+      await forwards(far, 1);
+      await forwards(host, forwarding);
+      await using frr = await startBfdd(far, lines(host.ipv4, echoLines), { zebra: true });
+      await using bfd = await startBfd(host);
+      await using agent = await bfd.connect();
+      await agent.hold([sessionTo(far.ipv4, { timing: echoing })]);
+      const explain = async () => `${JSON.stringify(await agent.status())}\n${await frr.explain()}`;
+      await until(async () => (await agent.session())?.echo === "active", {
+        what: "echo",
+        explain,
+      });
+      await until(async () => ((await agent.session())?.counters.echoReceived ?? 0) > 30, {
+        what: "echoes",
+        explain,
+      });
+      const both = async () => ((await frr.peer())?.["echo-packet-input"] ?? 0) > 30;
+      await until(both, { what: "echoes at bfdd", explain });
+      expect(await agent.session()).toMatchObject({ state: "Up", transmitIntervalMicros: 1e6 });
+      expect(await frr.peer()).toMatchObject({ status: "up", "session-down": 0 });
+      // The far end's forwarding plane fails, and its control plane does not notice.
+      await forwards(far, 0);
+      const down = await until(() => agent.transitions().find(({ to }) => to === "Down"), {
+        what: "the loss",
+        explain,
+      });
+      expect(down).toMatchObject({ diagnostic: 2, detectionTimeMicros: DETECTION_MICROS });
+      // Without echoes it comes back, and stays.
+      await isUp(agent, explain);
+      await until(async () => ((await agent.session())?.counters.received ?? 0) > 30, {
+        what: "control packets",
+        explain,
+      });
+      expect(await agent.session()).toMatchObject({ state: "Up", echo: "unanswered" });
+    },
+  );
+
+  test("link-local addresses, each with its interface", async () => {
+    await using network = await makeNetwork(["host", "far"]);
+    const { host, far } = network.nodes;
+    const linkLocal = async (node: Node): Promise<string> => {
+      const found = /inet6 (fe80:[^/]*)/.exec(await node.ip("address", "show", "dev", "eth0"));
+      if (found?.[1] === undefined) throw new Error(`no link-local address in ${node.name}`);
+      return found[1];
+    };
+    const [ours, theirs] = [await linkLocal(host), await linkLocal(far)];
+    const peer = lines(`${ours} local-address ${theirs} interface eth0`);
+    await using frr = await startBfdd(far, peer, { zebra: true });
+    await using bfd = await startBfd(host);
+    await using agent = await bfd.connect();
+    await agent.hold([sessionTo(theirs, { interface: "eth0" })]);
+    await isUp(agent, frr.explain);
+    await until(async () => (await frr.peer())?.status === "up", { what: "bfdd", ...frr });
+    expect(agent.transitions().at(-1)).toMatchObject({ to: "Up" });
+    await seesTheCut(agent, far);
+  });
+
   test("what is taken back is AdminDown there, and gone here", async () => {
     await using network = await makeNetwork(["host", "far"]);
     const { host, far } = network.nodes;

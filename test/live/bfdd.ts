@@ -1,5 +1,5 @@
 /**
- * FRR's bfdd as a live test's peer, without any other daemon of FRR.
+ * FRR's bfdd as a live test's peer, without any other daemon of FRR but zebra where it is asked for.
  *
  * Read next: frr.ts (the same for bgpd), bfd-process.live.test.ts.
  */
@@ -15,6 +15,8 @@ export type BfddPeer = {
   readonly "remote-diagnostic": string;
   readonly "remote-transmit-interval": number;
   readonly "session-down": number;
+  readonly "echo-packet-input": number;
+  readonly "echo-packet-output": number;
 };
 
 export type Bfdd = AsyncDisposable & {
@@ -25,15 +27,31 @@ export type Bfdd = AsyncDisposable & {
   explain(): Promise<string>;
 };
 
-/** Starts bfdd in `node` with these lines inside its `bfd` section. */
-export async function startBfdd(node: Node, lines: readonly string[]): Promise<Bfdd> {
+/**
+ * Starts bfdd in `node` with these lines inside its `bfd` section. With `zebra` it knows the node's interfaces, without which
+ * it sends no echo.
+ */
+export async function startBfdd(
+  node: Node,
+  lines: readonly string[],
+  options: { readonly zebra?: boolean } = {},
+): Promise<Bfdd> {
   const directory = join(node.directory, "bfdd");
   const file = (name: string): string => join(directory, name);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory);
   writeFileSync(file("bfdd.log"), "");
   writeFileSync(file("bfdd.conf"), ["bfd", ...lines, "exit", ""].join("\n"));
-  ownedByFrr([directory, file("bfdd.log"), file("bfdd.conf")]);
+  for (const name of ["zebra.log", "zebra.conf"]) writeFileSync(file(name), "");
+  const files = ["bfdd.log", "bfdd.conf", "zebra.log", "zebra.conf"].map(file);
+  ownedByFrr([directory, ...files]);
+  if (options.zebra === true) {
+    const zebra = await node.start(daemonArguments(directory, "zebra"));
+    await serving(zebra, () => askVty(file("zebra.vty"), ["show version"]), {
+      what: `zebra in ${node.name}`,
+      explain: () => zebra.stderr() + readFileSync(file("zebra.log"), "utf8"),
+    });
+  }
   const control = ["--bfdctl", file("bfdd.sock")];
   const daemon = await node.start([...daemonArguments(directory, "bfdd"), ...control]);
   const ask = async (commands: readonly string[]): Promise<string> => {

@@ -19,10 +19,10 @@ export type LoopWork = {
   readonly clock: MonotonicClock;
   /** What to wait for, besides Node; may change from turn to turn. */
   descriptors(): readonly number[];
-  /** Takes everything that waits in the sockets. */
-  drain(): void;
+  /** Takes what waits in the sockets; answers until when everything that arrived has been taken. */
+  drain(): number;
   /** Does what is due. */
-  act(nowMicros: number): void;
+  act(nowMicros: number, heardUpToMicros: number): void;
   /** When something is due next; undefined: nothing is. */
   nextDue(): number | undefined;
   stopped(): boolean;
@@ -51,9 +51,9 @@ export async function runLoop(work: LoopWork): Promise<void> {
     timeout.view.setBigInt64(8, BigInt(Math.floor(wait % 1e6) * 1000), true);
     const ready = calls.ppoll(polled.bytes, all.length, timeout.bytes, null) as number;
     if (ready < 0) interrupted();
-    work.drain();
+    const heardUpTo = work.drain();
     const now = clock.nowMicros();
-    work.act(now);
+    work.act(now, heardUpTo);
     const nodeHasWork = polled.view.getInt16(6, true) !== 0;
     if (nodeHasWork || now - nodeTurnAt >= NODE_TURN_MICROS) {
       await new Promise((resolve) => {

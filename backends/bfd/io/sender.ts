@@ -44,7 +44,6 @@ const REOPEN_MICROS = 1e6;
 
 export type Sender = {
   sendControl(octets: Uint8Array, nowMicros: number): void;
-  sendEcho(octets: Uint8Array, nowMicros: number): void;
   /** Why the last packet was not sent; empty where it was. */
   problem(): string;
   close(): void;
@@ -53,7 +52,7 @@ export type Sender = {
 type Where = Pick<BfdParameters, "vrf" | "remote" | "local" | "interface" | "multihop">;
 
 export function createSender(where: Where, random: () => number): Sender {
-  let open: { readonly fd: number; readonly echoTo: Uint8Array } | undefined;
+  let open: number | undefined;
   let problem = "";
   let notBefore = Number.NEGATIVE_INFINITY;
 
@@ -83,20 +82,14 @@ export function createSender(where: Where, random: () => number): Sender {
     notBefore = nowMicros + REOPEN_MICROS;
   };
   const close = (): void => {
-    if (open !== undefined) closeFd(open.fd);
+    if (open !== undefined) closeFd(open);
     open = undefined;
   };
   return {
     sendControl(octets, nowMicros) {
       const socket = ready(nowMicros);
       if (socket === undefined) return;
-      sent(calls.send(socket.fd, octets, octets.length, 0) as number, nowMicros);
-    },
-    sendEcho(octets, nowMicros) {
-      const socket = ready(nowMicros);
-      if (socket === undefined) return;
-      const { fd, echoTo } = socket;
-      sent(calls.sendto(fd, octets, octets.length, 0, echoTo, echoTo.length) as number, nowMicros);
+      sent(calls.send(socket, octets, octets.length, 0) as number, nowMicros);
     },
     problem: () => problem,
     close,
@@ -106,7 +99,7 @@ export function createSender(where: Where, random: () => number): Sender {
 function openSender(
   { vrf, remote, local, interface: device, multihop }: Where,
   random: () => number,
-): { readonly fd: number; readonly echoTo: Uint8Array } {
+): number {
   const family = familyOf(remote);
   const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   const fd = check(calls.socket(AF[family], type, 0) as number, "socket");
@@ -122,7 +115,7 @@ function openSender(
     bindInRange(fd, local ?? ((family === "ipv4" ? "0.0.0.0" : "::") as Address), scope, random);
     const to = sockaddr(remote, PORTS[multihop ? "multihop" : "single-hop"], scope);
     check(calls.connect(fd, to, to.length) as number, `reach ${remote}`);
-    return { fd, echoTo: sockaddr(remote, PORTS.echo, scope) };
+    return fd;
   } catch (error) {
     closeFd(fd);
     throw error;

@@ -4,12 +4,13 @@
  * A port that another BFD speaker owns is said so and asked for again, never shared: SO_REUSEADDR on 3784 would take the
  * other one's packets away (design §2). Reads next: receiver.ts, sender.ts.
  */
-import type { Family } from "../../../events/address.ts";
+import { type Family, familyOf } from "../../../events/address.ts";
 import type { BfdKey } from "../../../events/ids.ts";
 import { calls, setTimeToLive, SystemError } from "../../os/libc.ts";
 import type { BfdParameters } from "../parameters.ts";
 import type { Datagram } from "../port.ts";
 import type { MonotonicClock } from "./monotonic.ts";
+import { type EchoLink, openEchoLink } from "./echo-link.ts";
 import { openReceiver, PORTS, type Receiver } from "./receiver.ts";
 import { createSender, type Sender } from "./sender.ts";
 
@@ -28,10 +29,12 @@ export type Sockets = {
   /** Asks again for what could not be opened. */
   retry(nowMicros: number): void;
   descriptors(): readonly number[];
-  drain(take: (datagram: Datagram) => void): void;
+  /** Hands on what waits; answers until when everything that arrived has been handed on. */
+  drain(take: (datagram: Datagram) => void): number;
   sender(key: BfdKey): Sender | undefined;
+  sendEcho(key: BfdKey, octets: Uint8Array): void;
   /** Sends the echo that is being taken back to where it came from. */
-  returnEcho(datagram: Datagram): void;
+  returnEcho(): void;
   /** Why packets can't come in or go out; empty where nothing is wrong. */
   problems(): readonly string[];
   close(): void;
@@ -46,11 +49,18 @@ export function createSockets(clock: MonotonicClock, random: () => number): Sock
   const deviceName = deviceNames(clock);
   let retryAt = 0;
   let descriptors: readonly number[] = [];
-  let taken: { readonly receiver: Receiver; readonly from: Uint8Array } | undefined;
+  const echoLinks = new Map<Family, EchoLink>();
+  const echoing = new Map<BfdKey, BfdParameters>();
+  const echoProblems = new Map<BfdKey | Family, string>();
+  let giveBack: () => void = () => {};
 
   const open = (name: string, wanted: Wanted): void => {
     try {
-      const receiver = openReceiver({ ...wanted, clock, deviceName });
+      const others = [...receivers].filter(([other]) =>
+        other.endsWith(`|${wanted.family}|${wanted.to}`),
+      );
+      const beside = others.map(([, { fd }]) => fd);
+      const receiver = openReceiver({ ...wanted, beside, clock, deviceName });
       if (wanted.to === "echo") setTimeToLive(receiver.fd, wanted.family, RETURNED_ECHO_HOPS);
       receivers.set(name, receiver);
       failed.delete(name);
@@ -58,7 +68,31 @@ export function createSockets(clock: MonotonicClock, random: () => number): Sock
       if (!(error instanceof SystemError)) throw error;
       failed.set(name, { wanted, reason: receiverProblem(wanted, error.code) });
     }
-    descriptors = [...receivers.values()].map(({ fd }) => fd);
+  };
+  /** One for each family in which some session sends echoes. */
+  const openEchoLinks = (): void => {
+    const wanted = new Set([...echoing.values()].map(({ remote }) => familyOf(remote)));
+    for (const [family, link] of echoLinks) {
+      if (wanted.has(family)) continue;
+      link.close();
+      echoLinks.delete(family);
+    }
+    for (const family of FAMILIES) {
+      echoProblems.delete(family);
+      if (!wanted.has(family) || echoLinks.has(family)) continue;
+      const isWanted = (discriminator: number): boolean =>
+        echoing.values().some(({ localDiscriminator }) => localDiscriminator === discriminator);
+      try {
+        echoLinks.set(family, openEchoLink({ family, clock, deviceName, isWanted }));
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error;
+        const what = "Control packets alone detect; CAP_NET_RAW gives rutter-bfd the right to it";
+        echoProblems.set(family, `no echo function over ${family}: ${error.message}: ${what}`);
+      }
+    }
+  };
+  const listDescriptors = (): void => {
+    descriptors = [...receivers.values(), ...echoLinks.values()].map(({ fd }) => fd);
   };
 
   return {
@@ -79,6 +113,12 @@ export function createSockets(clock: MonotonicClock, random: () => number): Sock
       for (const name of failed.keys()) if (!wanted.has(name)) failed.delete(name);
       for (const [name, one] of wanted) if (!receivers.has(name)) open(name, one);
       retryAt = nowMicros + REOPEN_MICROS;
+      echoing.clear();
+      for (const one of sessions) {
+        if (one.timing.echoIntervalMillis !== undefined) echoing.set(one.key, one);
+      }
+      openEchoLinks();
+      listDescriptors();
       const keys = new Set(sessions.map(({ key }) => key));
       for (const [key, sender] of senders) {
         if (keys.has(key)) continue;
@@ -93,34 +133,60 @@ export function createSockets(clock: MonotonicClock, random: () => number): Sock
       if (failed.size === 0 || nowMicros < retryAt) return;
       retryAt = nowMicros + REOPEN_MICROS;
       for (const [name, { wanted }] of failed) open(name, wanted);
+      listDescriptors();
     },
     descriptors: () => descriptors,
     drain(take) {
+      let heardUpTo = clock.nowMicros();
+      const drained = (batch: (note: (datagram: Datagram) => void) => boolean): void => {
+        let newest = Number.NEGATIVE_INFINITY;
+        const note = (datagram: Datagram): void => {
+          newest = datagram.arrivedMicros;
+          take(datagram);
+        };
+        for (let count = 0; count < MOST_BATCHES; count += 1) if (!batch(note)) return;
+        heardUpTo = Math.min(heardUpTo, newest);
+      };
       for (const receiver of receivers.values()) {
-        for (let batch = 0; batch < MOST_BATCHES; batch += 1) {
-          const more = receiver.drain((datagram, from) => {
-            taken = { receiver, from };
-            take(datagram);
-          });
-          if (!more) break;
-        }
+        drained((note) =>
+          receiver.drain((datagram, from) => {
+            const { octets } = datagram;
+            giveBack = () => calls.sendto(receiver.fd, octets, octets.length, 0, from, from.length);
+            note(datagram);
+          }),
+        );
       }
-      taken = undefined;
+      for (const link of echoLinks.values()) {
+        drained((note) =>
+          link.drain((datagram, back) => {
+            giveBack = back;
+            note(datagram);
+          }),
+        );
+      }
+      giveBack = () => {};
+      return heardUpTo;
     },
     sender: (key) => senders.get(key),
-    returnEcho({ octets }) {
-      if (taken === undefined) return;
-      const { receiver, from } = taken;
-      calls.sendto(receiver.fd, octets, octets.length, 0, from, from.length);
+    sendEcho(key, octets) {
+      const session = echoing.get(key);
+      const link = session && echoLinks.get(familyOf(session.remote));
+      if (session === undefined || link === undefined) return;
+      const problem = link.send(session.localDiscriminator, octets);
+      if (problem === "") echoProblems.delete(key);
+      else echoProblems.set(key, problem);
     },
+    returnEcho: () => giveBack(),
     problems: () => [
       ...[...failed.values()].map(({ reason }) => reason),
       ...[...senders].flatMap(([key, sender]) =>
         sender.problem() === "" ? [] : [`${key}: ${sender.problem()}`],
       ),
+      ...echoProblems.values(),
     ],
     close() {
-      for (const one of [...receivers.values(), ...senders.values()]) one.close();
+      for (const one of [...receivers.values(), ...senders.values(), ...echoLinks.values()])
+        one.close();
     },
   };
 }
