@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import { createEngine } from "../backends/bfd/engine.ts";
 import { runLoop } from "../backends/bfd/io/loop.ts";
 import { monotonicClock } from "../backends/bfd/io/monotonic.ts";
-import { realTimePriority } from "../backends/bfd/io/priority.ts";
+import { realTimePriority, withoutHelpers } from "../backends/bfd/io/priority.ts";
 import { createSockets } from "../backends/bfd/io/sockets.ts";
 import { addressName } from "../backends/bfd/member.ts";
 import { decodeControl } from "../backends/bfd/packet.ts";
@@ -18,6 +18,7 @@ import type { BfdKey } from "../events/ids.ts";
 import type { FromPeer, ToPeer } from "./bfd-far.ts";
 import { createWatch, type Watch } from "./bfd-watch.ts";
 
+withoutHelpers();
 const [path = ""] = process.argv.slice(2);
 const clock = monotonicClock();
 const sockets = createSockets(clock, Math.random);
