@@ -94,6 +94,12 @@ export type ShownRoute = {
   }[];
 };
 
+export type PathState =
+  | { readonly type: "up" }
+  | { readonly type: "down"; readonly reason: string }
+  /** No session, none that was ever Up, or one that somebody shut down on purpose (RFC 5882 §4.2.1). */
+  | { readonly type: "unknown" };
+
 export interface SpeakerBackend {
   readonly name: BackendName;
   readonly capabilities: Capabilities;
@@ -108,10 +114,11 @@ export interface SpeakerBackend {
   watch(listener: (fact: SessionFact | RouteBatch) => void): () => void;
 
   /**
-   * BFD says that the path to a neighbour is gone: an Established session ends at once (RFC 5882 §4.2; Cease / BFD Down,
-   * RFC 9384), and is tried anew as after any other end. Unknown neighbours and those that are down are passed over.
+   * What BFD says of the path to a neighbour; remembered for neighbours that come later. On `down` an Established session ends at
+   * once (RFC 5882 §4.2; Cease / BFD Down, RFC 9384) and is tried anew as after any other end, or when the path is `up` again
+   * where the neighbour waits for BFD. `unknown` ends nothing.
    */
-  pathDown(neighbor: NeighborKey, reason: string): void;
+  path(neighbor: NeighborKey, state: PathState): void;
 
   /** All neighbours of the intent, also those that are down, in order of key. */
   sessions(): readonly SessionStatus[];

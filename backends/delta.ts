@@ -28,6 +28,7 @@ const EFFECTS: Readonly<Record<Exclude<keyof NeighborIntent, "key" | "provenance
   authentication: "hard",
   families: "hard",
   gracefulRestart: "hard",
+  waitsForBfd: "hitless",
   receive: "soft",
 };
 

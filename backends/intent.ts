@@ -66,6 +66,8 @@ export type NeighborIntent = {
   readonly families: readonly Family[];
   /** Restarting side of RFC 4724; undefined: the capability is not offered. */
   readonly gracefulRestart: { readonly restartTimeSeconds: number } | undefined;
+  /** BGP waits for BFD to be Up (strict mode): no session is opened or taken before. */
+  readonly waitsForBfd: boolean;
   /** What may come in; learned routes themselves are not the plan's business. */
   readonly receive: ReceiveRule;
   readonly provenance: Provenance;

@@ -91,6 +91,8 @@ export type ConfirmAnswer = z.infer<typeof ConfirmAnswer>;
 
 export const BfdJson = z.object({
   peer: z.string(),
+  /** Empty for the default one. */
+  vrf: z.string(),
   localAddress: z.string().nullable(),
   multihop: z.boolean(),
   state: z.enum(["AdminDown", "Down", "Init", "Up"]),
@@ -102,6 +104,8 @@ export const BfdJson = z.object({
   receiveInterval: z.int(),
   detectMultiplier: z.int(),
   detectionTime: z.int(),
+  /** `unanswered`: the peer sent none back yet, so control packets alone detect. */
+  echo: z.enum(["off", "unanswered", "active"]),
   since: Time.nullable(),
   transitions: z.int(),
 });

@@ -28,6 +28,7 @@ export const NeighborJson = z.object({
     .nullable(),
   families: z.array(FamilyJson),
   gracefulRestart: z.object({ restartTime: z.int() }).nullable(),
+  waitsForBfd: z.boolean(),
   receive: z.discriminatedUnion("type", [
     z.object({ type: z.literal("nothing") }),
     z.object({ type: z.literal("everything") }),
@@ -80,6 +81,7 @@ export const IntentJson = z.object({
       transmitInterval: z.int(),
       receiveInterval: z.int(),
       detectMultiplier: z.int(),
+      authentication: z.string().nullable(),
       /** null: no echo function. */
       echoInterval: z.int().nullable(),
       passiveMode: z.boolean(),

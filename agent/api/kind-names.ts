@@ -25,6 +25,7 @@ const aliases: Readonly<Partial<Record<ResourceType, readonly string[]>>> = {
   "metallb.io/BFDProfile": ["bfd"],
   "frrk8s.metallb.io/FRRConfiguration": ["frrconfig"],
   "networking.gke.io/NetworkGatewayGroup": ["anthosnetworkgateway", "anthosnetworkgateways"],
+  "rutter/BFDOptions": ["bfdoptions"],
   "rutter/ServiceEndpoint": ["endpoint", "endpoints", "ep"],
 };
 

@@ -65,9 +65,21 @@ const millis = (micros: number): string => `${Math.round(micros / 100) / 10} ms`
 export function bfdTable(sessions: readonly BfdJson[], screen: Screen): string {
   if (sessions.length === 0) return "no BFD sessions\n";
   return table(
-    ["PEER", "LOCAL", "HOPS", "STATE", "SINCE", "TX", "RX", "DETECTION", "CHANGES", "DIAGNOSTIC"],
+    [
+      "PEER",
+      "LOCAL",
+      "HOPS",
+      "STATE",
+      "SINCE",
+      "TX",
+      "RX",
+      "DETECTION",
+      "ECHO",
+      "CHANGES",
+      "DIAGNOSTIC",
+    ],
     sessions.map((one) => [
-      one.peer,
+      one.vrf === "" ? one.peer : `${one.peer} (${one.vrf})`,
       one.localAddress ?? "",
       one.multihop ? "multi" : "single",
       one.state,
@@ -75,6 +87,7 @@ export function bfdTable(sessions: readonly BfdJson[], screen: Screen): string {
       millis(one.transmitInterval),
       millis(one.receiveInterval),
       millis(one.detectionTime),
+      one.echo,
       String(one.transitions),
       one.diagnostic,
     ]),

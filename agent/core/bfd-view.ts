@@ -4,13 +4,12 @@
  * Pure. A session that no process holds is shown as Down, with the reason in its place. Times of the wire are microseconds.
  */
 import type { BfdIntent, BfdSessionIntent } from "../../backends/bfd/intent.ts";
-import type { BfdStatus } from "../../backends/bfd/parameters.ts";
+import { type BfdStatus, diagnosticText } from "../../backends/bfd/parameters.ts";
 import type { BfdKey, NeighborKey } from "../../events/ids.ts";
 import { rfc3339 } from "../../events/log/export.ts";
 import type { State } from "../../events/state.ts";
 import type { BfdJson } from "../api/contract.ts";
 import type { IntentJson } from "../api/intent-json.ts";
-import { diagnosticText } from "../pipeline/bfd.ts";
 
 /** Turns CLOCK_MONOTONIC microseconds into wall-clock nanoseconds. */
 export type WallOfMicros = (monotonicMicros: number) => bigint;
@@ -23,6 +22,7 @@ export function bfdView(
 ): BfdJson {
   return {
     peer: intent.remote,
+    vrf: intent.vrf,
     localAddress: intent.local ?? null,
     multihop: intent.multihop,
     state: status?.state ?? "Down",
@@ -33,6 +33,7 @@ export function bfdView(
     receiveInterval: Math.round(status?.receiveIntervalMicros ?? 0),
     detectMultiplier: intent.timing.detectMultiplier,
     detectionTime: Math.round(status?.detectionTimeMicros ?? 0),
+    echo: status?.echo ?? "off",
     since: status === undefined ? null : rfc3339(wallOf(status.sinceMicros)),
     transitions: status?.transitions ?? 0,
   };
@@ -61,9 +62,10 @@ const viewOf = (one: BfdSessionIntent, { statuses, problems, wallOf }: BfdNow): 
 /** `at … status`: what the log says of that moment. */
 export const recordedBfd = ({ bfd }: State): readonly BfdJson[] =>
   [...(bfd ?? [])].map(([key, one]) => {
-    const [, peer = "", local = "", , hops] = key.split("|");
+    const [vrf = "", peer = "", local = "", , hops] = key.split("|");
     return {
       peer,
+      vrf,
       localAddress: local === "" ? null : local,
       multihop: hops === "multi",
       state: one.state,
@@ -74,6 +76,7 @@ export const recordedBfd = ({ bfd }: State): readonly BfdJson[] =>
       receiveInterval: 0,
       detectMultiplier: 0,
       detectionTime: 0,
+      echo: "off",
       since: rfc3339(one.since.wall),
       transitions: one.transitions,
     };
@@ -93,6 +96,7 @@ export const bfdIntentView = ({ sessions }: BfdIntent): IntentJson["bfd"] =>
     echoInterval: timing.echoIntervalMillis ?? null,
     passiveMode: timing.passive,
     minimumTtl: timing.minimumTimeToLive,
+    authentication: one.authentication?.type ?? null,
     guards: [...one.guards],
     provenance: [...one.provenance],
   }));

@@ -65,6 +65,7 @@ function neighborView(neighbor: NeighborIntent): RouterJson["neighbors"][number]
       neighbor.gracefulRestart === undefined
         ? null
         : { restartTime: neighbor.gracefulRestart.restartTimeSeconds },
+    waitsForBfd: neighbor.waitsForBfd,
     receive:
       receive.type === "prefixes"
         ? { type: "prefixes", prefixes: receive.prefixes.map((one) => ({ ...one })) }

@@ -7,14 +7,14 @@
 import { distinctUntilChanged, map, type Observable, type Subscription } from "rxjs";
 import type { SpeakerBackend } from "../../backends/backend.ts";
 import type { BfdClient, BfdFact } from "../../backends/bfd/client.ts";
-import { type BfdTransition, diagnostics } from "../../backends/bfd/parameters.ts";
+import { type BfdTransition, diagnosticText } from "../../backends/bfd/parameters.ts";
 import type { EffectEvent, ObservedEvent } from "../../events/event.ts";
 import type { Planned } from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
 
 export type BfdParts = {
   readonly client: BfdClient;
-  readonly backend: Pick<SpeakerBackend, "pathDown">;
+  readonly backend: Pick<SpeakerBackend, "path">;
   readonly planned$: Observable<Planned>;
   readonly recorder: Recorder;
 };
@@ -22,12 +22,8 @@ export type BfdParts = {
 /** Returns what stops it; the client is closed by whoever made it. */
 export function startBfd({ client, backend, planned$, recorder }: BfdParts): () => void {
   const unwatch = client.watch((fact) => {
+    if (fact.type === "path") backend.path(fact.neighbor, fact.state);
     const said = eventOf(fact);
-    // BGP first: a millisecond counts there, and the book has the time of birth anyway.
-    if (fact.type === "transition" && isPathDown(fact.transition)) {
-      const reason = `BFD says that the path is down: ${diagnosticText(fact.transition.diagnostic)}`;
-      for (const neighbor of fact.guards) backend.pathDown(neighbor, reason);
-    }
     if (said !== undefined) recorder.record(said.event, said.subject);
   });
   const subscription: Subscription = planned$
@@ -42,15 +38,10 @@ export function startBfd({ client, backend, planned$, recorder }: BfdParts): () 
   };
 }
 
-const isPathDown = ({ from, to, remoteState }: BfdTransition): boolean =>
-  from === "Up" && to === "Down" && remoteState !== "AdminDown";
-
-export const diagnosticText = (diagnostic: number): string =>
-  diagnostics[diagnostic] ?? `diagnostic ${diagnostic}`;
-
 type Said = { readonly event: ObservedEvent | EffectEvent; readonly subject: string };
 
 function eventOf(fact: BfdFact): Said | undefined {
+  if (fact.type === "path") return undefined;
   if (fact.type === "process") {
     const { connected, instance, reason } = fact;
     return { event: { type: "bfd-process-observed", connected, instance, reason }, subject: "bfd" };

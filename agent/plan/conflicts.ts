@@ -15,11 +15,13 @@ import {
   prefixLength,
   prefixOf,
 } from "../../events/prefix.ts";
+import type { BfdOptions } from "../../events/resources/bfd-options.ts";
 import type { BgpAdvertisement } from "../../events/resources/bgp-advertisement.ts";
 import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import type { IpAddressPool } from "../../events/resources/ip-address-pool.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
 import { attachedPools } from "./attached.ts";
+import { optionsOfPeer, secretOfOptions } from "./bfd-profile.ts";
 import { resolveCommunities } from "./communities.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
 import { inForceFirst } from "./order.ts";
@@ -48,6 +50,7 @@ export function conflicts(before: DesiredState | undefined, after: DesiredState)
     return kept;
   };
 
+  judge(resourcesOf(after, "rutter/BFDOptions").values(), optionsTwice);
   const aliases = judge(resourcesOf(after, "metallb.io/Community").values(), aliasTwice);
   const pools = judge(resourcesOf(after, "metallb.io/IPAddressPool").values(), overlap);
   // Peers and advertisements that do not select this node are out before any check (rules.md §2.2.1, asks 6).
@@ -86,6 +89,21 @@ function aliasTwice(
   return undefined;
 }
 
+/** A BFDProfile has one set of options. */
+function optionsTwice(one: Held<BfdOptions>, kept: readonly Held<BfdOptions>[]): Found {
+  const { metadata, spec } = one.resource;
+  const other = kept.find(
+    ({ resource }) =>
+      resource.metadata.namespace === metadata.namespace && resource.spec.profile === spec.profile,
+  );
+  return other === undefined
+    ? undefined
+    : [
+        "bfd-options-twice",
+        `BFDOptions ${nameOf(other)} are those of BFDProfile ${spec.profile} already`,
+      ];
+}
+
 /** Pools do not overlap (manifests.md §1.3). */
 function overlap(one: Held<IpAddressPool>, kept: readonly Held<IpAddressPool>[]): Found {
   for (const other of kept) {
@@ -117,7 +135,12 @@ function brokenReference(desired: DesiredState, { resource }: Held<BgpPeer>): Fo
     ];
   }
   const secret = secretOfPeer(desired, resource);
-  return secret.type === "missing" ? ["secret-missing", secret.reason] : undefined;
+  if (secret.type === "missing") return ["secret-missing", secret.reason];
+  const options = optionsOfPeer(desired, resource);
+  const key = options === undefined ? undefined : secretOfOptions(desired, options.resource);
+  return key?.type === "missing"
+    ? ["bfd-key-missing", `BFD of this peer is to be authenticated, and ${key.reason}`]
+    : undefined;
 }
 
 /** One session for each (VRF, far end, local address) (design §6). */

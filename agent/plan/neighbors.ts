@@ -14,6 +14,7 @@ import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
 import { keyOfPeer } from "./conflicts.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
+import { optionsOfPeer } from "./bfd-profile.ts";
 import { secretOfPeer } from "./secrets.ts";
 
 const HOLD_TIME_SECONDS = 90;
@@ -131,6 +132,7 @@ function neighborOf(
     gracefulRestart: spec.enableGracefulRestart
       ? { restartTimeSeconds: RESTART_TIME_SECONDS }
       : undefined,
+    waitsForBfd: optionsOfPeer(desired, held.resource)?.resource.spec.strictMode ?? false,
     receive: { type: "nothing" },
     provenance: [held.fact, ...secretFact(desired, held.resource)],
   };

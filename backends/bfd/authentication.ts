@@ -28,6 +28,15 @@ export type AuthenticationMemory = {
   known: boolean;
 };
 
+/** Longest key in octets: RFC 5880 §4.2 (password), §6.7.3, §6.7.4 (the digest's own length). */
+export const LONGEST_KEY: Readonly<Record<AuthenticationType, number>> = {
+  "simple-password": 16,
+  "keyed-md5": 16,
+  "meticulous-keyed-md5": 16,
+  "keyed-sha1": 20,
+  "meticulous-keyed-sha1": 20,
+};
+
 const KINDS: Readonly<
   Record<AuthenticationType, { readonly code: number; readonly digest: "md5" | "sha1" | undefined }>
 > = {

@@ -8,10 +8,16 @@
 import { randomInt } from "node:crypto";
 import { createConnection, type Socket } from "node:net";
 import type { BfdKey, NeighborKey } from "../../events/ids.ts";
-import type { RevealSecret } from "../backend.ts";
+import type { PathState, RevealSecret } from "../backend.ts";
 import type { Clock } from "../clock.ts";
+import { type AuthenticationType, LONGEST_KEY } from "./authentication.ts";
 import type { BfdIntent, BfdSessionIntent } from "./intent.ts";
-import type { BfdParameters, BfdStatus, BfdTransition } from "./parameters.ts";
+import {
+  type BfdParameters,
+  type BfdStatus,
+  type BfdTransition,
+  diagnosticText,
+} from "./parameters.ts";
 import { type FromProcess, lineReader, PROTOCOLS, type ToProcess } from "./protocol.ts";
 
 export type BfdFact =
@@ -30,12 +36,9 @@ export type BfdFact =
       /** Held by the process afterwards though nobody wants it; empty unless something is broken. */
       readonly unwanted: readonly BfdKey[];
     }
-  | {
-      readonly type: "transition";
-      readonly transition: BfdTransition;
-      /** BGP sessions that the session guards, as of the newest intent. */
-      readonly guards: readonly NeighborKey[];
-    };
+  | { readonly type: "transition"; readonly transition: BfdTransition }
+  /** What a BGP session is to know of its path; told once for each change. Comes before the transition that it follows from. */
+  | { readonly type: "path"; readonly neighbor: NeighborKey; readonly state: PathState };
 
 export type BfdClient = {
   /** Newest wins. What can't be asked for now is asked for as soon as the process is there. */
@@ -72,6 +75,7 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
   const listeners = new Set<(fact: BfdFact) => void>();
   const discriminators = new Map(options.discriminators);
   const statuses = new Map<BfdKey, BfdStatus>();
+  const paths = new Map<NeighborKey, "up" | "down">();
   const answered = new Set<() => void>();
   let intent: BfdIntent = { sessions: [] };
   let socket: Socket | undefined;
@@ -94,6 +98,7 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
     const was = greeting;
     greeting = undefined;
     statuses.clear();
+    tellPaths();
     why = reason;
     for (const done of answered) done();
     if (closed) return;
@@ -115,6 +120,33 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
     discriminators.clear();
     if (removed.length === 0) return;
     tell({ type: "held", instance: "", added: [], changed: [], removed, unwanted: [] });
+  };
+  /** A path is down where it was up and failed; who never came up, or was shut down on purpose, says nothing of the path. */
+  const tellPath = ({ key, from, to, remoteState, diagnostic }: BfdTransition): void => {
+    const isFailure = from === "Up" && to === "Down" && remoteState !== "AdminDown";
+    const reason = `BFD says that the path is down: ${diagnosticText(diagnostic)}`;
+    const state: PathState =
+      to === "Up" ? { type: "up" } : isFailure ? { type: "down", reason } : { type: "unknown" };
+    const guards = intent.sessions.find((one) => one.key === key)?.guards ?? [];
+    for (const neighbor of guards) setPath(neighbor, state);
+  };
+  /** Level-triggered: what an agent that was away missed, and whose session went away. */
+  const tellPaths = (): void => {
+    const guarded = new Map<NeighborKey, boolean>();
+    for (const { key, guards } of intent.sessions) {
+      for (const guard of guards) guarded.set(guard, statuses.get(key)?.state === "Up");
+    }
+    for (const [neighbor, isUp] of guarded) if (isUp) setPath(neighbor, { type: "up" });
+    for (const [neighbor, state] of paths) {
+      const isUp = guarded.get(neighbor);
+      if (isUp === undefined || (state === "up" && !isUp)) setPath(neighbor, { type: "unknown" });
+    }
+  };
+  const setPath = (neighbor: NeighborKey, state: PathState): void => {
+    if ((paths.get(neighbor) ?? "unknown") === state.type) return;
+    if (state.type === "unknown") paths.delete(neighbor);
+    else paths.set(neighbor, state.type);
+    tell({ type: "path", neighbor, state });
   };
   const start = (): void => {
     const now = clock.monotonicMillis();
@@ -163,13 +195,13 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
       heard(message);
       say({ type: "status" });
     } else if (message.type === "transition") {
-      const { key } = message.transition;
-      const guards = intent.sessions.find((one) => one.key === key)?.guards ?? [];
-      tell({ type: "transition", transition: message.transition, guards });
+      tellPath(message.transition);
+      tell({ type: "transition", transition: message.transition });
       say({ type: "status" });
     } else if (message.type === "status") {
       statuses.clear();
       for (const status of message.sessions) statuses.set(status.key, status);
+      tellPaths();
       processProblems = message.problems;
       for (const done of answered) done();
     }
@@ -196,17 +228,24 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
     const refused: string[] = [];
     const sessions = intent.sessions.flatMap((session) => {
       const parameters = parametersOf(session);
-      if (parameters === undefined) refused.push(missingKey(session));
-      return parameters ?? [];
+      if (typeof parameters !== "string") return parameters;
+      refused.push(parameters);
+      return [];
     });
     missing = refused;
     say({ type: "hold", request: requests, sessions });
   };
 
-  const parametersOf = (session: BfdSessionIntent): BfdParameters | undefined => {
+  /** A text where the session can't be asked for: why. */
+  const parametersOf = (session: BfdSessionIntent): BfdParameters | string => {
     const { authentication, guards: _guards, provenance: _provenance, ...rest } = session;
     const key = authentication && options.reveal(authentication.secret);
-    if (authentication !== undefined && key === undefined) return undefined;
+    if (authentication !== undefined) {
+      const problem = keyProblem(authentication.type, key);
+      if (problem !== undefined) {
+        return `BFD to ${rest.remote}: the key ${authentication.secret.name} ${problem}; the session never runs without it`;
+      }
+    }
     return {
       ...rest,
       localDiscriminator: discriminatorOf(session.key),
@@ -232,6 +271,7 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
   return {
     apply(next) {
       intent = next;
+      tellPaths();
       if (socket === undefined) {
         cancelRetry?.();
         connect();
@@ -288,5 +328,11 @@ function absence(path: string, code: string): string {
   return `the BFD process at ${path} cannot be reached: ${code}`;
 }
 
-const missingKey = ({ remote, authentication }: BfdSessionIntent): string =>
-  `BFD to ${remote}: the key ${authentication?.secret.name} is missing on this host: apply it again; the session never runs without it`;
+function keyProblem(type: AuthenticationType, key: string | undefined): string | undefined {
+  if (key === undefined) return "is missing on this host: apply it again";
+  const longest = LONGEST_KEY[type];
+  const octets = new TextEncoder().encode(key).length;
+  return octets > longest
+    ? `has ${octets} octets, and ${type} takes at most ${longest}: apply a shorter one`
+    : undefined;
+}

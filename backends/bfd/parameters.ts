@@ -26,7 +26,7 @@ export type BfdParameters = {
 };
 
 /** RFC 5880 §4.1 Diag, by the RFC's numbers. */
-export const diagnostics = [
+const diagnostics = [
   "No Diagnostic",
   "Control Detection Time Expired",
   "Echo Function Failed",
@@ -37,6 +37,9 @@ export const diagnostics = [
   "Administratively Down",
   "Reverse Concatenated Path Down",
 ] as const;
+
+export const diagnosticText = (diagnostic: number): string =>
+  diagnostics[diagnostic] ?? `diagnostic ${diagnostic}`;
 
 /** A session as it is now; what `rutter bfd` shows and what a returning agent adopts. */
 export type BfdStatus = {

@@ -95,7 +95,8 @@ export async function serveBfd(options: ServeOptions): Promise<void> {
   await runLoop({
     clock,
     descriptors: sockets.descriptors,
-    drain: () => sockets.drain((datagram) => engine.receive(datagram, clock.nowMicros())),
+    drain: (ready) =>
+      sockets.drain(ready, (datagram) => engine.receive(datagram, clock.nowMicros())),
     act(nowMicros, heardUpToMicros) {
       engine.act(nowMicros, heardUpToMicros);
       sockets.retry(nowMicros);

@@ -13,6 +13,7 @@ import type {
   Applied,
   Capabilities,
   Capability,
+  PathState,
   RestartContext,
   RevealSecret,
   RouteBatch,
@@ -27,7 +28,6 @@ import { type ListenAt, openListener } from "./io/listener.ts";
 import { createNeighbor, type Neighbor } from "./neighbor.ts";
 import {
   otherConfigurationChange,
-  bfdDown,
   peerDeconfigured,
   administrativeShutdown,
 } from "./wire/notification.ts";
@@ -49,6 +49,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   const { logger } = options;
   const neighbors = new Map<NeighborKey, Neighbor>();
   const listeners = new Set<(fact: SessionFact | RouteBatch) => void>();
+  const paths = new Map<NeighborKey, PathState>();
   let intent: SpeakerIntent | undefined;
 
   const say = (fact: SessionFact | RouteBatch): void => {
@@ -70,7 +71,8 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   if (problem !== undefined) logger.warn({ problem }, "BGP listener");
 
   const openNeighbor = (router: RouterIntent, one: NeighborIntent): void => {
-    const neighbor = createNeighbor(options, router, one, routerIdOf(router), say);
+    const path = paths.get(one.key) ?? { type: "unknown" };
+    const neighbor = createNeighbor(options, router, one, routerIdOf(router), path, say);
     neighbors.set(one.key, neighbor);
     neighbor.start();
   };
@@ -125,7 +127,11 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
         listeners.delete(listener_);
       };
     },
-    pathDown: (key, reason) => neighbors.get(key)?.fail(bfdDown, reason),
+    path(key, state) {
+      if (state.type === "unknown") paths.delete(key);
+      else paths.set(key, state);
+      neighbors.get(key)?.path(state);
+    },
     sessions: () =>
       [...neighbors.values()]
         .map((neighbor) => neighbor.status())

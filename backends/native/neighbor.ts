@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { type Address, type Family, familyOf, parseAddress } from "../../events/address.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
-import type { RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../backend.ts";
+import type { PathState, RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../backend.ts";
 import type { NeighborIntent, OwnRoute, RouterIntent } from "../intent.ts";
 import type { Negotiated, Peering } from "./fsm/signals.ts";
 import { driveSession } from "./io/session-driver.ts";
@@ -30,7 +30,7 @@ import {
 import { announce, markEndOfRib, toldCount, toldRoutes, withdraw } from "./rib/adj-rib-out.ts";
 import { afiSafiOf } from "./wire/afi-safi.ts";
 import type { Notification, OutAttributes, Update } from "./wire/message.ts";
-import { maximumPrefixesReached } from "./wire/notification.ts";
+import { bfdDown, maximumPrefixesReached } from "./wire/notification.ts";
 import { decodeAttributes } from "./wire/route-attributes.ts";
 
 export type Neighbor = {
@@ -44,8 +44,8 @@ export type Neighbor = {
   tell(prefix: Prefix, route: OwnRoute | undefined): boolean;
   flush(): void;
   stop(notification: Notification, reason: string): void;
-  /** Ends an Established session with this word; it is tried anew. */
-  fail(notification: Notification, reason: string): void;
+  /** What BFD says (SpeakerBackend.path). */
+  path(state: PathState): void;
   vanish(): void;
   status(): SessionStatus;
   received(): Iterable<ShownRoute>;
@@ -61,10 +61,13 @@ export function createNeighbor(
   firstRouter: RouterIntent,
   first: NeighborIntent,
   routerId: Address,
+  firstPath: PathState,
   say: (fact: SessionFact | RouteBatch) => void,
 ): Neighbor {
   let router = firstRouter;
   let intent = first;
+  let path = firstPath;
+  let isRunning = false;
   let up: Negotiated | undefined;
   let localAddress: Address | undefined;
   let told: Told | undefined;
@@ -126,6 +129,7 @@ export function createNeighbor(
       since = clock.monotonicMillis();
       resets += 1;
       clearRoutes(ribIn);
+      if (isHeldBack()) clock.after(0, hold);
     },
     onUpdate: (update) => take(update),
     onChange: () => tellChange(),
@@ -170,23 +174,41 @@ export function createNeighbor(
     FAMILIES.reduce((sum, family) => sum + counter(ribIn, family), 0);
 
   const tellChange = (): void => {
-    const { state, reason } = driver.session.state.connections.some(
+    const isEstablished = driver.session.state.connections.some(
       (one) => one.name === "Established",
-    )
-      ? { state: "Established", reason: "" }
-      : { state: "down", reason: driver.session.state.reason };
-    const text = `${state} ${reason} ${resets}`;
+    );
+    const text = isEstablished ? `Established ${resets}` : `down ${reason()} ${resets}`;
     if (text === said) return;
     said = text;
     say({ type: "session", neighbor: intent.key, status: status() });
   };
 
+  /** In strict mode BFD comes first; a session that is there already is not ended for it. */
+  const isHeldBack = (): boolean => intent.waitsForBfd && path.type !== "up";
+  const hold = (): void => {
+    if (!isRunning || !isHeldBack()) return;
+    isRunning = false;
+    driver.stop(bfdDown, path.type === "down" ? path.reason : driver.session.state.reason);
+  };
+  const run = (): void => {
+    if (isRunning) return;
+    isRunning = refusal === undefined && !isHeldBack();
+    if (isRunning) driver.start();
+    else tellChange();
+  };
+  const reason = (): string => {
+    if (refusal !== undefined) return refusal;
+    if (up !== undefined) return malformed.words();
+    const before = driver.session.state.reason;
+    if (isRunning) return before;
+    return `waits for BFD to be Up (strict mode)${before === "" ? "" : `; before: ${before}`}`;
+  };
   const status = (): SessionStatus => ({
     neighbor: intent.key,
     name: intent.name,
     state: refusal === undefined ? driver.name() : "Refused",
     sinceMillis: since,
-    reason: refusal ?? (up === undefined ? driver.session.state.reason : malformed.words()),
+    reason: reason(),
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress,
@@ -203,13 +225,16 @@ export function createNeighbor(
   return {
     intent: () => intent,
     router: () => router,
-    start() {
-      if (refusal === undefined) driver.start();
-      else say({ type: "session", neighbor: intent.key, status: status() });
-    },
+    start: run,
     accept(socket) {
-      if (refusal === undefined) driver.accept(socket);
+      if (isRunning) driver.accept(socket);
       else socket.destroy();
+    },
+    path(next) {
+      path = next;
+      if (next.type !== "down") run();
+      else if (!intent.waitsForBfd) driver.fault(bfdDown, next.reason);
+      else hold();
     },
     update(nextRouter, next) {
       router = nextRouter;
@@ -217,11 +242,11 @@ export function createNeighbor(
         reconsider(ribIn, acceptance(next.receive));
       }
       intent = next;
+      run();
     },
     tell: put,
     flush: driver.flush,
     stop: driver.stop,
-    fail: driver.fault,
     vanish: driver.vanish,
     status,
     *received() {

@@ -33,9 +33,14 @@ export function notCarried(
   });
   if (resource.type === "metallb.io/BGPPeer")
     return peerFields(resource).map(([field, what]) => line(field, what));
-  if (resource.type === "metallb.io/BFDProfile") {
-    const what = "the echo function; control packets alone detect, at their own intervals";
-    return resource.spec.echoMode ? [line("spec.echoMode", what)] : [];
+  if (resource.type === "metallb.io/BFDProfile" && resource.spec.echoMode) {
+    return peers
+      .filter(({ spec }) => spec.bfdProfile === resource.metadata.name && spec.ebgpMultiHop)
+      .map(({ metadata }) => ({
+        resource: key,
+        field: "spec.echoMode",
+        reason: `peer ${metadata.name} is multihop, where there is no echo function (RFC 5883 §3): control packets alone detect`,
+      }));
   }
   if (resource.type === "/ConfigMap") {
     return [

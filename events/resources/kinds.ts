@@ -7,6 +7,7 @@
  */
 import type { z } from "zod";
 import { type ResourceKey, resourceKey } from "../ids.ts";
+import { type BfdOptions, bfdOptionsSpec, writtenBfdOptions } from "./bfd-options.ts";
 import { type BfdProfile, bfdProfileSpec, writtenBfdProfile } from "./bfd-profile.ts";
 import {
   type BgpAdvertisement,
@@ -60,6 +61,7 @@ import {
 } from "./service-endpoint.ts";
 
 export type Resource =
+  | BfdOptions
   | BfdProfile
   | BgpAdvertisement
   | BgpExtras
@@ -226,6 +228,7 @@ export const kinds: readonly Kind[] = [
   kind("rutter/Node", [version("v1", writtenNode, (w, _, r) => nodeSpec(w, r))], {
     scope: "cluster",
   }),
+  kind("rutter/BFDOptions", [version("v1", writtenBfdOptions, bfdOptionsSpec)]),
   kind("rutter/ServiceEndpoint", [version("v1", writtenServiceEndpoint, serviceEndpointSpec)]),
 ];
 

@@ -10,7 +10,8 @@ import { type BfdClient, type BfdFact, createBfdClient } from "../../backends/bf
 import type { BfdSessionIntent } from "../../backends/bfd/intent.ts";
 import { type FromProcess, lineReader, type ToProcess } from "../../backends/bfd/protocol.ts";
 import { systemClock } from "../../backends/clock.ts";
-import type { BfdKey } from "../../events/ids.ts";
+import type { BfdState } from "../../events/event.ts";
+import type { BfdKey, NeighborKey } from "../../events/ids.ts";
 import type { SecretRef } from "../../events/resources/resource.ts";
 import { parametersOf } from "./link.ts";
 
@@ -63,13 +64,13 @@ async function end(): Promise<void> {
   if (closing !== undefined) await new Promise((resolve) => closing.close(resolve));
 }
 
-function make(discriminators: ReadonlyMap<BfdKey, number> = new Map()): BfdClient {
+function make(discriminators: ReadonlyMap<BfdKey, number> = new Map(), key?: string): BfdClient {
   const made = createBfdClient({
     socketPath: join(directory, "bfd.sock"),
     program: "test",
     instance: "i",
     clock: systemClock,
-    reveal: () => undefined,
+    reveal: () => key,
     discriminators,
     start: undefined,
   });
@@ -111,6 +112,50 @@ test("a session whose key is missing is not asked for, and that is said", async 
   await soon(() => holds().length).toBe(1);
   expect(holds()[0]?.sessions).toEqual([]);
   expect(made.problems().join()).toContain("the key k is missing");
+});
+
+test("nor one whose key is longer than its type takes", async () => {
+  await begin("one");
+  const secret = { name: "k", version: "1" } as unknown as SecretRef;
+  const made = make(undefined, "seventeen octets!");
+  const keyed = (type: "keyed-md5" | "keyed-sha1"): BfdSessionIntent => ({
+    ...session,
+    authentication: { type, keyId: 1, secret },
+  });
+  made.apply({ sessions: [keyed("keyed-md5")] });
+  await soon(() => holds().length).toBe(1);
+  expect(holds()[0]?.sessions).toEqual([]);
+  expect(made.problems().join()).toContain("17 octets");
+  made.apply({ sessions: [keyed("keyed-sha1")] });
+  await soon(() => holds().at(-1)?.sessions.length).toBe(1);
+});
+
+test("a path is up and down with BFD, unknown where nobody says; only a failure is down", async () => {
+  await begin("one");
+  const made = make();
+  const guarded = { ...session, guards: ["n" as NeighborKey] };
+  const paths = () => facts.flatMap((fact) => (fact.type === "path" ? [fact.state.type] : []));
+  made.apply({ sessions: [guarded] });
+  await soon(() => holds().length).toBe(1);
+  const transition = (from: BfdState, to: BfdState, remoteState: BfdState = to): void => {
+    const times = { atMicros: 1, detectedAfterMicros: undefined, detectionTimeMicros: 1 };
+    const traces = { arrivalsMicros: [], departuresMicros: [] };
+    const remote = { remoteState, remoteDiagnostic: 0, remoteControlPlaneIndependent: false };
+    const { key } = session;
+    const what = { key, from, to, diagnostic: 1, ...times, ...traces, ...remote };
+    answer({ type: "transition", transition: what });
+  };
+  transition("Down", "Init");
+  transition("Init", "Up");
+  await soon(paths).toEqual(["up"]);
+  transition("Up", "Down", "AdminDown");
+  await soon(paths).toEqual(["up", "unknown"]);
+  transition("Down", "Up");
+  transition("Up", "Down");
+  await soon(paths).toEqual(["up", "unknown", "up", "down"]);
+  expect(facts.find((fact) => fact.type === "path")).toMatchObject({ neighbor: "n" });
+  made.apply({ sessions: [] });
+  await soon(paths).toEqual(["up", "unknown", "up", "down", "unknown"]);
 });
 
 test("nothing is wanted and no process is there: what the log knew is gone, and nobody is asked again", async () => {

@@ -46,6 +46,7 @@ const neighbor: NeighborIntent = {
   authentication: undefined,
   families: ["ipv4"],
   gracefulRestart: undefined,
+  waitsForBfd: false,
   receive: { type: "nothing" },
   provenance: [],
 };

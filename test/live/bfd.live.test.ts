@@ -201,6 +201,47 @@ test("kill -9 of the agent: BIRD sees no change of BFD and keeps the route", asy
   expect(await router.route("203.0.113.0/32")).toBeDefined();
 });
 
+test("strict and authenticated: no BGP before BFD is Up, none without the right key, and none while it is Down", async () => {
+  await using network = await makeNetwork(["host", "router"]);
+  const { host, router: far } = network.nodes;
+  const plan = (password: string) => ({
+    asn: 64999,
+    routerId: far.ipv4,
+    neighbours: [{ name: "host", address: host.ipv4, asn: 64512 }],
+    raw: [
+      `protocol bfd watch_host {
+         interface "*" { interval 100 ms; multiplier 10; authentication meticulous keyed sha1; password "${password}" { id 7; }; };
+         neighbor ${host.ipv4};
+       }`,
+    ],
+  });
+  await using router = await startBird(far, plan("simsim"));
+  await using agent = await startAgent(host, { config: CONFIG });
+  const authentication = { type: "meticulous-keyed-sha1", keyId: 7, secretName: "bfd-key" };
+  const inNamespace = "metadata: {name: fast, namespace: metallb-system}";
+  const strict = `apiVersion: rutter/v1\nkind: BFDOptions\n${inNamespace}\nspec: ${JSON.stringify({ strictMode: true, authentication })}`;
+  const key = `apiVersion: v1\nkind: Secret\ntype: kubernetes.io/basic-auth\n${inNamespace.replace("fast", "bfd-key")}\nstringData: {password: sesame}`;
+  await agent.apply(
+    documents(base, profile(FAST), strict, key, peer(far.ipv4, ["bfdProfile: fast"])),
+  );
+  const explain = async () => `${await router.explain()}\n${await agent.explain()}`;
+  const peers = () => agent.ask<{ state: string; reason: string }[]>("peers");
+  const isHeld = async () => (await peers())[0]?.reason.includes("waits for BFD");
+  await until(isHeld, { what: "the wait", explain });
+  // BIRD dials every second, and is not taken either.
+  await new Promise((done) => setTimeout(done, 2500));
+  expect(await router.session(host.ipv4)).toMatchObject({ timesEstablished: 0 });
+  await router.reconfigure(plan("sesame"));
+  await established(agent, router, host);
+  expect((await bfdOf(agent))[0]).toMatchObject({ state: "Up" });
+  await router.reconfigure(plan("simsim"));
+  await until(isHeld, { what: "the end", explain });
+  await until(async () => !(await router.session(host.ipv4)).established, {
+    what: "BIRD",
+    explain,
+  });
+});
+
 test("a BFD process that dies is started again, takes up its sessions, and BGP does not mind", async () => {
   await using network = await makeNetwork(["host", "router"]);
   const { host, router: far } = network.nodes;

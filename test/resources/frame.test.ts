@@ -203,15 +203,19 @@ const peer = (spec: Written) =>
   manifest("metallb.io/v1beta2", "BGPPeer", { myASN: 1, peerASN: 2, ...spec });
 
 describe("what is not carried", () => {
-  test("of a BFDProfile: echoMode, and nothing else", () => {
-    const profile = (spec: object) => ({
-      apiVersion: "metallb.io/v1beta1",
-      kind: "BFDProfile",
-      metadata: { name: "p", namespace: "metallb-system" },
-      spec,
-    });
-    expect(fields(profile({ echoMode: true, receiveInterval: 10 }))).toEqual(["spec.echoMode"]);
-    expect(fields(profile({ passiveMode: true, minimumTtl: 9, transmitInterval: 10 }))).toEqual([]);
+  test("of a BFDProfile: echoes on a multihop session, and nothing else", () => {
+    const profile = resourceOf(
+      manifest("metallb.io/v1beta1", "BFDProfile", { echoMode: true }, { name: "p" }),
+    );
+    const user = (spec: Written) => {
+      const found = resourceOf(
+        peer({ peerAddress: "10.0.0.1", bfdProfile: "p", ...spec }),
+      ) as Extract<typeof profile, { type: "metallb.io/BGPPeer" }>;
+      return notCarried(profile, [found]).map(({ field }) => field);
+    };
+    expect(user({})).toEqual([]);
+    expect(user({ ebgpMultiHop: true })).toEqual(["spec.echoMode"]);
+    expect(user({ ebgpMultiHop: true, bfdProfile: "q" })).toEqual([]);
   });
   test("of a peer: interface, vrf, localASN, enableGracefulRestart, and nothing else", () => {
     const all = {

@@ -173,6 +173,11 @@ const good: readonly unknown[] = [
       addressPools: [{ name: "p", addresses: ["10.0.1.0/24"] }],
     },
   }),
+  manifest("rutter/v1", "BFDOptions", {
+    profile: "p",
+    strictMode: true,
+    authentication: { type: "keyed-sha1", keyId: 7, secretName: "k" },
+  }),
   manifest("rutter/v1", "Node", { labels: { a: "b" }, networkUnavailable: true }),
   manifest("rutter/v1", "ServiceEndpoint", {
     service: "s",

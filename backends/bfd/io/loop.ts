@@ -19,8 +19,8 @@ export type LoopWork = {
   readonly clock: MonotonicClock;
   /** What to wait for, besides Node; may change from turn to turn. */
   descriptors(): readonly number[];
-  /** Takes what waits in the sockets; answers until when everything that arrived has been taken. */
-  drain(): number;
+  /** Takes what waits in these sockets; answers until when everything that arrived there has been taken. */
+  drain(ready: ReadonlySet<number>): number;
   /** Does what is due. */
   act(nowMicros: number, heardUpToMicros: number): void;
   /** When something is due next; undefined: nothing is. */
@@ -34,6 +34,8 @@ export async function runLoop(work: LoopWork): Promise<void> {
   const polled = fixedMemory(MOST_DESCRIPTORS * POLL_OCTETS);
   const timeout = fixedMemory(16);
   const node = nodeDescriptor();
+  const ready = new Set<number>();
+  const isReady = (i: number): boolean => polled.view.getInt16(i * POLL_OCTETS + 6, true) !== 0;
   let nodeTurnAt = clock.nowMicros();
   while (!work.stopped()) {
     const sockets = work.descriptors();
@@ -49,13 +51,16 @@ export async function runLoop(work: LoopWork): Promise<void> {
     const wait = Math.max(0, until - clock.nowMicros());
     timeout.view.setBigInt64(0, BigInt(Math.floor(wait / 1e6)), true);
     timeout.view.setBigInt64(8, BigInt(Math.floor(wait % 1e6) * 1000), true);
-    const ready = calls.ppoll(polled.bytes, all.length, timeout.bytes, null) as number;
-    if (ready < 0) interrupted();
-    const heardUpTo = work.drain();
+    const asked = clock.nowMicros();
+    const count = calls.ppoll(polled.bytes, all.length, timeout.bytes, null) as number;
+    if (count < 0) interrupted();
+    ready.clear();
+    for (const [i, fd] of sockets.entries()) if (isReady(i + 1)) ready.add(fd);
+    // What comes to another socket from now on has not been heard.
+    const heardUpTo = ready.size > 0 ? Math.min(asked, work.drain(ready)) : clock.nowMicros();
     const now = clock.nowMicros();
     work.act(now, heardUpTo);
-    const nodeHasWork = polled.view.getInt16(6, true) !== 0;
-    if (nodeHasWork || now - nodeTurnAt >= NODE_TURN_MICROS) {
+    if (isReady(0) || now - nodeTurnAt >= NODE_TURN_MICROS) {
       await new Promise((resolve) => {
         setImmediate(resolve);
       });

@@ -29,8 +29,8 @@ export type Sockets = {
   /** Asks again for what could not be opened. */
   retry(nowMicros: number): void;
   descriptors(): readonly number[];
-  /** Hands on what waits; answers until when everything that arrived has been handed on. */
-  drain(take: (datagram: Datagram) => void): number;
+  /** Hands on what waits in these; answers until when everything that arrived there has been handed on. */
+  drain(ready: ReadonlySet<number>, take: (datagram: Datagram) => void): number;
   sender(key: BfdKey): Sender | undefined;
   sendEcho(key: BfdKey, octets: Uint8Array): void;
   /** Sends the echo that is being taken back to where it came from. */
@@ -136,7 +136,7 @@ export function createSockets(clock: MonotonicClock, random: () => number): Sock
       listDescriptors();
     },
     descriptors: () => descriptors,
-    drain(take) {
+    drain(ready, take) {
       let heardUpTo = clock.nowMicros();
       const drained = (batch: (note: (datagram: Datagram) => void) => boolean): void => {
         let newest = Number.NEGATIVE_INFINITY;
@@ -148,6 +148,7 @@ export function createSockets(clock: MonotonicClock, random: () => number): Sock
         heardUpTo = Math.min(heardUpTo, newest);
       };
       for (const receiver of receivers.values()) {
+        if (!ready.has(receiver.fd)) continue;
         drained((note) =>
           receiver.drain((datagram, from) => {
             const { octets } = datagram;
@@ -157,6 +158,7 @@ export function createSockets(clock: MonotonicClock, random: () => number): Sock
         );
       }
       for (const link of echoLinks.values()) {
+        if (!ready.has(link.fd)) continue;
         drained((note) =>
           link.drain((datagram, back) => {
             giveBack = back;
