@@ -86,8 +86,8 @@ server.listen(path, () => process.stdout.write(`ready ${realTimePriority()}\n`))
 await runLoop({
   clock,
   descriptors: sockets.descriptors,
-  drain: () =>
-    sockets.drain((datagram) => {
+  drain: (ready) =>
+    sockets.drain(ready, (datagram) => {
       const now = clock.nowMicros();
       const packet = decodeControl(datagram.octets);
       const pair = `${addressName(datagram.remote)}-${addressName(datagram.local)}`;
@@ -96,8 +96,8 @@ await runLoop({
       }
       engine.receive(datagram, now);
     }),
-  act(now) {
-    engine.act(now);
+  act(now, heardUpTo) {
+    engine.act(now, heardUpTo);
     for (const watch of mortal) watch.act(now);
   },
   nextDue() {

@@ -33,16 +33,18 @@ export const start: Readonly<Record<SubjectName, Start>> = {
     return bfd.daemon.pid;
   },
   async bfdd({ node, local, remotes, intervalMillis }) {
-    const bfdd = await startBfdd(
-      node,
-      remotes.flatMap((remote) => [
+    const bfdd = await startBfdd(node, []);
+    // Peer by peer: it takes half a minute to read a file with 1,000 of them, and answers nobody meanwhile.
+    await bfdd.configure([
+      "bfd",
+      ...remotes.flatMap((remote) => [
         `peer ${remote} local-address ${local}`,
         `detect-multiplier ${MULTIPLIER}`,
         `receive-interval ${intervalMillis}`,
         `transmit-interval ${intervalMillis}`,
         "exit",
       ]),
-    );
+    ]);
     return bfdd.pid;
   },
   async bird({ node, remotes, intervalMillis }) {

@@ -53,16 +53,6 @@ for (const intervalMillis of numbers(options.intervals)) {
     timings.push(...(await measureTiming(plan)));
   }
 }
-const costs: Cost[] = [];
-for (const sessions of numbers(options.sessions)) {
-  for (const subject of subjects) {
-    const seconds = quick ? 3 : 10;
-    costs.push(
-      await measureCost({ subject, sessions, intervalMillis: COST_INTERVAL_MILLIS, seconds }),
-    );
-  }
-}
-
 type Case = { readonly intervalMillis: number; readonly load: LoadName };
 const cases: readonly Case[] = numbers(options.intervals).flatMap((intervalMillis) =>
   chosen(LOADS, options.loads).map((load) => ({ intervalMillis, load })),
@@ -92,6 +82,23 @@ print(
 );
 const tables = timings.filter(({ tables }) => tables > 0).map(({ tables }) => tables);
 if (tables.length > 0) console.log(`full tables taken meanwhile: ${[...new Set(tables)].join()}`);
+const others = subjects.filter((subject) => subject !== "rutter");
+console.log("\nOurs by theirs");
+print(
+  ["", "", "", "detect p50", "detect p99", "gap p99", "gap p99.9"],
+  cases.flatMap((one) => others.map((other) => timingRatio(other, one))),
+);
+
+const costs: Cost[] = [];
+for (const sessions of numbers(options.sessions)) {
+  for (const subject of subjects) {
+    const seconds = quick ? 3 : 10;
+    costs.push(
+      await measureCost({ subject, sessions, intervalMillis: COST_INTERVAL_MILLIS, seconds }),
+    );
+  }
+}
+
 console.log(`\nCPU in percent of a core, memory in MiB, at ${COST_INTERVAL_MILLIS} ms`);
 print(
   ["", "sessions", "CPU", "resident", "PSS"],
@@ -99,12 +106,7 @@ print(
     subjects.map((subject) => costRow(subject, sessions)),
   ),
 );
-const others = subjects.filter((subject) => subject !== "rutter");
 console.log("\nOurs by theirs");
-print(
-  ["", "", "", "detect p50", "detect p99", "gap p99", "gap p99.9"],
-  cases.flatMap((one) => others.map((other) => timingRatio(other, one))),
-);
 print(
   ["", "sessions", "CPU", "resident", "PSS"],
   numbers(options.sessions).flatMap((sessions) => others.map((one) => costRatio(one, sessions))),
