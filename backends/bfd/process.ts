@@ -12,7 +12,7 @@ import type { Logger } from "../clock.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { runLoop } from "./io/loop.ts";
 import { monotonicClock } from "./io/monotonic.ts";
-import { realTimePriority } from "./io/priority.ts";
+import { realTimePriority, withoutHelpers } from "./io/priority.ts";
 import { createSockets, type Sockets } from "./io/sockets.ts";
 import type { BfdParameters } from "./parameters.ts";
 import { type FromProcess, lineReader, PROTOCOLS, type ToProcess } from "./protocol.ts";
@@ -37,6 +37,7 @@ export class BfdServeError extends Error {
 }
 
 export async function serveBfd(options: ServeOptions): Promise<void> {
+  withoutHelpers();
   const clock = monotonicClock();
   const sockets = createSockets(clock, Math.random);
   let agent: Socket | undefined;

@@ -239,11 +239,12 @@ export function due(s: Session, now: number, heardUpTo: number, effects: Session
   }
 }
 
-/** §6.8.7: 75–100 % of the interval, and at most 90 % where one lost packet is enough. */
-function jittered(s: Session, random: number): number {
-  const span = s.timing.detectMultiplier === 1 ? 0.15 : 0.25;
-  return transmitInterval(s) * (0.75 + span * random);
-}
+/**
+ * §6.8.7: 75–100 % of the interval, at most 90 % where one lost packet is enough. Never more than 90 % here: then a packet may be
+ * late by a tenth of the interval before it is later than was agreed.
+ */
+const jittered = (s: Session, random: number): number =>
+  transmitInterval(s) * (0.75 + 0.15 * random);
 
 /** Other parameters, without a flap: what the RFC makes slower or laxer waits for the peer's Final (§6.8.3). */
 export function retime(s: Session, timing: BfdTiming, now: number, effects: SessionEffects): void {

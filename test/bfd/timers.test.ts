@@ -15,7 +15,7 @@ describe("timers", () => {
       true,
     );
   });
-  test("jitter keeps the interval between 75 and 100 % (§6.8.7)", () => {
+  test("jitter keeps the interval between 75 and 90 % (§6.8.7)", () => {
     let i = 0;
     const link = upLink([{}, {}], () => ((i += 1) % 100) / 100);
     const from = link.ends[0].sent.length;
@@ -23,8 +23,8 @@ describe("timers", () => {
     const times = link.ends[0].sent.slice(from).map(({ atMicros }) => atMicros);
     const gaps = times.slice(1).map((at, n) => at - (times[n] ?? 0));
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(225_000);
-    expect(Math.max(...gaps)).toBeLessThanOrEqual(300_000);
-    expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(50_000);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(270_000);
+    expect(Math.max(...gaps) - Math.min(...gaps)).toBeGreaterThan(30_000);
   });
   test("the slower of what one sends and the other takes counts (§6.8.2, §6.8.4)", () => {
     const link = upLink([
@@ -62,7 +62,8 @@ describe("timers", () => {
     expect(link.ends.map((end) => end.transitions.length)).toEqual(before);
   });
   test("a peer that takes nothing is sent nothing, but for answers to its polls (§6.8.7)", () => {
-    const link = upLink();
+    // Patient, so that it does not take our silence for our end meanwhile.
+    const link = upLink([{ detectMultiplier: 20 }, {}]);
     link.alter((datagram, to) => (to === 0 ? withWord(datagram, 16, 0) : datagram));
     link.run(1000);
     const sent = link.ends[0].sent.length;

@@ -20,6 +20,7 @@ export type BfddPeer = {
 };
 
 export type Bfdd = AsyncDisposable & {
+  readonly pid: number;
   peer(): Promise<BfddPeer | undefined>;
   /** Lines of configuration, from the top level. */
   configure(lines: readonly string[]): Promise<void>;
@@ -66,6 +67,7 @@ export async function startBfdd(
     explain: () => daemon.stderr() + readFileSync(file("bfdd.log"), "utf8"),
   });
   return {
+    pid: daemon.pid,
     async peer() {
       const [peer]: BfddPeer[] = JSON.parse(await ask(["show bfd peers json"]));
       const [counters]: object[] = JSON.parse(await ask(["show bfd peers counters json"]));

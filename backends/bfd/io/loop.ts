@@ -57,7 +57,8 @@ export async function runLoop(work: LoopWork): Promise<void> {
     ready.clear();
     for (const [i, fd] of sockets.entries()) if (isReady(i + 1)) ready.add(fd);
     // What comes to another socket from now on has not been heard.
-    const heardUpTo = ready.size > 0 ? Math.min(asked, work.drain(ready)) : clock.nowMicros();
+    const heardUpTo =
+      ready.size > 0 ? Math.min(asked, work.drain(ready)) : count === 0 ? asked + wait : asked;
     const now = clock.nowMicros();
     work.act(now, heardUpTo);
     if (isReady(0) || now - nodeTurnAt >= NODE_TURN_MICROS) {
