@@ -6,6 +6,7 @@
  */
 import type { BgpExtras } from "./bgp-extras.ts";
 import type { BgpPeer } from "./bgp-peer.ts";
+import { BGP_PORT } from "./session.ts";
 
 type Filter = { readonly prefix: string; readonly bounds: string };
 
@@ -84,12 +85,33 @@ spec:
   bgp:
     routers:
     - asn: ${peer?.spec.localAsn ?? "<myASN of that peer>"}
-      neighbors:
+${peer === undefined || peer.spec.vrf === "" ? "" : `      vrf: ${peer.spec.vrf}\n`}      neighbors:
       - address: "${neighbor}"
         ${asn}
-        toReceive:
+${sameAs(peer)}        toReceive:
           allowed:
             mode: filtered
             prefixes:
 ${filters.map(({ prefix, bounds }) => `            - {prefix: "${prefix}"${bounds}}\n`).join("")}`;
+}
+
+/** What two owners of a neighbour may not say differently (agent/plan/merge-rules.ts): the peer's own values. */
+function sameAs(peer: BgpPeer | undefined): string {
+  if (peer === undefined) return "";
+  const { spec } = peer;
+  const { authentication: key, remote } = spec;
+  const lines: readonly (string | false)[] = [
+    remote.port !== BGP_PORT && `port: ${remote.port}`,
+    spec.sourceAddress !== undefined && `sourceaddress: "${spec.sourceAddress}"`,
+    key.type === "reference" && `passwordSecret: {name: ${key.name}, namespace: ${key.namespace}}`,
+    key.type === "inline" && `password: "<password of that peer>"`,
+    spec.ebgpMultiHop && "ebgpMultiHop: true",
+    spec.enableGracefulRestart && "enableGracefulRestart: true",
+    spec.dualStackAddressFamily && "dualStackAddressFamily: true",
+    spec.localAsnOverride !== undefined && `localASN: ${spec.localAsnOverride}`,
+  ];
+  return lines
+    .filter((line) => line !== false)
+    .map((line) => `        ${line}\n`)
+    .join("");
 }

@@ -120,6 +120,30 @@ describe("a second owner", () => {
 });
 
 describe("a BGPPeer and an FRRConfiguration of one neighbour", () => {
+  test("merge where the FRRConfiguration is what was advised in place of raw FRR lines", () => {
+    const mine = peer("p1", FAR, {
+      peerPort: 1790,
+      sourceAddress: "10.0.0.9",
+      passwordSecret: { name: "key" },
+      ebgpMultiHop: true,
+      enableGracefulRestart: true,
+      dualStackAddressFamily: true,
+      localASN: 7,
+      holdTime: "30s",
+    });
+    const extras =
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bgpextras, namespace: metallb-system}\ndata:\n  extras: |\n    ip prefix-list in permit 10.0.0.0/8 le 24\n    route-map 10.0.0.1-in permit 20\n      match ip address prefix-list in";
+    const before = world({}, together(password("key", "hush"), mine, extras));
+    const advice = planOf(before).notCarried.find(({ field }) => field === "data.extras")?.reason;
+    const manifest = advice?.slice(advice.indexOf("apiVersion")) ?? "";
+    const advised = after(before, manifest);
+    expect(asideIn(advised)).toEqual({});
+    expect(resets(before, advised)).toEqual([]);
+    expect(intentOf(advised, "p1").receive).toEqual({
+      type: "prefixes",
+      prefixes: [{ prefix: "10.0.0.0/8", atLeast: 8, atMost: 24 }],
+    });
+  });
   const metallb = (spec: object = {}) => peer("zz", FAR, spec);
   test("are one neighbour, under the BGPPeer's name and timers where nobody set one", () => {
     const made = world(
