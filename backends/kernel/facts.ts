@@ -11,7 +11,11 @@ import type { HeldReason } from "./importer.ts";
 import type { KernelIntent } from "./intent.ts";
 
 export type KernelCapability =
-  "vrf" | "nexthop-objects" | "nft" | "address-protocol" | "ipv4-via-ipv6";
+  | "vrf"
+  | "nexthop-objects"
+  | "nft"
+  | "address-protocol"
+  | "ipv4-via-ipv6";
 
 export type KernelCapabilities = {
   readonly has: ReadonlySet<KernelCapability>;
@@ -60,7 +64,12 @@ export type KernelFact =
       readonly millis: number;
     }
   /** Links, addresses or VRFs are not what they were: plans that name them may come out otherwise. */
-  | { readonly type: "host"; readonly links: boolean; readonly addresses: boolean; readonly vrfs: boolean };
+  | {
+      readonly type: "host";
+      readonly links: boolean;
+      readonly addresses: boolean;
+      readonly vrfs: boolean;
+    };
 
 export type OwnChange = {
   /** As `ip` would say it, such as `address 192.0.2.1/32 dev lo`. */

@@ -39,7 +39,11 @@ export type Fib = RouteKey & {
   removed: number;
 };
 
-export type Difference = { readonly missing: number; readonly extra: number; readonly changed: number };
+export type Difference = {
+  readonly missing: number;
+  readonly extra: number;
+  readonly changed: number;
+};
 type Words = readonly [length: number, a: number, b: number, c: number, d: number];
 
 export const newFib = (key: RouteKey, seed: number): Fib => ({
@@ -127,7 +131,8 @@ export function beforeDump(fib: Fib): void {
 
 /** Forgets a dump that was broken off. */
 export function dropDump(fib: Fib, forwardings: Forwardings): void {
-  if (fib.fresh !== undefined) for (const words of prefixesOf(fib.fresh)) put(fib.fresh, forwardings, words, NOWHERE);
+  if (fib.fresh !== undefined)
+    for (const words of prefixesOf(fib.fresh)) put(fib.fresh, forwardings, words, NOWHERE);
   fib.fresh = undefined;
 }
 

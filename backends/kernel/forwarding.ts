@@ -212,7 +212,7 @@ export function createForwardings(objects: boolean): Forwardings {
       const orders: Uint8Array[] = [];
       // Groups before their members, whose users they are.
       for (const type of ["group", "hop"] as const) {
-        for (const one of [...byId.values()]) {
+        for (const one of byId.values()) {
           if (one.entry.type !== type || one.users > 0) continue;
           if (one.present) orders.push(encodeNexthopRemoval(one.id));
           release(one);
@@ -226,7 +226,9 @@ export function createForwardings(objects: boolean): Forwardings {
     told(entry) {
       const known = byId.get(entry.id);
       const content =
-        entry.type === "hop" ? contentOfHop(entry.family, entry.hop) : contentOfGroup(entry.members);
+        entry.type === "hop"
+          ? contentOfHop(entry.family, entry.hop)
+          : contentOfGroup(entry.members);
       if (known?.content === content) {
         known.present = true;
         return;
@@ -266,10 +268,7 @@ export function createForwardings(objects: boolean): Forwardings {
   };
 }
 
-function hopsOf(
-  object: NexthopObject,
-  byId: ReadonlyMap<number, NexthopObject>,
-): readonly Hop[] {
+function hopsOf(object: NexthopObject, byId: ReadonlyMap<number, NexthopObject>): readonly Hop[] {
   const { entry } = object;
   if (entry.type === "hop") return [entry.hop];
   return entry.members.flatMap((id) => {

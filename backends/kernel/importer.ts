@@ -292,7 +292,7 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
       }
     },
     setRules(wanted) {
-      for (const key of [...resolutions.keys()]) dropResolution(key);
+      for (const key of resolutions.keys()) dropResolution(key);
       resolutions = new Map();
       rules = compileRules(wanted, vrf);
       taken = rules.map(() => 0);
@@ -343,13 +343,13 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
       const paths = set === undefined ? [] : compiled.cut(set);
       return { rule: compiled.rule, neighbors: paths.map(({ neighbor }) => neighbor) };
     },
-    rulesOf: (fib) =>
-      rules.flatMap(({ rule }, i) => (targets[i] === fib ? [rule.name] : [])),
+    rulesOf: (fib) => rules.flatMap(({ rule }, i) => (targets[i] === fib ? [rule.name] : [])),
     held: (rule) => {
       const index = rules.findIndex((one) => one.rule.name === rule);
       let all = 0;
       for (let slot = 0; slot < slotsOf(verdicts); slot += 1) {
-        if (isTaken(verdicts, slot) && (verdicts.values[slot] ?? 0) >>> VERDICT_BITS === index + 1) all += 1;
+        if (isTaken(verdicts, slot) && (verdicts.values[slot] ?? 0) >>> VERDICT_BITS === index + 1)
+          all += 1;
       }
       return all - (taken[index] ?? 0);
     },

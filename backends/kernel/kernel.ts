@@ -11,7 +11,14 @@ import type { Prefix } from "../../events/prefix.ts";
 import type { BestPaths } from "../best-paths.ts";
 import type { Clock, Logger } from "../clock.ts";
 import { announcements } from "./announcements.ts";
-import type { Kernel, KernelApplied, KernelCapabilities, KernelLedger, OwnChange, OwnProblem } from "./facts.ts";
+import type {
+  Kernel,
+  KernelApplied,
+  KernelCapabilities,
+  KernelLedger,
+  OwnChange,
+  OwnProblem,
+} from "./facts.ts";
 import { markLeftovers, retryBlocked, wantNothing } from "./fib.ts";
 import { connectedPrefixes, type Words } from "./host.ts";
 import { createImporter, type Importer } from "./importer.ts";
@@ -81,7 +88,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   let problems: readonly OwnProblem[] = [];
   let natProblem: OwnProblem | undefined;
   let connected: ReadonlySet<string> = new Set();
-  let closing = false;
+  const state = { closing: false };
   let resyncs = 0;
   let lastResync = Number.NEGATIVE_INFINITY;
   let cancelResync: (() => void) | undefined;
@@ -98,7 +105,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     settled(doubt, failures) {
       tell.soon();
       const [first] = failures;
-      if (first !== undefined) logger.warn({ ...first, count: failures.length }, "the kernel refused routes");
+      if (first !== undefined)
+        logger.warn({ ...first, count: failures.length }, "the kernel refused orders");
       if (doubt) resyncSoon("orders were refused");
     },
     failed(error) {
@@ -124,7 +132,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
 
   /** In portions, so that other work gets its turn in between. */
   const judgeAll = async (importer: Importer, words: readonly Words[]): Promise<void> => {
-    for (let from = 0; from < words.length && !closing; from += JUDGED_AT_ONCE) {
+    for (let from = 0; from < words.length && !state.closing; from += JUDGED_AT_ONCE) {
       for (const one of words.slice(from, from + JUDGED_AT_ONCE)) importer.judge(one);
       pump.kick();
       if (from + JUDGED_AT_ONCE < words.length) await turn();
@@ -220,7 +228,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
 
   const guarded = (work: Promise<unknown>): void => {
     work.catch((error: unknown) => {
-      if (closing) return;
+      if (state.closing) return;
       if (!(error instanceof NetlinkError)) throw error;
       logger.warn({ code: error.code }, error.message);
       resyncSoon(error.message);
@@ -249,8 +257,11 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   };
 
   const resyncSoon = (reason: string): void => {
-    if (closing || cancelResync !== undefined) return;
-    const wait = Math.max(2 * GATHER_MILLIS, lastResync + RESYNC_GAP_MILLIS - clock.monotonicMillis());
+    if (state.closing || cancelResync !== undefined) return;
+    const wait = Math.max(
+      2 * GATHER_MILLIS,
+      lastResync + RESYNC_GAP_MILLIS - clock.monotonicMillis(),
+    );
     cancelResync = clock.after(wait, () => {
       cancelResync = undefined;
       guarded(resync(reason));
@@ -339,11 +350,12 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       pump.kick();
     },
     watch: tell.watch,
-    status: () => statusOf(model, importers.values(), { drift: tell.driftCount(), resyncs, problems }),
+    status: () =>
+      statusOf(model, importers.values(), { drift: tell.driftCount(), resyncs, problems }),
     routes: () => shownRoutes(model, importers),
     settled: () => pump.idle(),
     async close(mode) {
-      if (closing) return;
+      if (state.closing) return;
       if (mode === "final") {
         intent = undefined;
         for (const fib of model.fibs.values()) wantNothing(fib, model.forwardings);
@@ -352,7 +364,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
         if (natsText !== "[]" && capabilities.has.has("nft")) await applyNats(nft, []);
         await pump.idle();
       }
-      closing = true;
+      state.closing = true;
       for (const cancel of [cancelResync, cancelGather, cancelPeriod]) cancel?.();
       tell.stop();
       pump.stop();

@@ -5,7 +5,16 @@
  */
 import { addressFromOctets, type Address, type Family } from "../../events/address.ts";
 import type { Prefix } from "../../events/prefix.ts";
-import { afterDump, beforeDump, dropDump, type Fib, fibName, isEmpty, newFib, repair } from "./fib.ts";
+import {
+  afterDump,
+  beforeDump,
+  dropDump,
+  type Fib,
+  fibName,
+  isEmpty,
+  newFib,
+  repair,
+} from "./fib.ts";
 import { createForwardings, type Forwardings } from "./forwarding.ts";
 import { type Host, newHost, type Words } from "./host.ts";
 import { PROTOCOL } from "./netlink/numbers.ts";

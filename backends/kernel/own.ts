@@ -165,7 +165,8 @@ export function presentItems(
   const items = new Map<string, OwnItem>();
   for (const { address, device, length } of host.addresses.values()) {
     const name = host.links.get(device)?.name;
-    if (name === undefined || length !== bitsOf(familyOf(address)) || !isOurs(address, name)) continue;
+    if (name === undefined || length !== bitsOf(familyOf(address)) || !isOurs(address, name))
+      continue;
     const item = addressItem({ address, device: name }, device);
     items.set(item.text, item);
   }

@@ -79,7 +79,13 @@ export async function readAll(model: Model, orders: Orders): Promise<void> {
       else {
         const mine = ownRouteOf(view);
         if (mine !== undefined) own.routes.set(ownRouteText(mine), mine);
-        else found(model.fib(view.family, view.table, view.metric), forwardings, wordsOf(view), forwardings.ofKernel(view));
+        else
+          found(
+            model.fib(view.family, view.table, view.metric),
+            forwardings,
+            wordsOf(view),
+            forwardings.ofKernel(view),
+          );
       }
     });
   }
@@ -200,10 +206,13 @@ function route(model: Model, { type, body, port }: Message, ours: number): News 
     const known = own.routes.has(ownRouteText(mine));
     if (isNew) own.routes.set(ownRouteText(mine), mine);
     else own.routes.delete(ownRouteText(mine));
-    return known === isNew ? NOTHING : { type: "drift", what: "own-route", entry: ownRouteText(mine) };
+    return known === isNew
+      ? NOTHING
+      : { type: "drift", what: "own-route", entry: ownRouteText(mine) };
   }
   const there = fib ?? model.fib(view.family, view.table, view.metric);
-  if (!found(there, forwardings, words, isNew ? forwardings.ofKernel(view) : NOWHERE)) return NOTHING;
+  if (!found(there, forwardings, words, isNew ? forwardings.ofKernel(view) : NOWHERE))
+    return NOTHING;
   model.repair(there, words);
   return { type: "drift", what: "route", entry: routeText(view) };
 }
@@ -225,7 +234,9 @@ function nexthop({ forwardings }: Model, { type, body, port }: Message, ours: nu
   if (id === undefined || id < N.FIRST_NEXTHOP || id > N.LAST_NEXTHOP) return NOTHING;
   // Made anew or otherwise by hand: only a reading tells whether it is as it was.
   if (type === N.RTM_NEWNEXTHOP) return { type: "drift", what: "nexthop", entry: `nexthop ${id}` };
-  return forwardings.gone(id) ? { type: "drift", what: "nexthop", entry: `nexthop ${id}` } : NOTHING;
+  return forwardings.gone(id)
+    ? { type: "drift", what: "nexthop", entry: `nexthop ${id}` }
+    : NOTHING;
 }
 
 const routeText = (route: RouteView): string => {

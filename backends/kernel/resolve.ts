@@ -5,7 +5,13 @@
  * another would stay or fall with it, and the kernel would never say so. A default route resolves, as it does for the kernel.
  * Reads next: host.ts, imports.ts.
  */
-import { type Address, addressFromOctets, addressOctets, type Family, familyOf } from "../../events/address.ts";
+import {
+  type Address,
+  addressFromOctets,
+  addressOctets,
+  type Family,
+  familyOf,
+} from "../../events/address.ts";
 import type { Path } from "../best-paths.ts";
 import { type Host, isOwnAddress, linkNamed, longestMatch, type Words } from "./host.ts";
 import { RTN_UNICAST } from "./netlink/numbers.ts";

@@ -69,7 +69,10 @@ function rulesOf(model: Model, importer: Importer): RuleStatus[] {
     else of(rule).held.push({ reason: verdict, count, example: prefixText(family, example) });
   }
   for (const fib of model.fibsOf(vrf, family)) {
-    const refused = new Map<string, { count: number; example: RuleStatus["held"][number]["example"] }>();
+    const refused = new Map<
+      string,
+      { count: number; example: RuleStatus["held"][number]["example"] }
+    >();
     for (let slot = 0; slot < slotsOf(fib.blocked); slot += 1) {
       if (!isTaken(fib.blocked, slot)) continue;
       const words = wordsAt(fib.blocked, slot);

@@ -74,7 +74,9 @@ async function lackingNft(program: string): Promise<string> {
 }
 
 function since(major: number, minor: number, what: string): string {
-  const [a = 0, b = 0] = release().split(".").map((part) => Number.parseInt(part, 10));
+  const [a = 0, b = 0] = release()
+    .split(".")
+    .map((part) => Number.parseInt(part, 10));
   return a > major || (a === major && b >= minor)
     ? ""
     : `this kernel (${release()}) is older than ${major}.${minor}: no ${what}`;
@@ -152,7 +154,13 @@ const WISHES: readonly Wish[] = [
 export function probeSysctls(root = "/proc"): readonly Sysctl[] {
   return WISHES.map(({ name, wanted, good, why }) => {
     const value = readKnob(`${root}/sys/${name.replaceAll(".", "/")}`);
-    return { name, value, good: value === "" || good(value), why, fix: `sysctl -w ${name}=${wanted}` };
+    return {
+      name,
+      value,
+      good: value === "" || good(value),
+      why,
+      fix: `sysctl -w ${name}=${wanted}`,
+    };
   });
 }
 

@@ -7,8 +7,19 @@
  *
  * Reads next: ../host.ts (links, addresses), ../own.ts (our addresses and rules).
  */
-import { type Address, addressFromOctets, addressOctets, type Family } from "../../../events/address.ts";
-import { type Prefix, prefixAddress, prefixFamily, prefixLength, prefixOf } from "../../../events/prefix.ts";
+import {
+  type Address,
+  addressFromOctets,
+  addressOctets,
+  type Family,
+} from "../../../events/address.ts";
+import {
+  type Prefix,
+  prefixAddress,
+  prefixFamily,
+  prefixLength,
+  prefixOf,
+} from "../../../events/prefix.ts";
 import {
   type Attribute,
   attributesOf,
@@ -94,7 +105,11 @@ export function decodeAddress(body: Uint8Array): BoundAddress | undefined {
 }
 
 /** With its full length, marked as ours. */
-export function encodeAddress(type: "add" | "remove", address: Address, device: number): Uint8Array {
+export function encodeAddress(
+  type: "add" | "remove",
+  address: Address,
+  device: number,
+): Uint8Array {
   const octets = addressOctets(address);
   const fixed = new Uint8Array(IFADDR_OCTETS);
   fixed[0] = octets.length === 4 ? FAMILY_NUMBER.ipv4 : FAMILY_NUMBER.ipv6;

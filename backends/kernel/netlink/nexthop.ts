@@ -54,7 +54,12 @@ export function decodeNexthop(body: Uint8Array): NexthopEntry | undefined {
   const device = uint(attributes.get(NHA_OIF));
   if (device === undefined) return undefined;
   const family = body[0] === FAMILY_NUMBER.ipv6 ? "ipv6" : "ipv4";
-  return { type: "hop", id, family, hop: { device, gateway: attributes.get(NHA_GATEWAY)?.slice() } };
+  return {
+    type: "hop",
+    id,
+    family,
+    hop: { device, gateway: attributes.get(NHA_GATEWAY)?.slice() },
+  };
 }
 
 const nhmsg = (family: number): Uint8Array => Uint8Array.of(family, 0, PROTOCOL, 0, 0, 0, 0, 0);
@@ -81,7 +86,8 @@ export function encodeNexthopGroup(entry: Extract<NexthopEntry, { type: "group" 
   ]);
 }
 
-export const encodeNexthopRemoval = (id: number): Uint8Array =>
-  encodeMessage(RTM_DELNEXTHOP, NLM_F_REQUEST, nhmsg(0), [[NHA_ID, uint32(id)]]);
-
+/** Its header must be zero: the kernel refuses a protocol in a removal. */
 export const nexthopFilter = new Uint8Array(NHMSG_OCTETS);
+
+export const encodeNexthopRemoval = (id: number): Uint8Array =>
+  encodeMessage(RTM_DELNEXTHOP, NLM_F_REQUEST, nexthopFilter, [[NHA_ID, uint32(id)]]);

@@ -284,4 +284,3 @@ export const nexthopAttribute = (id: number): Attribute => {
 };
 
 export const preferredSourceAttribute = (source: Uint8Array): Attribute => [RTA_PREFSRC, source];
-
