@@ -12,9 +12,11 @@ import { systemClock } from "../../backends/clock.ts";
 import type { KernelFact } from "../../backends/kernel/facts.ts";
 import { probeSysctls } from "../../backends/kernel/io/probe.ts";
 import { createKernel } from "../../backends/kernel/kernel.ts";
+import type { Address } from "../../events/address.ts";
+import { neighborKey } from "../../events/ids.ts";
 import { PersistentMap } from "../../events/persistent-map.ts";
 import { prefixOctets } from "../../backends/native/wire/nlri.ts";
-import type { DriverIntent, DriverOrder } from "./kernel-process.ts";
+import type { DriverIntent, DriverOrder, Flood } from "./kernel-process.ts";
 import type { KernelIntent, KernelKey } from "../../backends/kernel/intent.ts";
 
 const [, , socket = "", options = "{}"] = process.argv;
@@ -58,6 +60,67 @@ function batchOf(order: Extract<DriverOrder, { do: "learn" }>): BestPathBatch {
   return { type: "batch", vrf, family, count: prefixes.length, nlri, chosen, sets: used };
 }
 
+const BATCH = 2000;
+const oneHop = new Map<string, PathSet>();
+
+/** 11.0.0.0/32 and on, as a speaker would tell them: thousands at a time, with turns of the loop in between. */
+async function flood({ count, nextHop }: Extract<DriverOrder, { do: "flood" }>): Promise<Flood> {
+  const key = nextHop ?? "";
+  const path = {
+    neighbor: neighborKey("", key, ""),
+    nextHop: key as Address,
+    interface: "",
+    external: true,
+  };
+  const set = oneHop.get(key) ?? { paths: [path] };
+  oneHop.set(key, set);
+  const chosen = new Uint32Array(BATCH).fill(nextHop === null ? NO_PATHS : 0);
+  const batches: BestPathBatch[] = [];
+  for (let from = 0; from < count; from += BATCH) {
+    const size = Math.min(BATCH, count - from);
+    const nlri = new Uint8Array(5 * size);
+    for (let i = 0; i < size; i += 1) {
+      nlri.set(
+        [32, 11, ((from + i) >> 16) & 255, ((from + i) >> 8) & 255, (from + i) & 255],
+        5 * i,
+      );
+    }
+    batches.push({
+      type: "batch",
+      vrf: "",
+      family: "ipv4",
+      count: size,
+      nlri,
+      chosen,
+      sets: [set],
+    });
+  }
+  const memory = (): number => {
+    globalThis.gc?.();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const before = memory();
+  let heldMillis = 0;
+  let last = performance.now();
+  const watch = setInterval(() => {
+    const now = performance.now();
+    heldMillis = Math.max(heldMillis, now - last - 1);
+    last = now;
+  }, 1);
+  const start = performance.now();
+  for (const batch of batches) {
+    kernel.learned(batch);
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  await kernel.settled();
+  const millis = performance.now() - start;
+  clearInterval(watch);
+  return { millis, heldMillis, octets: memory() - before };
+}
+
 async function obey(order: DriverOrder): Promise<unknown> {
   switch (order.do) {
     case "start":
@@ -68,6 +131,8 @@ async function obey(order: DriverOrder): Promise<unknown> {
       return kernel.learned(batchOf(order));
     case "complete":
       return kernel.learned({ type: "complete", vrf: order.vrf, family: order.family });
+    case "flood":
+      return flood(order);
     case "settled":
       return kernel.settled();
     case "status":

@@ -49,8 +49,17 @@ export type DriverOrder =
       readonly paths: readonly Path[] | null;
     }
   | { readonly do: "complete"; readonly vrf: string; readonly family: Family }
+  | { readonly do: "flood"; readonly count: number; readonly nextHop: Address | null }
   | { readonly do: "settled" | "status" | "routes" | "facts" | "capabilities" }
   | { readonly do: "close"; readonly mode: "leave" | "final" };
+
+export type Flood = {
+  readonly millis: number;
+  /** The longest that the driver's loop was held up meanwhile. */
+  readonly heldMillis: number;
+  /** Memory that the routes took: of the heap and of typed arrays. */
+  readonly octets: number;
+};
 
 export type KernelDriver = AsyncDisposable & {
   readonly daemon: Daemon;
@@ -61,6 +70,8 @@ export type KernelDriver = AsyncDisposable & {
     nextHops: readonly string[] | null,
     vrf?: string,
   ): Promise<void>;
+  /** So many host routes in batches as a speaker makes them; resolves when they are in the kernel. */
+  flood(count: number, nextHop: string | null): Promise<Flood>;
   complete(vrf?: string): Promise<void>;
   settled(): Promise<void>;
   status(): Promise<KernelStatus>;
@@ -100,7 +111,13 @@ export async function startKernel(
 ): Promise<KernelDriver> {
   count += 1;
   const path = join(node.directory, `kernel${count}.sock`);
-  const daemon = await node.start([process.execPath, PROGRAM, path, JSON.stringify(options)]);
+  const daemon = await node.start([
+    process.execPath,
+    "--expose-gc",
+    PROGRAM,
+    path,
+    JSON.stringify(options),
+  ]);
   await new Promise<void>((resolve, reject) => {
     daemon.onLine((line) => {
       if (line === "ready") resolve();
@@ -147,6 +164,8 @@ export async function startKernel(
       });
       await ask({ do: "settled" });
     },
+    flood: async (count, nextHop) =>
+      (await ask({ do: "flood", count, nextHop: nextHop as Address | null })) as Flood,
     async complete(vrf = "") {
       for (const family of ["ipv4", "ipv6"] as const) await ask({ do: "complete", vrf, family });
       await ask({ do: "settled" });
