@@ -82,6 +82,11 @@ const tcpMd5: Probe = () => {
   return refused === 0 ? undefined : "the kernel has no TCP-MD5";
 };
 
+const nft: Probe = () =>
+  spawnSync("nft", ["--version"]).error === undefined
+    ? undefined
+    : "nft (nftables) is not installed";
+
 const probes = {
   root,
   netns: () => root() ?? netns(),
@@ -89,6 +94,7 @@ const probes = {
   bird: executable("/usr/sbin/bird"),
   frr: executable("/usr/lib/frr/bgpd"),
   gobgp: executable("/usr/bin/gobgpd"),
+  nft,
   "tcp-md5": tcpMd5,
   guest: lackingGuest,
   "shared-wire": present("wire"),

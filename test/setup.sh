@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="bird2 frr iproute2"
+packages="bird2 frr iproute2 nftables"
 stamp=node_modules/.installed-package-lock.json
 policy=/usr/sbin/policy-rc.d
 say() { printf 'setup: %s\n' "$*"; }

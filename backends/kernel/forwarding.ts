@@ -212,7 +212,7 @@ export function createForwardings(objects: boolean): Forwardings {
       const orders: Uint8Array[] = [];
       // Groups before their members, whose users they are.
       for (const type of ["group", "hop"] as const) {
-        for (const one of [...byId.values()]) {
+        for (const one of byId.values()) {
           if (one.entry.type !== type || one.users > 0) continue;
           if (one.present) orders.push(encodeNexthopRemoval(one.id));
           release(one);

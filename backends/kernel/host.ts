@@ -96,7 +96,7 @@ const relevant = ({ table, type }: RouteView): boolean =>
   (type === RTN_UNICAST || (type >= RTN_BLACKHOLE && type <= RTN_PROHIBIT));
 
 const targetText = ({ type, protocol, metric, hops }: Target): string =>
-  `${type} ${protocol} ${metric} ${hops.map(({ device, gateway }) => `${device}>${gateway ?? ""}`).join(" ")}`;
+  `${type} ${protocol} ${metric} ${hops.map(({ device, gateway }) => `${device}>${gateway?.join(".") ?? ""}`).join(" ")}`;
 
 function numberOf(host: Host, targets: readonly Target[]): number {
   const text = targets.map(targetText).join("|");

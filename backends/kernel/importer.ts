@@ -292,7 +292,7 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
       }
     },
     setRules(wanted) {
-      for (const key of [...resolutions.keys()]) dropResolution(key);
+      for (const key of resolutions.keys()) dropResolution(key);
       resolutions = new Map();
       rules = compileRules(wanted, vrf);
       taken = rules.map(() => 0);

@@ -88,7 +88,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   let problems: readonly OwnProblem[] = [];
   let natProblem: OwnProblem | undefined;
   let connected: ReadonlySet<string> = new Set();
-  let closing = false;
+  const state = { closing: false };
   let resyncs = 0;
   let lastResync = Number.NEGATIVE_INFINITY;
   let cancelResync: (() => void) | undefined;
@@ -106,7 +106,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       tell.soon();
       const [first] = failures;
       if (first !== undefined)
-        logger.warn({ ...first, count: failures.length }, "the kernel refused routes");
+        logger.warn({ ...first, count: failures.length }, "the kernel refused orders");
       if (doubt) resyncSoon("orders were refused");
     },
     failed(error) {
@@ -132,7 +132,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
 
   /** In portions, so that other work gets its turn in between. */
   const judgeAll = async (importer: Importer, words: readonly Words[]): Promise<void> => {
-    for (let from = 0; from < words.length && !closing; from += JUDGED_AT_ONCE) {
+    for (let from = 0; from < words.length && !state.closing; from += JUDGED_AT_ONCE) {
       for (const one of words.slice(from, from + JUDGED_AT_ONCE)) importer.judge(one);
       pump.kick();
       if (from + JUDGED_AT_ONCE < words.length) await turn();
@@ -228,7 +228,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
 
   const guarded = (work: Promise<unknown>): void => {
     work.catch((error: unknown) => {
-      if (closing) return;
+      if (state.closing) return;
       if (!(error instanceof NetlinkError)) throw error;
       logger.warn({ code: error.code }, error.message);
       resyncSoon(error.message);
@@ -257,7 +257,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   };
 
   const resyncSoon = (reason: string): void => {
-    if (closing || cancelResync !== undefined) return;
+    if (state.closing || cancelResync !== undefined) return;
     const wait = Math.max(
       2 * GATHER_MILLIS,
       lastResync + RESYNC_GAP_MILLIS - clock.monotonicMillis(),
@@ -355,7 +355,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     routes: () => shownRoutes(model, importers),
     settled: () => pump.idle(),
     async close(mode) {
-      if (closing) return;
+      if (state.closing) return;
       if (mode === "final") {
         intent = undefined;
         for (const fib of model.fibs.values()) wantNothing(fib, model.forwardings);
@@ -364,7 +364,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
         if (natsText !== "[]" && capabilities.has.has("nft")) await applyNats(nft, []);
         await pump.idle();
       }
-      closing = true;
+      state.closing = true;
       for (const cancel of [cancelResync, cancelGather, cancelPeriod]) cancel?.();
       tell.stop();
       pump.stop();

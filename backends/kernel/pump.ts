@@ -43,8 +43,7 @@ export function createPump({ orders, forwardings, fibs, settled, failed }: PumpO
   let rooms: readonly [Room, Room] = [room(), room()];
   const tasks: (() => Promise<void>)[] = [];
   const idlers: (() => void)[] = [];
-  let running = false;
-  let stopped = false;
+  const state = { running: false, stopped: false };
 
   /** `under`: a batch is out, so only what was dirty before it may be prepared: nothing twice at once. */
   const prepare = ({ batch, prepared }: Room, under: boolean): boolean => {
@@ -71,7 +70,7 @@ export function createPump({ orders, forwardings, fibs, settled, failed }: PumpO
 
   const burst = async (): Promise<void> => {
     let more = prepare(rooms[0], false);
-    while (more && !stopped) {
+    while (more && !state.stopped) {
       const [now, next] = rooms;
       const sending = send(now);
       more = tasks.length === 0 && prepare(next, true);
@@ -82,27 +81,27 @@ export function createPump({ orders, forwardings, fibs, settled, failed }: PumpO
   };
 
   const work = async (): Promise<void> => {
-    while (!stopped) {
+    while (!state.stopped) {
       const task = tasks.shift();
       if (task !== undefined) await task();
       else if ([...fibs()].some(hasWork)) await burst();
       else {
         const leftover = forwardings.sweep();
         if (leftover.length === 0) return;
-        await sendAll(orders, rooms[0].batch, leftover);
+        settled(false, await sendAll(orders, rooms[0].batch, leftover));
       }
     }
   };
 
   const run = async (): Promise<void> => {
-    if (running || stopped) return;
-    running = true;
+    if (state.running || state.stopped) return;
+    state.running = true;
     try {
       await work();
     } catch (error) {
       failed(error);
     } finally {
-      running = false;
+      state.running = false;
     }
     for (const idler of idlers.splice(0)) idler();
   };
@@ -120,7 +119,7 @@ export function createPump({ orders, forwardings, fibs, settled, failed }: PumpO
         void run();
       }),
     stop() {
-      stopped = true;
+      state.stopped = true;
       for (const idler of idlers.splice(0)) idler();
     },
   };

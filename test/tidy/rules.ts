@@ -18,6 +18,23 @@ const PURE_SEAM: readonly Place[] = [
   "backends/intent.ts",
 ];
 const NATIVE = "backends/native/";
+/** Of the kernel backend: what decides, and does no I/O. */
+const KERNEL_CORE: readonly Place[] = [
+  "netlink/",
+  "fib.ts",
+  "forwarding.ts",
+  "guards.ts",
+  "host.ts",
+  "importer.ts",
+  "imports.ts",
+  "intent.ts",
+  "model.ts",
+  "nft.ts",
+  "nothing.ts",
+  "own.ts",
+  "resolve.ts",
+  "showing.ts",
+];
 
 /** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
 export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
@@ -30,6 +47,16 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS, "backends/best-paths.ts"],
   [NATIVE]: [NATIVE, ...SEAM, ...EVENTS, "node:"],
   [`${NATIVE}io/`]: [NATIVE, "backends/os/", ...SEAM, ...EVENTS, "node:"],
+  "backends/kernel/": [
+    "backends/kernel/",
+    `${NATIVE}rib/prefix-table.ts`,
+    "backends/best-paths.ts",
+    ...SEAM,
+    ...EVENTS,
+  ],
+  "backends/kernel/io/": ["backends/kernel/", "backends/os/", "node:"],
+  "backends/kernel/netlink/": ["events/address.ts", "events/prefix.ts"],
+  "backends/kernel/own-orders.ts": ["backends/kernel/", ...EVENTS, "node:"],
   "backends/os/": [...EVENTS, "node:", "koffi"],
   "backends/bfd/": [...SEAM, ...EVENTS, "node:"],
   "backends/bfd/process.ts": ["backends/bfd/", ...SEAM, ...EVENTS, "node:"],
@@ -144,6 +171,7 @@ export const PURE: readonly Place[] = [
   `${NATIVE}wire/`,
   `${NATIVE}fsm/`,
   `${NATIVE}rib/`,
+  ...KERNEL_CORE.map((name) => `backends/kernel/${name}`),
   "agent/plan/",
   "agent/decide/",
   "agent/health/effective-check.ts",

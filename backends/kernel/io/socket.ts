@@ -297,10 +297,10 @@ function ignoreOwnRoutes(fd: number, port: number): void {
 /** Reads what waits whenever something does, for a few milliseconds a turn. */
 function reader(fd: number, take: (message: Message) => void, lost: () => void): () => void {
   const { bytes } = fixedMemory(DATAGRAM_OCTETS);
-  let closed = false;
+  const state = { closed: false };
   const drain = (): void => {
     const until = performance.now() + TURN_MILLIS;
-    while (!closed && performance.now() < until) {
+    while (!state.closed && performance.now() < until) {
       const length = calls.recv(fd, bytes, bytes.length, 0) as number;
       if (length > 0) {
         for (const message of messagesOf(bytes.subarray(0, length))) {
@@ -316,7 +316,7 @@ function reader(fd: number, take: (message: Message) => void, lost: () => void):
   };
   const stop = whenReadable(fd, drain);
   return () => {
-    closed = true;
+    state.closed = true;
     stop();
   };
 }

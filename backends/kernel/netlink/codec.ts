@@ -126,7 +126,7 @@ export function decodeError(message: Message): { readonly errno: number; readonl
   const { body, flags } = message;
   if (body.length < 4) return { errno: 0, words: "" };
   const view = viewOf(body);
-  const errno = -view.getInt32(0, true);
+  const errno = Math.abs(view.getInt32(0, true));
   if ((flags & NLM_F_ACK_TLVS) === 0 || body.length < 20) return { errno, words: "" };
   // NLM_F_CAPPED: only the header of the request is sent back, not all of it.
   const echoed = (flags & NLM_F_CAPPED) === 0 ? view.getUint32(4, true) : HEADER_OCTETS;

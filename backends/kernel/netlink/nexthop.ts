@@ -86,7 +86,8 @@ export function encodeNexthopGroup(entry: Extract<NexthopEntry, { type: "group" 
   ]);
 }
 
-export const encodeNexthopRemoval = (id: number): Uint8Array =>
-  encodeMessage(RTM_DELNEXTHOP, NLM_F_REQUEST, nhmsg(0), [[NHA_ID, uint32(id)]]);
-
+/** Its header must be zero: the kernel refuses a protocol in a removal. */
 export const nexthopFilter = new Uint8Array(NHMSG_OCTETS);
+
+export const encodeNexthopRemoval = (id: number): Uint8Array =>
+  encodeMessage(RTM_DELNEXTHOP, NLM_F_REQUEST, nexthopFilter, [[NHA_ID, uint32(id)]]);

@@ -47,12 +47,9 @@ export const RTM_DELNEXTHOP = 105;
 export const RTM_GETNEXTHOP = 106;
 
 export const RTN_UNICAST = 1;
-export const RTN_LOCAL = 2;
 export const RTN_BLACKHOLE = 6;
 export const RTN_UNREACHABLE = 7;
-export const RTPROT_KERNEL = 2;
 export const RT_SCOPE_UNIVERSE = 0;
-export const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_NOWHERE = 255;
 export const RT_TABLE_MAIN = 254;
 /** A copy that the kernel made for one destination (IPv6), never an entry of the table. */
@@ -100,9 +97,7 @@ export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_FLAGS = 8;
 export const IFA_PROTO = 11;
-export const IFA_F_NODAD = 0x02;
 export const IFA_F_DADFAILED = 0x08;
-export const IFA_F_PERMANENT = 0x80;
 
 /** fib_rules.h */
 export const FRA_DST = 1;

@@ -1,0 +1,276 @@
+/**
+ * Import rules, guards and next hops: which learned route goes where, and why one does not.
+ * Method: an importer over a host made by hand; what it wants is read from its fibs.
+ */
+import { beforeEach, describe, expect, test } from "vitest";
+import { type Address, address, addressOctets } from "../../events/address.ts";
+import { neighborKey } from "../../events/ids.ts";
+import { type Prefix, prefix, prefixFamily } from "../../events/prefix.ts";
+import { NO_PATHS, type Path, type PathSet } from "../../backends/best-paths.ts";
+import { foreignRoute, type Host } from "../../backends/kernel/host.ts";
+import { createImporter, type Importer } from "../../backends/kernel/importer.ts";
+import { prefixWords } from "../../backends/kernel/imports.ts";
+import type { ImportRule } from "../../backends/kernel/intent.ts";
+import { createModel, type Model, prefixText } from "../../backends/kernel/model.ts";
+import { type Hop, routeView } from "../../backends/kernel/netlink/route.ts";
+import { nftProgram } from "../../backends/kernel/nft.ts";
+import { wordsAt } from "../../backends/kernel/fib.ts";
+import { isTaken, slotsOf } from "../../backends/native/rib/prefix-table.ts";
+import { prefixOctets } from "../../backends/native/wire/nlri.ts";
+
+const ETH0 = 2;
+const BLUE = 3;
+let model: Model;
+
+const route = (
+  host: Host,
+  text: string,
+  hops: readonly Hop[],
+  rest: { table?: number; type?: number } = {},
+  present = true,
+) => {
+  const [length, a, b, c, d] = prefixWords(prefix(text));
+  const family = prefixFamily(prefix(text));
+  foreignRoute(
+    host,
+    { ...routeView(), family, table: 254, type: 1, protocol: 4, length, a, b, c, d, hops, ...rest },
+    present,
+  );
+};
+const via = (gateway: string | undefined, device = ETH0): Hop => ({
+  device,
+  gateway: gateway === undefined ? undefined : addressOctets(address(gateway)),
+});
+
+beforeEach(() => {
+  model = createModel({ nexthopObjects: true, seed: 1, repairs: true, inLedger: () => false });
+  const { host } = model;
+  host.links.set(ETH0, { index: ETH0, name: "eth0", up: true, master: 0, vrfTable: undefined });
+  host.links.set(BLUE, { index: BLUE, name: "blue", up: true, master: 0, vrfTable: 10 });
+  route(host, "10.0.0.0/24", [via(undefined)]);
+  route(host, "2001:db8::/64", [via(undefined)]);
+});
+
+const rule = (rest: Partial<ImportRule> = {}): ImportRule => ({
+  name: "all",
+  vrf: "",
+  neighbors: undefined,
+  prefixes: [],
+  table: undefined,
+  metric: 20,
+  preferredSource: {},
+  maximum: 100,
+  acceptDefault: false,
+  provenance: [],
+  ...rest,
+});
+
+function importer(
+  rules: readonly ImportRule[],
+  options: { vrf?: string; family?: "ipv4" | "ipv6"; guard?: readonly Prefix[] } = {},
+): Importer {
+  const { host, forwardings, fib, fibsOf, claim } = model;
+  const protectedPrefixes = options.guard ?? [];
+  const common = { host, forwardings, protectedPrefixes, seed: 1, fib, fibsOf, claim };
+  const made = createImporter(options.vrf ?? "", options.family ?? "ipv4", common);
+  made.setRules(rules);
+  return made;
+}
+
+const path = (nextHop: string, device = ""): Path => ({
+  neighbor: neighborKey("", nextHop, ""),
+  nextHop: nextHop as Address,
+  interface: device,
+  external: true,
+});
+const set = (...hops: readonly string[]): PathSet => ({ paths: hops.map((one) => path(one)) });
+
+function learn(to: Importer, prefixes: readonly string[], paths: PathSet | null): void {
+  const nlri = Uint8Array.from(
+    prefixes.flatMap((one) => [...prefixOctets(prefix(one), to.family)]),
+  );
+  const chosen = new Uint32Array(prefixes.length).fill(paths === null ? NO_PATHS : 0);
+  const sets = paths === null ? [] : [paths];
+  to.learn({
+    type: "batch",
+    vrf: to.vrf,
+    family: to.family,
+    count: prefixes.length,
+    nlri,
+    chosen,
+    sets,
+  });
+}
+
+/** `prefix table metric hops`, sorted. */
+const wanted = (): string[] =>
+  [...model.fibs.values()]
+    .flatMap((fib) =>
+      Array.from({ length: slotsOf(fib.wanted) }, (_, slot) => slot)
+        .filter((slot) => isTaken(fib.wanted, slot))
+        .map((slot) => {
+          const hops = model.forwardings.at(fib.wanted.values[slot] ?? 0)?.hops ?? [];
+          const text = hops.map(({ gateway }) => gateway?.at(-1)).join();
+          return `${prefixText(fib.family, wordsAt(fib.wanted, slot))} ${fib.table} ${fib.metric} ${text}`;
+        }),
+    )
+    .toSorted();
+const verdicts = (of: Importer): Record<string, string> =>
+  Object.fromEntries(
+    of.counts().map(({ verdict, example }) => [prefixText(of.family, example), verdict]),
+  );
+
+describe("rules", () => {
+  test("the first that takes a prefix decides, by prefix, length and neighbour", () => {
+    const some = [{ prefix: prefix("172.16.0.0/12"), atLeast: 24, atMost: 28 }];
+    const one = importer([
+      rule({ name: "a", prefixes: some, neighbors: [neighborKey("", "10.0.0.1", "")], table: 100 }),
+      rule({ name: "b", prefixes: some, metric: 30 }),
+    ]);
+    learn(one, ["172.16.1.0/24", "172.16.2.0/30", "192.0.2.0/24"], set("10.0.0.1", "10.0.0.2"));
+    learn(one, ["172.17.0.0/24"], set("10.0.0.2"));
+    expect(wanted()).toEqual(["172.16.1.0/24 100 20 1", "172.17.0.0/24 254 30 2"]);
+  });
+
+  test("a changed rule moves what it took", () => {
+    const one = importer([rule()]);
+    learn(one, ["172.16.1.0/24"], set("10.0.0.1"));
+    for (const words of one.setRules([rule({ metric: 50 })])) one.judge(words);
+    expect(wanted()).toEqual(["172.16.1.0/24 254 50 1"]);
+    for (const words of one.setRules([])) one.judge(words);
+    expect(wanted()).toEqual([]);
+  });
+
+  test("the default route only where it is wanted, and no more than the maximum", () => {
+    const one = importer([rule({ maximum: 2 })]);
+    learn(one, ["0.0.0.0/0", "172.16.1.0/24", "172.16.2.0/24", "172.16.3.0/24"], set("10.0.0.1"));
+    expect(verdicts(one)).toMatchObject({
+      "0.0.0.0/0": "default-route",
+      "172.16.3.0/24": "maximum",
+    });
+    // What is held stays, also when the rules are read anew.
+    for (const words of one.setRules([rule({ maximum: 1, acceptDefault: true })])) one.judge(words);
+    expect(wanted()).toHaveLength(1);
+    expect(wanted()[0]).toMatch(/^172\.16\.[12]\.0/);
+    learn(one, ["172.16.1.0/24", "172.16.2.0/24"], null);
+    learn(one, ["0.0.0.0/0"], set("10.0.0.1"));
+    expect(wanted()).toEqual(["0.0.0.0/0 254 20 1"]);
+  });
+
+  test("a VRF's own table by its device; held back where the device is missing", () => {
+    route(model.host, "10.0.0.0/24", [via(undefined, BLUE)], { table: 10 });
+    const blue = importer([rule({ vrf: "blue" })], { vrf: "blue" });
+    const red = importer([rule({ vrf: "red", metric: 21 })], { vrf: "red" });
+    learn(blue, ["172.16.1.0/24"], set("10.0.0.1"));
+    learn(red, ["172.16.2.0/24"], set("10.0.0.1"));
+    expect(wanted()).toEqual(["172.16.1.0/24 10 20 1"]);
+    expect(verdicts(red)).toEqual({ "172.16.2.0/24": "vrf-missing" });
+    model.host.links.set(9, { index: 9, name: "red", up: true, master: 0, vrfTable: 11 });
+    route(model.host, "10.0.0.0/24", [via(undefined)], { table: 11 });
+    for (const words of red.hostChanged()) red.judge(words);
+    expect(wanted()).toContain("172.16.2.0/24 11 21 1");
+  });
+
+  test("one table and metric is filled by one VRF", () => {
+    const one = importer([rule({ table: 100 })]);
+    learn(one, ["172.16.1.0/24"], set("10.0.0.1"));
+    const blue = importer([rule({ vrf: "blue", table: 100 })], { vrf: "blue" });
+    learn(blue, ["172.16.1.0/24"], set("10.0.0.1"));
+    expect(verdicts(blue)).toEqual({ "172.16.1.0/24": "table-shared" });
+  });
+});
+
+describe("guards", () => {
+  test.for([
+    ["10.0.0.0/24", "connected"],
+    ["192.0.2.0/24", "protected"],
+    ["192.0.2.0/28", "protected"],
+    ["192.0.2.7/32", "protected"],
+    ["192.0.0.0/16", "taken"],
+    ["192.0.2.128/25", "taken"],
+    ["10.0.0.0/23", "taken"],
+  ])("%s is %s", ([text, verdict]) => {
+    route(model.host, "192.0.2.0/24", [via("10.0.0.9")], {});
+    const one = importer([rule({ metric: 0 })], { guard: [prefix("192.0.2.7/32")] });
+    learn(one, [text ?? ""], set("10.0.0.1"));
+    expect(verdicts(one)).toEqual({ [text ?? ""]: verdict });
+  });
+});
+
+describe("next hops", () => {
+  const held = (nextHop: string): string | undefined => {
+    const one = importer([rule()]);
+    learn(one, ["172.16.1.0/24"], set(nextHop));
+    return one.counts()[0]?.verdict;
+  };
+
+  test("over a static route to what is on the link; no route, an own address, a rejected one, a loop", () => {
+    const { host } = model;
+    route(host, "203.0.113.0/24", [via("10.0.0.9")]);
+    route(host, "198.51.100.0/24", [], { type: 7 });
+    route(host, "100.64.0.0/24", [via("100.64.0.1")]);
+    host.addresses.set("10.0.0.5 2", {
+      address: address("10.0.0.5"),
+      length: 24,
+      device: ETH0,
+      protocol: 0,
+      duplicate: false,
+    });
+    expect(held("203.0.113.77")).toBe("taken");
+    expect(wanted()).toEqual(["172.16.1.0/24 254 20 9"]);
+    expect(held("192.0.2.1")).toBe("no-route");
+    expect(held("10.0.0.5")).toBe("own-address");
+    expect(held("198.51.100.1")).toBe("rejected");
+    expect(held("100.64.0.7")).toBe("too-deep");
+  });
+
+  test("IPv4 over IPv6, and never the other way round", () => {
+    expect(held("2001:db8::7")).toBe("taken");
+    const six = importer([rule()], { family: "ipv6" });
+    learn(six, ["2001:db8:1::/48"], set("10.0.0.1"));
+    expect(verdicts(six)).toEqual({ "2001:db8:1::/48": "wrong-family" });
+  });
+
+  test("of several the reachable ones; all are judged anew when the host changes, and only then", () => {
+    const one = importer([rule()]);
+    learn(one, ["172.16.1.0/24"], set("10.0.0.1", "10.9.0.1"));
+    expect(wanted()).toEqual(["172.16.1.0/24 254 20 1"]);
+    expect(one.hostChanged()).toEqual([]);
+    route(model.host, "10.9.0.0/24", [via(undefined)]);
+    for (const words of one.hostChanged()) one.judge(words);
+    expect(wanted()).toEqual(["172.16.1.0/24 254 20 1,1"]);
+    model.host.links.set(ETH0, {
+      index: ETH0,
+      name: "eth0",
+      up: false,
+      master: 0,
+      vrfTable: undefined,
+    });
+    for (const words of one.hostChanged()) one.judge(words);
+    expect(wanted()).toEqual([]);
+    expect(verdicts(one)).toEqual({ "172.16.1.0/24": "device-down" });
+  });
+});
+
+test("source NAT is one transaction that makes our table anew", () => {
+  const nats = [
+    {
+      name: "a",
+      sources: [prefix("10.1.0.0/16"), prefix("fd00::/8")],
+      to: address("192.0.2.1"),
+      outgoing: "eth0",
+      provenance: [],
+    },
+  ];
+  const { nftables }: { nftables: readonly object[] } = JSON.parse(nftProgram(nats));
+  expect(nftables.map((one) => Object.keys(one)[0])).toEqual([
+    "add",
+    "delete",
+    "add",
+    "add",
+    "add",
+  ]);
+  expect(nftProgram(nats)).toContain('{"snat":{"family":"ip","addr":"192.0.2.1"}}');
+  expect(nftProgram(nats)).not.toContain("fd00::");
+  expect(JSON.parse(nftProgram([]))).toMatchObject({ nftables: [{ add: {} }, { delete: {} }] });
+});
