@@ -237,8 +237,8 @@ export function createNeighbor(
     [malformed.words(), inbound.words()].filter((one) => one !== "").join("; ");
 
   const reason = (): string => {
-    const refused_ = refusal();
-    if (refused_ !== undefined) return refused_;
+    const missing = refusal();
+    if (missing !== undefined) return missing;
     if (up !== undefined) return troubles();
     const before = driver.session.state.reason;
     if (running || halted !== undefined || !waitsForBfd()) return before;

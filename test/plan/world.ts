@@ -16,7 +16,7 @@ import { type DesiredState, nothingDesired } from "../../events/state.ts";
 
 export const options: PlanOptions = {
   backend: "native",
-  capabilities: { has: new Set(["tcp-md5", "graceful-restart"]), missing: new Map() },
+  capabilities: { has: new Set(["tcp-md5", "graceful-restart", "local-as"]), missing: new Map() },
 };
 
 export const host: HostFacts = {

@@ -18,6 +18,8 @@ const PURE_SEAM: readonly Place[] = [
   "backends/intent.ts",
 ];
 const NATIVE = "backends/native/";
+/** What the agent knows of the kernel backend, beside its intent. */
+const KERNEL_SEAM: Place = "backends/kernel/facts.ts";
 /** Of the kernel backend: what decides, and does no I/O. */
 const KERNEL_CORE: readonly Place[] = [
   "netlink/",
@@ -69,10 +71,19 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/api/",
     "agent/pipeline/",
   ],
+  "agent/core/kernel-start.ts": [
+    ...SEAM,
+    "events/state.ts",
+    "backends/kernel/",
+    "agent/config-schema.ts",
+    "agent/pipeline/",
+  ],
+  "agent/core/kernel-view.ts": [...EVENTS, KERNEL_SEAM, "backends/kernel/intent.ts", "agent/api/"],
   "agent/core/core.ts": [
     ...EVENTS,
     ...SEAM,
     "backends/bfd/client.ts",
+    KERNEL_SEAM,
     "events/log/",
     "agent/api/",
     "agent/core/",
@@ -87,6 +98,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     ...EVENTS,
     ...PURE_SEAM,
     "backends/bfd/intent.ts",
+    "backends/kernel/intent.ts",
     "agent/health/effective-check.ts",
     "agent/api/contract.ts",
   ],
@@ -96,6 +108,8 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     ...SEAM,
     "events/log/log.ts",
     "backends/bfd/",
+    KERNEL_SEAM,
+    "backends/kernel/intent.ts",
     "agent/plan/",
     "agent/decide/",
     "rxjs",
