@@ -10,14 +10,7 @@ import { SHARED, skipUnless } from "../probe.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { startBird } from "./bird.ts";
 import { startFrr } from "./frr.ts";
-import {
-  advertisementManifest,
-  ALWAYS,
-  documents,
-  peerManifest,
-  poolManifest,
-  serviceManifest,
-} from "./manifests.ts";
+import { ALWAYS, documents, peerManifest } from "./manifests.ts";
 import { makeNetwork, type Node } from "./netns.ts";
 import { until } from "./until.ts";
 
@@ -89,10 +82,10 @@ test("example 05: the router's routes are in the main table, the VIP answers, an
   // There and back by what was learned on both sides.
   expect(await connects(router, "198.51.100.1", "172.19.20.181")).toBe("answered");
   const shown = await agent.ask<{ prefix: string; kernel: object }[]>("routes", "kernel");
-  expect(shown).toMatchObject([
-    { prefix: "198.51.100.0/24", nextHop: router.ipv4, kernel: { table: 254, rule: "toReceive" } },
-    { prefix: "203.0.113.0/24" },
-  ]);
+  const kernel = { table: 254, metric: 20, rule: "toReceive" };
+  expect(shown.toSorted((a, b) => (a.prefix < b.prefix ? -1 : 1))).toMatchObject(
+    networks.map((prefix) => ({ prefix, nextHop: router.ipv4, kernel })),
+  );
 
   await frr.reconfigure(plan(networks.slice(0, 1)));
   await until(async () => (await learned(host)).length === 1, { what: "one route less", explain });
@@ -104,3 +97,168 @@ test("example 05: the router's routes are in the main table, the VIP answers, an
     explain,
   });
 });
+
+const routeImport = (name: string, spec: object): string =>
+  `apiVersion: rutter/v1\nkind: RouteImport\nmetadata: {name: ${name}, namespace: metallb-system}\nspec: ${JSON.stringify(spec)}`;
+const MANY = 10_000;
+const many = Array.from({ length: MANY }, (_, i) => `20.${i >> 8}.${i & 255}.0/24`);
+
+test("kill -9 with 10,000 routes: none leaves the table, no packet is lost, and afterwards it is what the peer says", async () => {
+  await using network = await makeNetwork(["host", "router"]);
+  const { host, router } = network.nodes;
+  await router.ip("address", "add", "20.0.5.1/32", "dev", "lo");
+  await using bird = await startBird(router, {
+    asn: 64999,
+    routerId: router.ipv4,
+    networks: many,
+    neighbours: [
+      { name: "host", address: host.ipv4, asn: 64512, gracefulRestart: true, families: ["ipv4"] },
+    ],
+  });
+  const first = await startAgent(host, { config: ALWAYS });
+  const explain = explaining(host, first);
+  await first.apply(
+    documents(
+      peerManifest({
+        localAs: 64512,
+        remoteAs: 64999,
+        address: router.ipv4,
+        gracefulRestart: true,
+      }),
+      routeImport("all", {}),
+    ),
+  );
+  const count = async () => (await learned(host)).length;
+  await until(async () => (await count()) === MANY, { what: "all routes", explain });
+
+  const monitor = await host.start(["ip", "monitor", "route"]);
+  const deleted: string[] = [];
+  monitor.onLine((line) => {
+    if (line.startsWith("Deleted 20.")) deleted.push(line);
+  });
+  await using echoes = await echoing(host, router, "20.0.5.1");
+  await first.kill();
+  await new Promise((done) => setTimeout(done, 1500));
+  expect(await count()).toBe(MANY);
+  // Meanwhile the router changes its mind about one, which the new agent has to find out.
+  await bird.reconfigure({
+    asn: 64999,
+    routerId: router.ipv4,
+    networks: many.slice(0, -1),
+    neighbours: [
+      { name: "host", address: host.ipv4, asn: 64512, gracefulRestart: true, families: ["ipv4"] },
+    ],
+  });
+  await using second = await first.restart();
+  await until(async () => (await count()) === MANY - 1, {
+    what: "the leftover swept",
+    explain: explaining(host, second),
+  });
+  const { sent, lost } = await echoes.stop();
+  console.log(`kill -9 with ${MANY} routes: ${sent} packets sent 10 ms apart, ${lost} lost`);
+  await monitor.stop();
+  expect(deleted).toEqual([expect.stringContaining("20.39.15.0/24")]);
+  expect(lost).toBe(0);
+  expect(sent).toBeGreaterThan(100);
+});
+
+test("ECMP: two routers tell the same prefix, both next hops are used, one dies (BFD), the other carries on", async () => {
+  await using network = await makeNetwork(["host", "one", "two"]);
+  const { host, one, two } = network.nodes;
+  const router = (node: Node) =>
+    startBird(node, {
+      asn: 64999,
+      routerId: node.ipv4,
+      networks: ["203.0.113.0/24"],
+      neighbours: [{ name: "host", address: host.ipv4, asn: 64512, families: ["ipv4"] }],
+      raw: [
+        `protocol bfd watch_host { interface "*" { interval 100 ms; multiplier 10; }; neighbor ${host.ipv4}; }`,
+      ],
+    });
+  await using birdOne = await router(one);
+  await using birdTwo = await router(two);
+  await using agent = await startAgent(host, { config: `${ALWAYS}\nbfd: {keepSeconds: 20}\n` });
+  const explain = async () =>
+    `${await explaining(host, agent)()}\n${await birdOne.explain()}\n${await birdTwo.explain()}`;
+  const profile = `apiVersion: metallb.io/v1beta1\nkind: BFDProfile\nmetadata: {name: fast, namespace: metallb-system}\nspec: {transmitInterval: 100, receiveInterval: 100, detectMultiplier: 10}`;
+  const peer = (name: string, { ipv4 }: Node) =>
+    peerManifest({
+      name,
+      localAs: 64512,
+      remoteAs: 64999,
+      address: ipv4,
+      extra: ["bfdProfile: fast"],
+    });
+  await agent.apply(
+    documents(profile, peer("one", one), peer("two", two), routeImport("both", {})),
+  );
+  const gateways = async (): Promise<readonly string[]> => {
+    const [route] = await learned(host, "203.0.113.0/24");
+    return (route?.nexthops ?? [{ gateway: route?.gateway ?? "" }]).map(({ gateway }) => gateway);
+  };
+  await until(async () => (await gateways()).toSorted().join() === `${one.ipv4},${two.ipv4}`, {
+    what: "both next hops",
+    explain,
+  });
+  await until(
+    async () =>
+      (await agent.ask<{ state: string }[]>("bfd")).filter(({ state }) => state === "Up").length ===
+      2,
+    { what: "BFD to both", explain },
+  );
+  // Flows to many addresses of the prefix are spread over both.
+  const ways = await Promise.all(
+    Array.from({ length: 32 }, (_, i) => host.ip("route", "get", `203.0.113.${i + 1}`)),
+  );
+  expect(new Set(ways.map((way) => /via (\S+)/.exec(way)?.[1]))).toEqual(
+    new Set([one.ipv4, two.ipv4]),
+  );
+  await one.cable("down");
+  await until(async () => (await gateways()).join() === two.ipv4, { what: "one left", explain });
+  expect(await agent.ask<object[]>("peers")).toMatchObject([
+    { name: "one", reason: expect.stringContaining("BFD") },
+    { name: "two", state: "Established" },
+  ]);
+});
+
+type Echoes = AsyncDisposable & {
+  /** Ends it: how many were sent, and how many never came back. */
+  stop(): Promise<{ readonly sent: number; readonly lost: number }>;
+};
+
+/** UDP datagrams from one node to an address of another and back, one every 10 ms. */
+async function echoing(from: Node, to: Node, address: string): Promise<Echoes> {
+  const server = `const s = require("node:dgram").createSocket("udp4"); s.on("message", (m, r) => s.send(m, r.port, r.address)); s.bind(7007, "${address}", () => console.log("ready"));`;
+  const client = `
+    const s = require("node:dgram").createSocket("udp4");
+    let sent = 0; const back = new Set();
+    s.on("message", (m) => back.add(m.readUInt32BE()));
+    s.on("error", () => {});
+    const timer = setInterval(() => { const m = Buffer.alloc(4); m.writeUInt32BE(sent++); s.send(m, 7007, "${address}", () => {}); }, 10);
+    process.on("SIGTERM", () => { clearInterval(timer); setTimeout(() => { console.log(JSON.stringify({ sent, lost: sent - back.size })); process.exit(); }, 500); });
+    console.log("ready");`;
+  const start = async (node: Node, script: string) => {
+    const daemon = await node.start([process.execPath, "-e", script]);
+    const lines: string[] = [];
+    await new Promise<void>((resolve, reject) => {
+      daemon.onLine((line) => {
+        lines.push(line);
+        resolve();
+      });
+      void daemon.ended.then(() => reject(new Error(daemon.stderr())));
+    });
+    return { daemon, lines };
+  };
+  const far = await start(to, server);
+  const near = await start(from, client);
+  return {
+    async stop() {
+      await near.daemon.stop();
+      return JSON.parse(near.lines.at(-1) ?? "") as { sent: number; lost: number };
+    },
+    async [Symbol.asyncDispose]() {
+      await near.daemon.stop("SIGKILL");
+      await far.daemon.stop("SIGKILL");
+    },
+  };
+}
