@@ -35,7 +35,7 @@ export type FeedOptions = DecisionOptions & {
 /** Prefixes in a batch at most; some 50 kB of IPv4. */
 const BATCH_PREFIXES = 4096;
 /** Longest turn of deciding; as long as one of reading, so that deciding keeps up with it. */
-const TURN_MILLIS = 20;
+const TURN_MILLIS = 10;
 
 type Table = {
   readonly loc: LocRib;
