@@ -78,9 +78,10 @@ test("example 05: the router's routes are in the main table, the VIP answers, an
   );
   expect(await addresses(host)).toContain("172.19.20.181/32");
   await until(() => frr.route("172.19.20.181/32"), { what: "the VIP at the router", explain });
-  await using _server = await serve(host, "172.19.20.181");
+  await using server = await serve(host, "172.19.20.181");
   // There and back by what was learned on both sides.
   expect(await connects(router, "198.51.100.1", "172.19.20.181")).toBe("answered");
+  await server[Symbol.asyncDispose]();
   const shown = await agent.ask<{ prefix: string; kernel: object }[]>("routes", "kernel");
   const kernel = { table: 254, metric: 20, rule: "toReceive" };
   expect(shown.toSorted((a, b) => (a.prefix < b.prefix ? -1 : 1))).toMatchObject(
