@@ -19,7 +19,8 @@ const [, , path = "", ...listen] = process.argv;
 const speaker = createNativeBackend({
   clock: systemClock,
   logger: { info: log, warn: log, error: log },
-  reveal: () => undefined,
+  // A test's secret is no secret: its name is its value.
+  reveal: ({ name }) => name,
   restart: { restarting: false, forwardingPreserved: false },
   listen: listen.map((at) => {
     const colon = at.lastIndexOf(":");

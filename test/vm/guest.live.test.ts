@@ -41,16 +41,17 @@ test("BFD with one address in a VRF and outside of it: two sessions, and one of 
 
 describe("BGP with one address in a VRF and outside of it", () => {
   const ways = [
-    { who: "we-dial", shared: 0 },
-    { who: "the-routers-dial", shared: 0 },
+    { who: "we-dial", shared: 0, key: "" },
+    { who: "we-dial", shared: 0, key: "k3y" },
+    { who: "the-routers-dial", shared: 0, key: "k3y" },
     // Sockets without a device take connections of VRFs, too, as far as no other does.
-    { who: "the-routers-dial", shared: 1 },
+    { who: "the-routers-dial", shared: 1, key: "k3y" },
   ];
   test.for(ways)(
-    "two sessions, the VRF's device coming late: $who, tcp_l3mdev_accept $shared",
-    async ({ who, shared }, context) => {
+    "two sessions, the VRF's device coming late: $who, tcp_l3mdev_accept $shared, key $key",
+    async ({ who, shared, key }, context) => {
       skipUnless("bird")(context);
-      const script = `node ${program("bgp-in-vrf.ts")} ${who} ${shared}`;
+      const script = `node ${program("bgp-in-vrf.ts")} ${who} ${shared} ${key}`;
       const done = await runInGuest({ ...PATIENT, script });
       times(done);
       expect(done.code, done.log).toBe(0);

@@ -2,9 +2,10 @@
  * Run in a guest: the native speaker and two routers that have one address, one in VRF blue and one outside of it.
  *
  * The VRF's device comes only when the other session is up, and goes at the end. Prints what was seen as JSON; the router in
- * the VRF is passive or dials, by the argument. Nothing is asserted here.
+ * the VRF is passive or dials, by the argument, and each has a TCP-MD5 key of its own where one is given. Nothing is asserted here.
  * Read next: ../guest.live.test.ts, ../../live/speaker.ts.
  */
+import { address } from "../../../events/address.ts";
 import { startBird } from "../../live/bird.ts";
 import { makeNetwork, type Node } from "../../live/netns.ts";
 import { keyOf, spokenNeighbor, startSpeaker } from "../../live/speaker.ts";
@@ -12,7 +13,7 @@ import { until } from "../../live/until.ts";
 
 /** The guest has one processor for everybody. */
 const PATIENT = { timeoutMs: 40_000 };
-const [, , who = "we-dial", shared = "0"] = process.argv;
+const [, , who = "we-dial", shared = "0", password = ""] = process.argv;
 
 await using network = await makeNetwork(["host", "far", "blue"]);
 const { host, far, blue } = network.nodes;
@@ -23,7 +24,15 @@ const birdIn = (node: Node, asn: number, network: string) =>
     asn,
     routerId: far.ipv4,
     networks: [network, "10.9.0.0/16"],
-    neighbours: [{ name: "host", address: host.ipv4, asn: 64512, passive: who === "we-dial" }],
+    neighbours: [
+      {
+        name: "host",
+        address: host.ipv4,
+        asn: 64512,
+        passive: who === "we-dial",
+        ...(password === "" ? {} : { password: `${password}-${asn}` }),
+      },
+    ],
   });
 
 await blue.ip("link", "set", "eth0", "down");
@@ -46,18 +55,28 @@ await using birdBlue = await birdIn(blue, 64998, "10.2.0.0/16");
 await using speaker = await startSpeaker(host, who === "we-dial" ? [] : ["0.0.0.0:179", ":::179"]);
 /** A port where nobody listens, where the router is to dial. */
 const port = who === "we-dial" ? 179 : 9;
-const remote = { type: "address", address: far.ipv4 as never, port } as const;
+const remote = { type: "address", address: address(far.ipv4), port } as const;
+/** Another one for each of the two, by the AS of the router. */
+const signed = (asn: number) =>
+  password === ""
+    ? {}
+    : {
+        authentication: {
+          type: "tcp-md5" as const,
+          secret: { name: `${password}-${asn}`, version: "1", digest: "" },
+        },
+      };
 await speaker.apply(
   {
     localAs: 64512,
     routerId: host.ipv4,
-    neighbors: [spokenNeighbor(far.ipv4, { remote })],
+    neighbors: [spokenNeighbor(far.ipv4, { remote, ...signed(64999) })],
   },
   {
     vrf: "blue",
     localAs: 64512,
     routerId: host.ipv4,
-    neighbors: [spokenNeighbor(far.ipv4, { vrf: "blue", remote })],
+    neighbors: [spokenNeighbor(far.ipv4, { vrf: "blue", remote, ...signed(64998) })],
   },
 );
 const inBlue = () => speaker.session(keyOf(far.ipv4, "blue"));
