@@ -28,6 +28,7 @@ import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./
 import { createModel, type Model } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
 import { nothing } from "./nothing.ts";
+import { addressText } from "./own.ts";
 import { applyNats, applyOwn } from "./own-orders.ts";
 import { createPump, sendAll } from "./pump.ts";
 import { enter, readAll } from "./reading.ts";
@@ -167,6 +168,11 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     const wanted = intent;
     if (wanted === undefined) return { added: [], removed: [], failed: [] };
     const change = await pump.alone(() => applyOwn(model, wanted, orders, batch));
+    // Where the kernel keeps no mark, what we bound in this run is ours as what the log's ledger says.
+    const bound = new Set(change.added);
+    for (const one of wanted.addresses.values()) {
+      if (bound.has(addressText(one))) ledger.add(`${one.address} ${one.device}`);
+    }
     await nats(wanted);
     const failed = natProblem === undefined ? change.failed : [...change.failed, natProblem];
     const news = failed.some(
@@ -331,10 +337,6 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     async apply(wanted): Promise<KernelApplied> {
       const first = intent === undefined;
       intent = wanted;
-      // What is ours by the ledger stays ours as long as this process lives, and what is bound now is, too.
-      for (const { address, device } of wanted.addresses.values()) {
-        if (!capabilities.has.has("address-protocol")) ledger.add(`${address} ${device}`);
-      }
       if (first && capabilities.has.has("nft")) natsText = "";
       const change = await own();
       await setRules(wanted.imports);
