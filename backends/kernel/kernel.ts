@@ -84,7 +84,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const complete = new Set<string>();
   const tell = announcements(clock, model, importers);
   let intent: KernelIntent | undefined;
-  let rulesText = "";
+  /** Of each importer: its rules as text, so that only those are judged anew whose rules changed. */
+  const rulesOf = new Map<string, string>();
   let natsText = "[]";
   let problems: readonly OwnProblem[] = [];
   let natProblem: OwnProblem | undefined;
@@ -110,10 +111,6 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
         logger.warn({ ...first, count: failures.length }, "the kernel refused orders");
       if (doubt) resyncSoon("orders were refused");
     },
-    failed(error) {
-      logger.error({ error: String(error) }, "the kernel pump stopped");
-      resyncSoon("the pump failed");
-    },
   });
 
   const importerOf = (vrf: string, family: Family): Importer => {
@@ -126,7 +123,9 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       const common = { host, forwardings, protectedPrefixes, seed, fib, fibsOf, claim };
       one = createImporter(vrf, family, common);
       importers.set(key, one);
-      one.setRules(intent?.imports ?? []);
+      const rules = intent?.imports ?? [];
+      one.setRules(rules);
+      rulesOf.set(key, rulesText(rules, vrf));
     }
     return one;
   };
@@ -142,11 +141,13 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   };
 
   const setRules = async (rules: readonly ImportRule[]): Promise<void> => {
-    const text = JSON.stringify(rules);
-    if (text === rulesText) return;
-    rulesText = text;
     for (const { vrf } of rules) for (const family of FAMILIES) importerOf(vrf, family);
-    for (const importer of importers.values()) await judgeAll(importer, importer.setRules(rules));
+    for (const [key, importer] of importers) {
+      const text = rulesText(rules, importer.vrf);
+      if (text === rulesOf.get(key)) continue;
+      rulesOf.set(key, text);
+      await judgeAll(importer, importer.setRules(rules));
+    }
   };
 
   /** What nobody wants may go where everybody who feeds the table has said all; see best-paths.ts. */
@@ -380,6 +381,12 @@ const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 const PERIOD = "periodic";
 const START = "start";
 const START_ATTEMPTS = 5;
+
+/** A rule that is there by other facts than before is the same rule. */
+const rulesText = (rules: readonly ImportRule[], vrf: string): string =>
+  JSON.stringify(
+    rules.filter((rule) => rule.vrf === vrf).map((rule) => ({ ...rule, provenance: [] })),
+  );
 
 const turn = (): Promise<void> =>
   new Promise((resolve) => {
