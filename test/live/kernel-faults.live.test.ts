@@ -8,7 +8,7 @@ import { skipUnless } from "../probe.ts";
 import { importRule, startKernel } from "./kernel-process.ts";
 import { ALL, factsOf, many, ours, OURS, prefixesOf, shows } from "./kernel-shown.ts";
 import { makeNetwork } from "./netns.ts";
-import { until } from "./until.ts";
+import { pause, until } from "./until.ts";
 
 beforeEach(skipUnless("netns"));
 
@@ -181,6 +181,9 @@ test("a script of random faults, after which the kernel holds what is wanted", a
     await faults[which]?.();
   }
   console.log(`seed ${seed}: ${done.join(" ")}`);
+  await shows(host, many(300), kernel);
+  // It stays so when all that the faults set off has run its course.
+  await pause(2000);
   await shows(host, many(300), kernel);
   await until(
     async () =>
