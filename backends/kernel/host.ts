@@ -39,6 +39,8 @@ export const isConnected = ({ type, hops }: Target): boolean =>
   type === RTN_UNICAST && hops.length > 0 && hops.every(({ gateway }) => gateway === undefined);
 
 type ForeignTable = {
+  /** `family table`. */
+  readonly name: string;
   readonly prefixes: PrefixTable;
   /** How many prefixes there are of each length. */
   readonly lengths: Uint32Array;
@@ -48,7 +50,7 @@ export type Host = {
   readonly links: Map<number, Link>;
   /** By `address device`. */
   readonly addresses: Map<string, BoundAddress>;
-  readonly foreign: Map<string, ForeignTable>;
+  readonly foreign: Map<number, ForeignTable>;
   /** Targets of one prefix, best first; equal lists are one. */
   readonly lists: (readonly Target[])[];
   readonly listNumbers: Map<string, number>;
@@ -79,14 +81,16 @@ export const isOwnAddress = (host: Host, address: Address): boolean => {
   return false;
 };
 
-const nameOf = (family: Family, table: number): string => `${family} ${table}`;
+/** A number, for it is looked up for every prefix. */
+const placeOf = (family: Family, table: number): number => table * 2 + (family === "ipv4" ? 0 : 1);
 
 function tableFor(host: Host, family: Family, table: number): ForeignTable {
-  const name = nameOf(family, table);
-  let found = host.foreign.get(name);
+  const place = placeOf(family, table);
+  let found = host.foreign.get(place);
   if (found === undefined) {
-    found = { prefixes: createPrefixTable(family, 0), lengths: new Uint32Array(129) };
-    host.foreign.set(name, found);
+    const prefixes = createPrefixTable(family, 0);
+    found = { name: `${family} ${table}`, prefixes, lengths: new Uint32Array(129) };
+    host.foreign.set(place, found);
   }
   return found;
 }
@@ -157,7 +161,7 @@ export function foreignAt(
   table: number,
   [length, a, b, c, d]: Words,
 ): readonly Target[] {
-  const found = host.foreign.get(nameOf(family, table));
+  const found = host.foreign.get(placeOf(family, table));
   if (found === undefined) return NONE;
   const slot = findSlot(found.prefixes, length, a, b, c, d);
   return slot < 0 ? NONE : (host.lists[found.prefixes.values[slot] ?? 0] ?? NONE);
@@ -178,7 +182,7 @@ export function longestMatch(
   table: number,
   address: Words,
 ): { readonly length: number; readonly target: Target } | undefined {
-  const found = host.foreign.get(nameOf(family, table));
+  const found = host.foreign.get(placeOf(family, table));
   if (found === undefined) return undefined;
   const [full, a, b, c, d] = address;
   for (let length = Math.min(full, bitsOf(family)); length >= 0; length -= 1) {
@@ -198,7 +202,7 @@ export function longestMatch(
 /** Every prefix on a link, as `family table length a b c d`: what a learned route must not equal. */
 export function connectedPrefixes(host: Host): ReadonlySet<string> {
   const all = new Set<string>();
-  for (const [name, { prefixes }] of host.foreign) {
+  for (const { name, prefixes } of host.foreign.values()) {
     for (let slot = 0; slot < slotsOf(prefixes); slot += 1) {
       if (!isTaken(prefixes, slot)) continue;
       const targets = host.lists[prefixes.values[slot] ?? 0] ?? NONE;

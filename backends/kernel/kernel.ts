@@ -28,6 +28,7 @@ import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./
 import { createModel, type Model } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
 import { nothing } from "./nothing.ts";
+import { addressText } from "./own.ts";
 import { applyNats, applyOwn } from "./own-orders.ts";
 import { createPump, sendAll } from "./pump.ts";
 import { enter, readAll } from "./reading.ts";
@@ -83,7 +84,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const complete = new Set<string>();
   const tell = announcements(clock, model, importers);
   let intent: KernelIntent | undefined;
-  let rulesText = "";
+  /** Of each importer: its rules as text, so that only those are judged anew whose rules changed. */
+  const rulesOf = new Map<string, string>();
   let natsText = "[]";
   let problems: readonly OwnProblem[] = [];
   let natProblem: OwnProblem | undefined;
@@ -109,10 +111,6 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
         logger.warn({ ...first, count: failures.length }, "the kernel refused orders");
       if (doubt) resyncSoon("orders were refused");
     },
-    failed(error) {
-      logger.error({ error: String(error) }, "the kernel pump stopped");
-      resyncSoon("the pump failed");
-    },
   });
 
   const importerOf = (vrf: string, family: Family): Importer => {
@@ -125,7 +123,9 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       const common = { host, forwardings, protectedPrefixes, seed, fib, fibsOf, claim };
       one = createImporter(vrf, family, common);
       importers.set(key, one);
-      one.setRules(intent?.imports ?? []);
+      const rules = intent?.imports ?? [];
+      one.setRules(rules);
+      rulesOf.set(key, rulesText(rules, vrf));
     }
     return one;
   };
@@ -141,11 +141,13 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   };
 
   const setRules = async (rules: readonly ImportRule[]): Promise<void> => {
-    const text = JSON.stringify(rules);
-    if (text === rulesText) return;
-    rulesText = text;
     for (const { vrf } of rules) for (const family of FAMILIES) importerOf(vrf, family);
-    for (const importer of importers.values()) await judgeAll(importer, importer.setRules(rules));
+    for (const [key, importer] of importers) {
+      const text = rulesText(rules, importer.vrf);
+      if (text === rulesOf.get(key)) continue;
+      rulesOf.set(key, text);
+      await judgeAll(importer, importer.setRules(rules));
+    }
   };
 
   /** What nobody wants may go where everybody who feeds the table has said all; see best-paths.ts. */
@@ -167,6 +169,11 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     const wanted = intent;
     if (wanted === undefined) return { added: [], removed: [], failed: [] };
     const change = await pump.alone(() => applyOwn(model, wanted, orders, batch));
+    // Where the kernel keeps no mark, what we bound in this run is ours as what the log's ledger says.
+    const bound = new Set(change.added);
+    for (const one of wanted.addresses.values()) {
+      if (bound.has(addressText(one))) ledger.add(`${one.address} ${one.device}`);
+    }
     await nats(wanted);
     const failed = natProblem === undefined ? change.failed : [...change.failed, natProblem];
     const news = failed.some(
@@ -331,10 +338,6 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     async apply(wanted): Promise<KernelApplied> {
       const first = intent === undefined;
       intent = wanted;
-      // What is ours by the ledger stays ours as long as this process lives, and what is bound now is, too.
-      for (const { address, device } of wanted.addresses.values()) {
-        if (!capabilities.has.has("address-protocol")) ledger.add(`${address} ${device}`);
-      }
       if (first && capabilities.has.has("nft")) natsText = "";
       const change = await own();
       await setRules(wanted.imports);
@@ -378,6 +381,12 @@ const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 const PERIOD = "periodic";
 const START = "start";
 const START_ATTEMPTS = 5;
+
+/** A rule that is there by other facts than before is the same rule. */
+const rulesText = (rules: readonly ImportRule[], vrf: string): string =>
+  JSON.stringify(
+    rules.filter((rule) => rule.vrf === vrf).map((rule) => ({ ...rule, provenance: [] })),
+  );
 
 const turn = (): Promise<void> =>
   new Promise((resolve) => {

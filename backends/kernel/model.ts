@@ -53,6 +53,8 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
   const forwardings = createForwardings(nexthopObjects);
   const fibs = new Map<string, Fib>();
   const owners = new Map<Fib, string>();
+  /** What fibsOf() found, until an owner changes: it is asked for every prefix. */
+  const owned = new Map<string, readonly Fib[]>();
   let dumping = false;
   const fib: Model["fib"] = (family, table, metric) => {
     const name = fibName(family, table, metric);
@@ -73,11 +75,20 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
     nexthopObjects,
     fib,
     knownFib: (family, table, metric) => fibs.get(fibName(family, table, metric)),
-    fibsOf: (vrf, family) =>
-      [...owners].flatMap(([one, owner]) => (owner === vrf && one.family === family ? [one] : [])),
+    fibsOf(vrf, family) {
+      const key = `${family}|${vrf}`;
+      let list = owned.get(key);
+      if (list === undefined) {
+        const all = [...owners].filter(([one, owner]) => owner === vrf && one.family === family);
+        list = all.map(([one]) => one);
+        owned.set(key, list);
+      }
+      return list;
+    },
     claim(vrf, one) {
       const owner = owners.get(one);
       if (owner !== undefined && owner !== vrf && !isEmpty(one)) return false;
+      if (owner !== vrf) owned.clear();
       owners.set(one, vrf);
       return true;
     },

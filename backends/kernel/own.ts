@@ -43,7 +43,7 @@ const TYPES: Readonly<Record<OwnKernelRoute["type"], number>> = {
 export const ownRouteType = (number: number): OwnKernelRoute["type"] | undefined =>
   number === RTN_BLACKHOLE ? "blackhole" : number === RTN_UNREACHABLE ? "unreachable" : undefined;
 
-const addressText = ({ address, device }: Pick<OwnAddress, "address" | "device">): string =>
+export const addressText = ({ address, device }: Pick<OwnAddress, "address" | "device">): string =>
   `address ${address}/${bitsOf(familyOf(address))} dev ${device}`;
 
 export const ownRouteText = ({ type, prefix, table, metric }: KernelOwnRoute): string =>

@@ -32,13 +32,11 @@ export type PumpOptions = {
   fibs(): Iterable<Fib>;
   /** After each batch; `doubt`: the kernel must be read anew. `failures`: of the batch, for words. */
   settled(doubt: boolean, failures: readonly Failure[]): void;
-  /** A task or the loop itself failed in a way that nobody foresaw. */
-  failed(error: unknown): void;
 };
 
 type Room = { readonly batch: Batch; readonly prepared: Prepared };
 
-export function createPump({ orders, forwardings, fibs, settled, failed }: PumpOptions): Pump {
+export function createPump({ orders, forwardings, fibs, settled }: PumpOptions): Pump {
   const room = (): Room => ({ batch: newBatch(), prepared: newPrepared() });
   let rooms: readonly [Room, Room] = [room(), room()];
   const tasks: (() => Promise<void>)[] = [];
@@ -99,7 +97,9 @@ export function createPump({ orders, forwardings, fibs, settled, failed }: PumpO
     try {
       await work();
     } catch (error) {
-      failed(error);
+      // The kernel's fault leads to a reading; our own ends the process.
+      if (!(error instanceof NetlinkError)) throw error;
+      if (!state.stopped) settled(true, []);
     } finally {
       state.running = false;
     }

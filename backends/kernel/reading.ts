@@ -181,7 +181,7 @@ function address(model: Model, { type, body, port }: Message, ours: number): New
   return { type: "host", what: "address", silent: true };
 }
 
-function route(model: Model, { type, body, port }: Message, ours: number): News {
+function route(model: Model, { type, flags, body, port }: Message, ours: number): News {
   const { host, forwardings, own } = model;
   if (port === ours || !decodeRoute(body, view)) return NOTHING;
   if ((view.flags & N.RTM_F_CLONED) !== 0) return NOTHING;
@@ -189,8 +189,8 @@ function route(model: Model, { type, body, port }: Message, ours: number): News 
   const words = wordsOf(view);
   const fib = model.knownFib(view.family, view.table, view.metric);
   if (view.protocol !== N.PROTOCOL) {
-    // Another's route took the place of ours, or made it free.
-    if (fib !== undefined && view.family === "ipv4" && isNew) {
+    // Another's route took the place of ours (it may have replaced a third one's: then ours is found again), or made it free.
+    if (fib !== undefined && isNew && (flags & N.NLM_F_REPLACE) !== 0) {
       if (found(fib, forwardings, words, NOWHERE)) {
         model.repair(fib, words);
         foreignRoute(host, view, true);

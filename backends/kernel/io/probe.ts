@@ -22,6 +22,7 @@ import {
 import { runNft } from "./nft.ts";
 import { NetlinkError, newBatch, type Orders } from "./socket.ts";
 
+const EPERM = 1;
 const EINVAL = 22;
 
 export async function probeKernel(orders: Orders, nft: string): Promise<KernelCapabilities> {
@@ -55,6 +56,8 @@ async function lackingVrf(orders: Orders): Promise<string> {
   batch.bytes.set(message, 0);
   const [failure] = await orders.send(batch, message.length, 1);
   if (failure?.errno === EINVAL) return "";
+  if (failure?.errno === EPERM)
+    return "this process may not change the network: give it CAP_NET_ADMIN";
   return "this kernel has no VRF devices (CONFIG_NET_VRF)";
 }
 
