@@ -218,6 +218,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           config,
           program,
           backend,
+          kernel,
           core,
           recorder,
           sources,

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { BackendName } from "../backends/intent.ts";
 import { type Address, address, parseAddress } from "../events/address.ts";
-import type { HostFacts } from "../events/event.ts";
+import type { HostFacts, HostReceive } from "../events/event.ts";
 import { parsePrefix, type Prefix } from "../events/prefix.ts";
 import { INTERFACE_NAME } from "../events/resources/session.ts";
 import type { Labels } from "../events/resources/resource.ts";
@@ -41,6 +41,8 @@ export type AgentConfig = {
     /** How long sessions go on without an agent, where it starts the process. */
     readonly keepSeconds: number;
   };
+  /** undefined: nothing beyond what manifests say. */
+  readonly receive: HostReceive | undefined;
   readonly kernel: {
     /** Device that virtual IPs are bound to; undefined: somebody else does it. */
     readonly bindAddresses: string | undefined;
@@ -93,6 +95,8 @@ const prefixText = z.string().transform((text, context): Prefix => {
   context.addIssue({ code: "custom", message: "must be a prefix: address/length" });
   return z.NEVER;
 });
+/** A neighbour's table; the speaker's own bound stands above it. */
+const maximum = z.int().min(1).max(2_000_000);
 const path = z.string().regex(/^\/[^\0]*$/, "must be an absolute path");
 /** DNS-1123 subdomain, what Kubernetes takes for a node's name. */
 const nodeName = z
@@ -160,6 +164,17 @@ export const writtenConfig = z.strictObject({
       keepSeconds: z.int().min(0).max(MAX_KEEP_SECONDS).optional(),
     })
     .optional(),
+  receive: z
+    .strictObject({
+      alwaysBlock: z.array(prefixText).optional(),
+      maximumPrefixes: z
+        .strictObject({ ipv4: maximum.optional(), ipv6: maximum.optional() })
+        .optional(),
+      warnAtPercent: z.int().min(1).max(100).optional(),
+      beyond: z.enum(["warn", "restart", "idle"]).optional(),
+      restartAfterSeconds: z.int().min(1).max(86_400).optional(),
+    })
+    .optional(),
   kernel: z
     .strictObject({
       bindAddresses: z.string().regex(INTERFACE_NAME, "is no name of a device").optional(),
@@ -215,6 +230,7 @@ export function mergeConfig(
       start: written.bfd?.start ?? "auto",
       keepSeconds: written.bfd?.keepSeconds ?? 300,
     },
+    receive: written.receive && hostReceive(written.receive),
     kernel: {
       bindAddresses: bindAddresses === "never" ? undefined : bindAddresses,
       protect: written.kernel?.protect ?? [],
@@ -223,6 +239,18 @@ export function mergeConfig(
     log: { level: written.log?.level ?? "info", routes: written.log?.routes ?? "counts" },
   };
 }
+
+/** FRR's words: `restart` where nothing is said, after a minute. */
+const hostReceive = (written: NonNullable<WrittenConfig["receive"]>): HostReceive => ({
+  alwaysBlock: written.alwaysBlock ?? [],
+  maximumPrefixes: {
+    ...(written.maximumPrefixes?.ipv4 === undefined ? {} : { ipv4: written.maximumPrefixes.ipv4 }),
+    ...(written.maximumPrefixes?.ipv6 === undefined ? {} : { ipv6: written.maximumPrefixes.ipv6 }),
+  },
+  ...(written.warnAtPercent === undefined ? {} : { warnAtPercent: written.warnAtPercent }),
+  beyond: written.beyond ?? "restart",
+  restartAfterSeconds: written.restartAfterSeconds ?? 60,
+});
 
 const named = ({ command, timeoutSeconds, user }: z.infer<typeof namedCheck>): NamedCheck => ({
   command,
@@ -242,6 +270,7 @@ export function hostFacts(
     labels: { "kubernetes.io/hostname": config.node.name, ...config.node.labels },
     defaultEndpoint: config.endpoints.default,
     networks,
+    ...(config.receive === undefined ? {} : { receive: config.receive }),
     ...(config.kernel.bindAddresses === undefined
       ? {}
       : { bindAddresses: config.kernel.bindAddresses }),

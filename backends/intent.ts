@@ -71,7 +71,7 @@ export type NeighborIntent = {
   /** What may come in; learned routes themselves are not the plan's business. */
   readonly receive: ReceiveRule;
   /** What holds whatever `receive` says; absent: nothing is blocked, no maximum but the speaker's own, first AS checked. */
-  readonly receiveGuard?: ReceiveGuard | undefined;
+  readonly receiveGuard: ReceiveGuard | undefined;
   readonly provenance: Provenance;
 };
 

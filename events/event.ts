@@ -80,8 +80,20 @@ export type HostFacts = {
   readonly defaultEndpoint: "listen" | "always" | "none";
   /** Networks that this host has an address in, loopback left out, sorted; absent in facts of before 0.2. */
   readonly networks?: readonly Prefix[];
+  /** What no neighbour may send whatever a manifest says; absent: nothing is said about it. */
+  readonly receive?: HostReceive;
   /** Device that virtual IPs are bound to; absent: they are not bound by us. */
   readonly bindAddresses?: string;
+};
+
+export type HostReceive = {
+  /** Never accepted, more specific ones included. */
+  readonly alwaysBlock: readonly Prefix[];
+  /** Of one neighbour and family, refused ones included (RFC 4486 §4). */
+  readonly maximumPrefixes: Readonly<Partial<Record<Family, number>>>;
+  readonly warnAtPercent?: number;
+  readonly beyond: "warn" | "restart" | "idle";
+  readonly restartAfterSeconds: number;
 };
 
 /** RFC 4271 §8.2.2 states; `Refused` is ours: it was not even tried, and the reason says what is missing. */

@@ -29,6 +29,13 @@ export const NeighborJson = z.object({
   families: z.array(FamilyJson),
   gracefulRestart: z.object({ restartTime: z.int() }).nullable(),
   waitsForBfd: z.boolean(),
+  /** What holds whatever `receive` says. */
+  receiveGuard: z
+    .object({
+      alwaysBlock: z.array(z.string()),
+      maximumPrefixes: z.record(z.string(), z.unknown()),
+    })
+    .nullable(),
   receive: z.discriminatedUnion("type", [
     z.object({ type: z.literal("nothing") }),
     z.object({ type: z.literal("everything") }),

@@ -19,6 +19,21 @@ export type Findings = {
   /** Octets that the file system of the state directory has left. */
   readonly freeOctets: bigint;
   readonly stateDirectory: string;
+  /** undefined: the kernel could not be opened. */
+  readonly kernel: KernelFindings | undefined;
+};
+
+export type KernelFindings = {
+  /** What this kernel or host lacks of what is configured here, in words. */
+  readonly lacking: readonly string[];
+  readonly problems: readonly { readonly entry: string; readonly reason: string }[];
+  /** Knobs that are not as the configuration needs them. */
+  readonly sysctls: readonly {
+    readonly name: string;
+    readonly value: string;
+    readonly why: string;
+    readonly fix: string;
+  }[];
 };
 
 type Check = DoctorJson[number];
@@ -53,6 +68,7 @@ export function doctorReport(findings: Findings): DoctorJson {
     ...[...findings.capabilities.missing]
       .filter(([, reason]) => reason.includes("kernel"))
       .map(([capability, reason]) => warn("kernel", `${capability}: ${reason}`, "")),
+    ...kernelChecks(findings.kernel),
     ...findings.missingSecrets.map((name) =>
       bad(
         "secrets",
@@ -68,6 +84,22 @@ export function doctorReport(findings: Findings): DoctorJson {
     ),
     ...findings.peers.map(peerCheck),
   ];
+}
+
+function kernelChecks(kernel: KernelFindings | undefined): DoctorJson {
+  if (kernel === undefined) {
+    const detail = "the kernel's routing cannot be read or changed: nothing is installed or bound";
+    return [bad("kernel", detail, "give the agent CAP_NET_ADMIN; its log has the kernel's words")];
+  }
+  const { lacking, problems, sysctls } = kernel;
+  const all = [
+    ...lacking.map((what) => warn("kernel", what, "")),
+    ...problems.map(({ entry, reason }) => warn("kernel", `${entry}: ${reason}`, "")),
+    ...sysctls.map(({ name, value, why, fix }) =>
+      warn("sysctl", `${name} is ${value}: ${why}`, fix),
+    ),
+  ];
+  return all.length > 0 ? all : [good("kernel", "routes, addresses and rules are as planned")];
 }
 
 const peerCheck = (peer: PeerJson): Check =>

@@ -3,6 +3,7 @@
  */
 import { statfsSync } from "node:fs";
 import type { SpeakerBackend } from "../../backends/backend.ts";
+import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Core } from "../api/core.ts";
 import type { AgentConfig } from "../config-schema.ts";
 import { complaintText } from "../manifests/complaint.ts";
@@ -10,12 +11,14 @@ import type { Planned } from "../pipeline/reconcile.ts";
 import type { Recorder } from "../pipeline/recorder.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Findings } from "./doctor.ts";
+import { kernelFindings } from "./kernel-findings.ts";
 import type { ManifestSources } from "./manifest-source.ts";
 
 type Parts = {
   readonly config: AgentConfig;
   readonly program: string;
   readonly backend: SpeakerBackend & { readonly listenProblem?: () => string | undefined };
+  readonly kernel: Kernel | undefined;
   readonly core: Pick<Core, "peers" | "status">;
   readonly recorder: Recorder;
   readonly sources: ManifestSources;
@@ -24,7 +27,7 @@ type Parts = {
 };
 
 export function findings(parts: Parts): Findings {
-  const { config, program, backend, core, recorder, sources, secrets, planned } = parts;
+  const { config, program, backend, kernel, core, recorder, sources, secrets, planned } = parts;
   const { bavail, bsize } = statfsSync(config.stateDirectory, { bigint: true });
   const neighbors = Object.values(planned().plan.speakers)
     .flatMap((speaker) => speaker?.routers ?? [])
@@ -47,5 +50,6 @@ export function findings(parts: Parts): Findings {
     notRecording: recorder.notRecording()?.reason,
     freeOctets: bavail * bsize,
     stateDirectory: config.stateDirectory,
+    kernel: kernelFindings(kernel, planned().plan),
   };
 }

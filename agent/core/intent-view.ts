@@ -67,6 +67,13 @@ function neighborView(neighbor: NeighborIntent): RouterJson["neighbors"][number]
         ? null
         : { restartTime: neighbor.gracefulRestart.restartTimeSeconds },
     waitsForBfd: neighbor.waitsForBfd,
+    receiveGuard:
+      neighbor.receiveGuard === undefined
+        ? null
+        : {
+            alwaysBlock: [...neighbor.receiveGuard.alwaysBlock],
+            maximumPrefixes: { ...neighbor.receiveGuard.maximumPrefixes },
+          },
     receive:
       receive.type === "prefixes"
         ? { type: "prefixes", prefixes: receive.prefixes.map((one) => ({ ...one })) }

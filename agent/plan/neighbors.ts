@@ -6,7 +6,13 @@
  * (180, 60, 60 s). Whatever somebody set goes before both (docs/decisions/008). Reads next: merge.ts, routes.ts.
  */
 import type { Capabilities, Capability } from "../../backends/backend.ts";
-import type { BackendName, NeighborIntent, RouterIntent } from "../../backends/intent.ts";
+import type {
+  BackendName,
+  MaximumPrefixes,
+  NeighborIntent,
+  ReceiveGuard,
+  RouterIntent,
+} from "../../backends/intent.ts";
 import { type Address, type Family, familyOf } from "../../events/address.ts";
 import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
@@ -73,6 +79,7 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
     .map((owner) => claimsOf(desired, owner));
   const neighbors = new Map<NeighborKey, NeighborVerdict>();
   const routers: PlannedRouter[] = [];
+  const guard = guardOf(desired);
   for (const merged of merge(claims)) {
     const opened: MergedNeighbor[] = [];
     for (const neighbor of merged.neighbors) {
@@ -84,7 +91,7 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
       neighbors.set(neighbor.key, { neighbor, verdict });
       if (verdict.type === "opened") opened.push(neighbor);
     }
-    if (opened.length > 0) routers.push(plannedRouter(merged, opened, options));
+    if (opened.length > 0) routers.push(plannedRouter(merged, opened, guard, options));
   }
   return {
     routers,
@@ -153,9 +160,10 @@ function refusal(
 function plannedRouter(
   { key, vrf, asn, routerId }: MergedRouter,
   opened: readonly MergedNeighbor[],
+  guard: ReceiveGuard | undefined,
   options: PlanOptions,
 ): PlannedRouter {
-  const neighbors = opened.map((one) => intentOf(one, options));
+  const neighbors = opened.map((one) => intentOf(one, guard, options));
   return {
     router: { key, vrf, localAs: asn, routerId, neighbors },
     tellable: opened.map(({ peer, nextHops, ...one }) => ({
@@ -167,8 +175,31 @@ function plannedRouter(
   };
 }
 
+/** One object for all neighbours: what the configuration of this host says whatever manifests do. */
+function guardOf(desired: DesiredState): ReceiveGuard | undefined {
+  const said = desired.host?.facts.receive;
+  if (said === undefined) return undefined;
+  const { alwaysBlock, maximumPrefixes, warnAtPercent, beyond, restartAfterSeconds } = said;
+  const then =
+    beyond === "restart"
+      ? ({ type: beyond, afterSeconds: restartAfterSeconds } as const)
+      : ({ type: beyond } as const);
+  const maximum = (count: number | undefined): MaximumPrefixes | undefined =>
+    count === undefined ? undefined : { count, warnAtPercent, beyond: then };
+  const [ipv4, ipv6] = [maximum(maximumPrefixes.ipv4), maximum(maximumPrefixes.ipv6)];
+  return {
+    alwaysBlock,
+    maximumPrefixes: {
+      ...(ipv4 === undefined ? {} : { ipv4 }),
+      ...(ipv6 === undefined ? {} : { ipv6 }),
+    },
+    checkFirstAs: true,
+  };
+}
+
 function intentOf(
   neighbor: Omit<MergedNeighbor, "told">,
+  guard: ReceiveGuard | undefined,
   { backend }: PlanOptions,
 ): NeighborIntent {
   const { key, name, remoteAs, remote, source, secret, receive } = neighbor;
@@ -188,6 +219,7 @@ function intentOf(
     gracefulRestart: neighbor.gracefulRestart
       ? { restartTimeSeconds: RESTART_TIME_SECONDS }
       : undefined,
+    receiveGuard: guard,
     waitsForBfd: neighbor.bfd?.strictMode ?? false,
     receive,
     provenance: [...new Set(neighbor.owners.flatMap(({ facts }) => facts))],

@@ -15,7 +15,6 @@ import type { Remote } from "./session.ts";
 /** Kinds that as a whole wait for a later version. */
 const WHOLE_KINDS: Partial<Readonly<Record<ResourceType, string>>> = {
   "metallb.io/L2Advertisement": "announcing by ARP and neighbour discovery",
-  "k8s.ovn.org/EgressService": "egress rules and source addresses of a Service",
   "networking.gke.io/NetworkGatewayGroup": "floating addresses",
   "networking.gke.io/BGPLoadBalancer": "sessions from floating addresses",
   "networking.gke.io/BGPPeer": "sessions from floating addresses",

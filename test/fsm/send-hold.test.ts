@@ -47,6 +47,7 @@ const neighbor: NeighborIntent = {
   families: ["ipv4"],
   gracefulRestart: undefined,
   waitsForBfd: false,
+  receiveGuard: undefined,
   receive: { type: "nothing" },
   provenance: [],
 };

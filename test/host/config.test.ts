@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { prefix } from "../../events/prefix.ts";
 import { ConfigError, loadConfig, parseConfig } from "../../agent/config.ts";
-import { hostFacts, mergeConfig, parseListenAt } from "../../agent/config-schema.ts";
+import { hostFacts, mergeConfig, parseListenAt, writtenConfig } from "../../agent/config-schema.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -147,6 +147,29 @@ test("the host's facts always name the node, and a configured label goes first",
     labels: { "kubernetes.io/hostname": "n1", rack: "a" },
     defaultEndpoint: "listen",
     networks: ["10.0.0.0/24"],
+    bindAddresses: "lo",
   });
+  const unbound = mergeConfig({ kernel: { bindAddresses: "never" } }, {}, "H1");
+  expect(hostFacts(unbound, "H1", [])).not.toHaveProperty("bindAddresses");
   expect(mergeConfig({}, {}, "H1").node.name).toBe("h1");
+});
+
+test("what no neighbour may send: FRR's words, with a minute's pause", () => {
+  const config = mergeConfig(
+    writtenConfig.parse({
+      receive: { alwaysBlock: ["10.0.0.1/8"], maximumPrefixes: { ipv4: 5 }, warnAtPercent: 80 },
+    }),
+    {},
+    "h",
+  );
+  expect(hostFacts(config, "h", [])).toMatchObject({
+    receive: {
+      alwaysBlock: ["10.0.0.0/8"],
+      maximumPrefixes: { ipv4: 5 },
+      warnAtPercent: 80,
+      beyond: "restart",
+      restartAfterSeconds: 60,
+    },
+  });
+  expect(writtenConfig.safeParse({ receive: { alwaysBlock: ["x"] } }).success).toBe(false);
 });

@@ -85,9 +85,11 @@ describe("an example applies unchanged", () => {
     }));
 
   test("03: the VRF peer waits with its reason, foreign kinds are not applicable", () =>
-    applied("03-vrf.yaml", (told, intent) => {
-      expect(resultOf(told, "BGPPeer", "frrviavrf")?.notes.join()).toContain("VRF ens4vrf");
-      expect(peers(intent)).toEqual([]);
+    applied("03-vrf.yaml", async (told, intent, agent) => {
+      expect(peers(intent)).toEqual(["frrviavrf"]);
+      expect(await agent.ask<object[]>("peers")).toMatchObject([
+        { state: "Refused", reason: "VRF device ens4vrf does not exist on this host" },
+      ]);
       expect(told.filter(({ result }) => result === "not-applicable")).toHaveLength(2);
       expect(resultOf(told, "Service", "server1")?.notes).toContain("address 192.169.10.0");
     }));
@@ -113,19 +115,30 @@ describe("an example applies unchanged", () => {
     }));
 
   test("06: the default VRF's neighbour takes exactly its host route; vrf1 waits with its reason", () =>
-    applied("06-generated-frrconfiguration.yaml", (told, intent) => {
+    applied("06-generated-frrconfiguration.yaml", async (_told, intent, agent) => {
       expect(intent.routers).toMatchObject([
+        { key: "vrf1|65801|", neighbors: [{ name: "172.19.11.1-vrf1" }] },
         {
           key: "|65801|",
           neighbors: [{ name: "172.18.20.1", receive: { type: "prefixes" } }],
           routes: [{ prefix: "172.19.20.181/32" }],
         },
       ]);
-      const notes = resultOf(told, "FRRConfiguration", "metallb-wk3")?.notes.join() ?? "";
-      expect(notes).toContain("sessions in VRF vrf1");
+      expect(await agent.ask<object[]>("peers")).toContainEqual(
+        expect.objectContaining({ vrf: "vrf1", state: "Refused" }),
+      );
     }));
 
-  test.for(["07-vrf-egress.yaml", "08-network-gateway.yaml", "11-bgpextras.yaml"])(
+  test("07: the Service's own traffic takes table 11; the VRF waits, the device is the operator's", () =>
+    applied("07-vrf-egress.yaml", (told, intent) => {
+      expect(told.filter(({ result }) => !["created", "not-applicable"].includes(result))).toEqual(
+        [],
+      );
+      expect(peers(intent)).toEqual(["bgppeer-vrf1"]);
+      expect(told.flatMap(({ notes }) => notes).join()).not.toContain("not carried yet");
+    }));
+
+  test.for(["08-network-gateway.yaml", "11-bgpextras.yaml"])(
     "%s: stored, and said to be not carried yet",
     (name) =>
       applied(name, (told) => {

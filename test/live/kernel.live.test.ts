@@ -202,8 +202,8 @@ describe("own entries", () => {
   const intent = {
     addresses: [address("192.0.2.1"), address("2001:db8::1")],
     routes: [
-      { type: "blackhole", prefix: "192.0.2.0/24", table: 254, metric: 100, provenance: [] },
-      { type: "unreachable", prefix: "2001:db8::/48", table: 254, metric: 0, provenance: [] },
+      { type: "blackhole", prefix: "192.0.2.0/24", vrf: "", metric: 100, provenance: [] },
+      { type: "unreachable", prefix: "2001:db8::/48", vrf: "", metric: 0, provenance: [] },
     ] as never,
     rules: [
       {

@@ -101,6 +101,7 @@ export const spokenNeighbor = (
   families: ["ipv4", "ipv6"] as const,
   gracefulRestart: undefined,
   waitsForBfd: false,
+  receiveGuard: undefined,
   receive: { type: "everything" },
   provenance: [],
   ...given,

@@ -133,6 +133,20 @@ describe("imports", () => {
       { name: "metallb-system/lab", neighbors: ["|10.0.0.2|"], table: 100, metric: 7 },
     ]);
   });
+  test("what the host never accepts goes with every neighbour", () => {
+    const receive = {
+      alwaysBlock: [],
+      maximumPrefixes: { ipv4: 7 },
+      beyond: "restart",
+      restartAfterSeconds: 9,
+    } as const;
+    const made = planOf(world({ receive }, together(p1, peer("p2", "10.0.0.2"))));
+    const guards = made.speakers.native?.routers[0]?.neighbors.map((one) => one.receiveGuard);
+    expect(guards?.[0]).toMatchObject({
+      maximumPrefixes: { ipv4: { count: 7, beyond: { type: "restart", afterSeconds: 9 } } },
+    });
+    expect(guards?.[1]).toBe(guards?.[0]);
+  });
   test("one of another host does nothing here", () => {
     const elsewhere = { nodeSelectors: [{ matchLabels: { rack: "r2" } }] };
     expect(rulesOf(world({}, together(p1, routeImport("lab", elsewhere))))).toEqual([]);

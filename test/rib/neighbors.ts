@@ -19,6 +19,7 @@ export const neighborOf = (given: Partial<NeighborIntent> = {}): NeighborIntent 
   families: ["ipv4", "ipv6"],
   gracefulRestart: undefined,
   waitsForBfd: false,
+  receiveGuard: undefined,
   receive: { type: "everything" },
   provenance: [],
   ...given,

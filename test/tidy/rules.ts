@@ -78,6 +78,23 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/config-schema.ts",
     "agent/pipeline/",
   ],
+  "agent/core/kernel-findings.ts": [
+    KERNEL_SEAM,
+    "backends/kernel/io/probe.ts",
+    "agent/core/doctor.ts",
+    "agent/plan/",
+  ],
+  "agent/core/findings.ts": [
+    ...SEAM,
+    KERNEL_SEAM,
+    "agent/*.ts",
+    "agent/api/",
+    "agent/core/",
+    "agent/manifests/",
+    "agent/pipeline/",
+    "agent/secrets/",
+    "node:",
+  ],
   "agent/core/kernel-view.ts": [...EVENTS, KERNEL_SEAM, "backends/kernel/intent.ts", "agent/api/"],
   "agent/core/core.ts": [
     ...EVENTS,

@@ -4,7 +4,7 @@
  * Orders go out as large batches with one acknowledgement; an error still comes for each message that fails. A batch is sent by
  * a thread of libuv's pool, for the kernel does the whole work inside send() and now and then waits there for 50 ms (it frees
  * memory of its tables: fib_sync_mem). What others do comes by multicast; our own route changes are dropped by a filter in the
- * kernel. Why not npm's `netlink`: docs/decisions/008-netlink.md. Reads next: ../netlink/codec.ts, ../kernel.ts.
+ * kernel. Why not npm's `netlink`: docs/decisions/009-netlink.md. Reads next: ../netlink/codec.ts, ../kernel.ts.
  */
 import {
   calls,

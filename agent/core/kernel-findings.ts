@@ -1,0 +1,39 @@
+/**
+ * What `doctor` has to say of the kernel: only what the configuration of this host needs is asked for.
+ */
+import type { Kernel, KernelCapability } from "../../backends/kernel/facts.ts";
+import { probeSysctls } from "../../backends/kernel/io/probe.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { KernelFindings } from "./doctor.ts";
+
+export function kernelFindings(kernel: Kernel | undefined, plan: Plan): KernelFindings | undefined {
+  if (kernel === undefined) return undefined;
+  const routers = Object.values(plan.speakers).flatMap((speaker) => speaker?.routers ?? []);
+  const { imports, rules, sourceNats } = plan.kernel;
+  const isUsed = {
+    vrf: routers.some(({ vrf }) => vrf !== ""),
+    imports: imports.length > 0,
+    egress: rules.size + sourceNats.size > 0,
+    echo: plan.bfd.sessions.some(({ timing }) => timing.echoIntervalMillis !== undefined),
+  };
+  const capabilities: Readonly<Partial<Record<KernelCapability, boolean>>> = {
+    vrf: isUsed.vrf,
+    nft: sourceNats.size > 0,
+    "nexthop-objects": isUsed.imports,
+    "ipv4-via-ipv6": isUsed.imports,
+  };
+  const knobs: readonly (readonly [RegExp, boolean])[] = [
+    [/forward/, isUsed.egress || isUsed.echo],
+    [/rp_filter|multipath/, isUsed.imports],
+    [/l3mdev/, isUsed.vrf],
+  ];
+  return {
+    lacking: [...kernel.capabilities.missing].flatMap(([name, why]) =>
+      capabilities[name] === true ? [why] : [],
+    ),
+    problems: kernel.status().problems,
+    sysctls: probeSysctls().filter(
+      ({ name, good }) => !good && knobs.some(([which, used]) => used && which.test(name)),
+    ),
+  };
+}
