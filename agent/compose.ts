@@ -80,7 +80,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     commands.observe({ type: "observe-host", facts });
   }
 
-  const kernel = await openKernel(config, before, logger);
+  const { kernel, problem: kernelProblem } = await openKernel(config, before, logger);
   const backend = openBackend(config, logger, secrets.reveal, restartContext(book));
   const planOptions = { backend: backend.name, capabilities: backend.capabilities };
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
@@ -219,6 +219,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           program,
           backend,
           kernel,
+          kernelProblem,
           core,
           recorder,
           sources,

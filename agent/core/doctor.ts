@@ -19,8 +19,8 @@ export type Findings = {
   /** Octets that the file system of the state directory has left. */
   readonly freeOctets: bigint;
   readonly stateDirectory: string;
-  /** undefined: the kernel could not be opened. */
-  readonly kernel: KernelFindings | undefined;
+  /** A text where the kernel could not be opened: why. */
+  readonly kernel: KernelFindings | string;
 };
 
 export type KernelFindings = {
@@ -86,10 +86,9 @@ export function doctorReport(findings: Findings): DoctorJson {
   ];
 }
 
-function kernelChecks(kernel: KernelFindings | undefined): DoctorJson {
-  if (kernel === undefined) {
-    const detail = "the kernel's routing cannot be read or changed: nothing is installed or bound";
-    return [bad("kernel", detail, "give the agent CAP_NET_ADMIN; its log has the kernel's words")];
+function kernelChecks(kernel: KernelFindings | string): DoctorJson {
+  if (typeof kernel === "string") {
+    return [bad("kernel", `nothing is installed or bound: ${kernel}`, "")];
   }
   const { lacking, problems, sysctls } = kernel;
   const all = [

@@ -19,6 +19,7 @@ type Parts = {
   readonly program: string;
   readonly backend: SpeakerBackend & { readonly listenProblem?: () => string | undefined };
   readonly kernel: Kernel | undefined;
+  readonly kernelProblem: string | undefined;
   readonly core: Pick<Core, "peers" | "status">;
   readonly recorder: Recorder;
   readonly sources: ManifestSources;
@@ -27,7 +28,18 @@ type Parts = {
 };
 
 export function findings(parts: Parts): Findings {
-  const { config, program, backend, kernel, core, recorder, sources, secrets, planned } = parts;
+  const {
+    config,
+    program,
+    backend,
+    kernel,
+    kernelProblem,
+    core,
+    recorder,
+    sources,
+    secrets,
+    planned,
+  } = parts;
   const { bavail, bsize } = statfsSync(config.stateDirectory, { bigint: true });
   const neighbors = Object.values(planned().plan.speakers)
     .flatMap((speaker) => speaker?.routers ?? [])
@@ -50,6 +62,6 @@ export function findings(parts: Parts): Findings {
     notRecording: recorder.notRecording()?.reason,
     freeOctets: bavail * bsize,
     stateDirectory: config.stateDirectory,
-    kernel: kernelFindings(kernel, planned().plan),
+    kernel: kernel === undefined ? (kernelProblem ?? "") : kernelFindings(kernel, planned().plan),
   };
 }

@@ -6,8 +6,7 @@ import { probeSysctls } from "../../backends/kernel/io/probe.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { KernelFindings } from "./doctor.ts";
 
-export function kernelFindings(kernel: Kernel | undefined, plan: Plan): KernelFindings | undefined {
-  if (kernel === undefined) return undefined;
+export function kernelFindings(kernel: Kernel, plan: Plan): KernelFindings {
   const routers = Object.values(plan.speakers).flatMap((speaker) => speaker?.routers ?? []);
   const { imports, rules, sourceNats } = plan.kernel;
   const isUsed = {

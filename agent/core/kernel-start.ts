@@ -1,22 +1,35 @@
 /**
  * Opens the kernel for this agent and reads it, before anything is applied: what an earlier run left is known by then.
  *
- * An agent that may not speak to the kernel goes on without it, and says so.
+ * One agent in a network namespace has the kernel, for entries carry one mark: a second one would sweep what the first one holds.
+ * An agent that may not have it goes on without, and says so.
  */
-import type { Logger } from "../../backends/clock.ts";
-import { systemClock } from "../../backends/clock.ts";
+import { createServer, type Server } from "node:net";
+import { type Logger, systemClock } from "../../backends/clock.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import { createKernel } from "../../backends/kernel/kernel.ts";
 import type { State } from "../../events/state.ts";
 import type { AgentConfig } from "../config-schema.ts";
 import { ledgerOf } from "../pipeline/kernel.ts";
 
+export type OpenedKernel =
+  | { readonly kernel: Kernel; readonly problem: undefined }
+  | { readonly kernel: undefined; readonly problem: string };
+
+/** An abstract address: it belongs to the network namespace, and goes with the process that holds it. */
+const CLAIM = "\0rutter-kernel";
+
+const CLAIM_ATTEMPTS = 10;
+const CLAIM_PAUSE_MILLIS = 100;
+
 export async function openKernel(
   { kernel: { protect, onForeignChange } }: AgentConfig,
   before: State,
   logger: Logger,
-): Promise<Kernel | undefined> {
+): Promise<OpenedKernel> {
+  let claim: Server | undefined;
   try {
+    claim = await patiently(claimed);
     const kernel = await createKernel({
       clock: systemClock,
       logger,
@@ -24,9 +37,38 @@ export async function openKernel(
       drift: onForeignChange,
     });
     await kernel.start(ledgerOf(before));
-    return kernel;
+    return { kernel, problem: undefined };
   } catch (error) {
-    logger.error({ error: String(error) }, "the kernel's routing cannot be read or changed");
-    return undefined;
+    claim?.close();
+    const problem = isTaken(error)
+      ? "another agent has the kernel's routing in this network namespace: stop it, or give this one a namespace of its own"
+      : `the kernel's routing cannot be read or changed (${String(error)}): give the agent CAP_NET_ADMIN`;
+    logger.error({ problem }, "nothing is installed or bound");
+    return { kernel: undefined, problem };
   }
 }
+
+/** The agent before this one may still be on its way out. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isTaken(error) || attempt === CLAIM_ATTEMPTS) throw error;
+      await new Promise<void>((resolve) => {
+        systemClock.after(CLAIM_PAUSE_MILLIS, resolve);
+      });
+    }
+  }
+}
+
+/** Held until the process ends, but keeps it from nothing. */
+const claimed = (): Promise<Server> =>
+  new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", reject);
+    server.listen(CLAIM, () => resolve(server.unref()));
+  });
+
+const isTaken = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "EADDRINUSE";
