@@ -8,13 +8,13 @@ import type { SpeakerBackend } from "../../backends/backend.ts";
 import type { BfdClient } from "../../backends/bfd/client.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Actor, Source } from "../../events/envelope.ts";
-import { type NeighborKey, resourceKey, type ResourceKey } from "../../events/ids.ts";
+import { resourceKey, type ResourceKey } from "../../events/ids.ts";
 import { envelopeJson, rfc3339 } from "../../events/log/export.ts";
 import { type EventLog, LogError } from "../../events/log/log.ts";
 import type { ResourceType, State } from "../../events/state.ts";
 
 import { kindNamed } from "../api/kind-names.ts";
-import type { ApplyAnswer, DoctorJson, EnvelopeJson, RouteJson } from "../api/contract.ts";
+import type { ApplyAnswer, DoctorJson, EnvelopeJson } from "../api/contract.ts";
 import {
   type ApplyRequest,
   type Caller,
@@ -46,10 +46,12 @@ import {
 } from "./changes.ts";
 import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
 import { holdView, whyHeld } from "./hold-view.ts";
-import { kernelRoutes, kernelView } from "./kernel-view.ts";
+import { whyLearned } from "./why-learned.ts";
+import { kernelView } from "./kernel-view.ts";
 import { intentView } from "./intent-view.ts";
 import { type AtMoment, stateAt } from "./moments.ts";
 import { resourceViews, type SeqOf } from "./resource-view.ts";
+import { neighborName, neighborNamed, routeViews } from "./route-view.ts";
 import {
   type Now,
   peerViews,
@@ -185,7 +187,17 @@ export function createCore(parts: CoreParts): Core {
 
     why(subject, peer) {
       const { desired, plan } = planned();
-      const asPlanned = why({ subject, peer }, desired, plan, sessions());
+      const known = {
+        kernel: parts.kernel,
+        plan,
+        recorded: parts.recorded(),
+        sessions: sessions(),
+      };
+      const asPlanned = whyLearned(
+        subject,
+        why({ subject, peer }, desired, plan, known.sessions),
+        known,
+      );
       const { chain, ...answer } = whyHeld(asPlanned, parts.held(), parts.recorded());
       return {
         ...answer,
@@ -312,56 +324,6 @@ const selectionOf = ({ kind, namespace, name }: ResourceQuery) => ({
   namespace,
   name,
 });
-
-function neighborNamed(parts: CoreParts, peer: string): NeighborKey {
-  const neighbors = Object.values(parts.planned().plan.speakers)
-    .flatMap((speaker) => speaker?.routers ?? [])
-    .flatMap((router) => router.neighbors);
-  const found = neighbors.find(
-    ({ name, remote }) => name === peer || (remote.type === "address" && remote.address === peer),
-  );
-  if (found !== undefined) return found.key;
-  const known = neighbors.map(({ name }) => name).join(", ");
-  throw new CoreError(
-    "NOT_FOUND",
-    `there is no peer ${peer} on this host; known: ${known || "none"}`,
-  );
-}
-
-const sessionNames = ({ backend }: CoreParts): ReadonlyMap<NeighborKey, string> =>
-  new Map(backend.sessions().map(({ neighbor, name }) => [neighbor, name]));
-
-const neighborName = (parts: CoreParts, key: NeighborKey): string =>
-  sessionNames(parts).get(key) ?? key;
-
-function* routeViews(
-  parts: CoreParts,
-  direction: "received" | "advertised" | "kernel",
-  neighbor: NeighborKey | undefined,
-  raw: boolean,
-): Generator<RouteJson> {
-  const names = sessionNames(parts);
-  if (direction === "kernel") {
-    yield* kernelRoutes(parts.kernel, names, neighbor);
-    return;
-  }
-  for (const route of parts.backend.routes(direction, neighbor)) {
-    const { neighbor: key, provenance, raw: attributes, ...shown } = route;
-    yield {
-      ...shown,
-      peer: names.get(key) ?? key,
-      vrf: key.split("|")[0] ?? "",
-      localPref: shown.localPref ?? null,
-      med: shown.med ?? null,
-      communities: [...shown.communities],
-      largeCommunities: [...shown.largeCommunities],
-      best: null,
-      age: null,
-      provenance: [...provenance],
-      ...(raw ? { raw: [...attributes] } : {}),
-    };
-  }
-}
 
 function atMoment(log: EventLog, moment: Moment): AtMoment {
   const at = stateAt((filter) => log.read(filter), moment);

@@ -87,6 +87,10 @@ test("example 05: the router's routes are in the main table, the VIP answers, an
   expect(shown.toSorted((a, b) => (a.prefix < b.prefix ? -1 : 1))).toMatchObject(
     networks.map((prefix) => ({ prefix, nextHop: router.ipv4, kernel })),
   );
+  const why = await agent.rutter("why", "198.51.100.77");
+  expect(why.stdout).toMatch(
+    /session .* bgppeer-r2[^]*import .* toReceive[^]*table 254 metric 20 via/,
+  );
 
   await frr.reconfigure(plan(networks.slice(0, 1)));
   await until(async () => (await learned(host)).length === 1, { what: "one route less", explain });

@@ -79,6 +79,8 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/pipeline/",
     "node:",
   ],
+  "agent/core/route-view.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/api/", "agent/pipeline/"],
+  "agent/core/why-learned.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/plan/"],
   "agent/core/kernel-findings.ts": [
     KERNEL_SEAM,
     "backends/kernel/io/probe.ts",
