@@ -251,6 +251,8 @@ export const PeerPlan = z.object({
 
 export const PlanJson = z.object({
   peers: z.array(PeerPlan),
+  /** Own entries of the kernel: virtual IPs, blackholes, rules, source addresses. */
+  kernel: z.object({ add: z.array(z.string()), remove: z.array(z.string()) }),
   /** Names of the peers whose session would reset. */
   resets: z.array(z.string()),
   quarantined: z.array(QuarantinedJson),

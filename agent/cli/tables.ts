@@ -207,6 +207,10 @@ export function planTable(plan: PlanAnswer): string {
     lines.push(...change.map((prefix) => `  ~ ${safe(prefix)}`));
     lines.push(...remove.map((prefix) => `  - ${safe(prefix)}`));
   }
+  const { add, remove } = plan.kernel;
+  if (add.length + remove.length > 0) lines.push("kernel:");
+  lines.push(...add.map((entry) => `  + ${safe(entry)}`));
+  lines.push(...remove.map((entry) => `  - ${safe(entry)}`));
   lines.push(...plan.resets.map((peer) => `session reset: ${safe(peer)}`));
   if (lines.length === 0) lines.push("nothing changes on the wire");
   if (plan.held !== null) {

@@ -5,7 +5,9 @@
  */
 import { classify, neighborsOf, routeChanges } from "../../backends/delta.ts";
 import type { Export, SpeakerIntent } from "../../backends/intent.ts";
+import type { KernelIntent, KernelKey } from "../../backends/kernel/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
+import { diff, PersistentMap } from "../../events/persistent-map.ts";
 import { comparePrefixes, type Prefix } from "../../events/prefix.ts";
 import type { PlanJson } from "../api/contract.ts";
 import type { Plan } from "./plan.ts";
@@ -48,6 +50,7 @@ export function preview(before: Plan | undefined, after: Plan): Omit<PlanJson, "
         remove: remove.toSorted(comparePrefixes),
       }))
       .toSorted((a, b) => (a.peer < b.peer ? -1 : 1)),
+    kernel: entries(before?.kernel, after.kernel),
     resets: resets.toSorted(),
     quarantined: [...after.quarantined]
       .map(([resource, { rule, reason }]) => ({ resource, rule, reason }))
@@ -57,6 +60,23 @@ export function preview(before: Plan | undefined, after: Plan): Omit<PlanJson, "
       .flatMap(([resource, reasons]) => reasons.map((reason) => ({ resource, reason })))
       .toSorted((a, b) => (a.resource < b.resource ? -1 : 1)),
   };
+}
+
+function entries(before: KernelIntent | undefined, after: KernelIntent): PlanJson["kernel"] {
+  const add: string[] = [];
+  const remove: string[] = [];
+  const none = PersistentMap.empty<KernelKey, unknown>();
+  const compare = (old: PersistentMap<KernelKey, unknown>, young: typeof old): void => {
+    for (const { key, before: was, after: now } of diff(old, young)) {
+      if (was === undefined) add.push(key);
+      if (now === undefined) remove.push(key);
+    }
+  };
+  compare(before?.addresses ?? none, after.addresses);
+  compare(before?.routes ?? none, after.routes);
+  compare(before?.rules ?? none, after.rules);
+  compare(before?.sourceNats ?? none, after.sourceNats);
+  return { add: add.toSorted(), remove: remove.toSorted() };
 }
 
 const routersByNeighbor = (intent: SpeakerIntent | undefined): ReadonlyMap<NeighborKey, string> =>

@@ -206,7 +206,7 @@ export function fakeCore(routeCount = 3): FakeCore {
         peers: [{ peer: "tor1", add: ["203.0.113.10/32"], change: [], remove: [] }],
         resets: ["tor2"],
         quarantined: [],
-        kernel: null,
+        kernel: { add: ["address 203.0.113.10 dev lo"], remove: [] },
         notCarried: [],
         warnings: [],
         held: null,

@@ -139,7 +139,9 @@ describe("apply", () => {
   test("plan shows what appears on the wire and what resets", async () => {
     await using api = await serve();
     const { stdout } = await asked(api, ["plan", "-f", "-"], manifest);
-    expect(stdout).toBe("tor1:\n  + 203.0.113.10/32\nsession reset: tor2\n");
+    expect(stdout).toBe(
+      "tor1:\n  + 203.0.113.10/32\nkernel:\n  + address 203.0.113.10 dev lo\nsession reset: tor2\n",
+    );
   });
 });
 

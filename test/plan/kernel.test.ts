@@ -2,6 +2,7 @@
  * What the kernel is to hold for what is announced: virtual IPs, aggregates' remainders, egress, import rules.
  */
 import { describe, expect, test } from "vitest";
+import { preview } from "../../agent/plan/preview.ts";
 import type { KernelIntent } from "../../backends/kernel/intent.ts";
 import {
   advertisement,
@@ -43,6 +44,19 @@ describe("virtual IPs", () => {
     const wide = advertisement("a", { aggregationLength: 24 });
     const made = world(BOUND, together(one, p1, wide, service("s")));
     expect(entriesOf(made)).toEqual(["address 192.0.2.0 dev lo", "blackhole 192.0.2.0/24"]);
+  });
+});
+
+test("a plan's preview names what would be bound and unbound", () => {
+  const before = world(BOUND, together(one, p1, advertisement("a"), service("s")));
+  const later = after(
+    before,
+    deleting("/Service/default/s"),
+    service("t", { loadBalancerIP: "192.0.2.9" }),
+  );
+  expect(preview(planOf(before), planOf(later)).kernel).toEqual({
+    add: ["address 192.0.2.9 dev lo"],
+    remove: ["address 192.0.2.0 dev lo"],
   });
 });
 
