@@ -55,7 +55,7 @@ export type Neighbor = {
 const BATCH_MILLIS = 500;
 
 export function createNeighbor(
-  { clock, logger, reveal, restart }: NativeOptions,
+  options: NativeOptions,
   firstRouter: RouterIntent,
   first: NeighborIntent,
   routerId: Address,
@@ -63,6 +63,7 @@ export function createNeighbor(
   say: (fact: SessionFact | RouteBatch) => void,
   feed: BestPathFeed,
 ): Neighbor {
+  const { clock, logger, reveal, restart } = options;
   let router = firstRouter;
   let intent = first;
   let path = firstPath;
@@ -82,7 +83,7 @@ export function createNeighbor(
     secret !== undefined && key === undefined
       ? `the password ${secret.secret.name} is missing on this host: apply it again; the session is never opened without it`
       : undefined;
-  const inbound = createInbound({ clock, logger }, feed, router.vrf, first);
+  const inbound = createInbound(options, feed, router.vrf, first, () => tellChange());
   let refused: string | undefined;
   const refusal = (): string | undefined => noSecret ?? refused;
   /** Set while the maximum of prefixes keeps the session down. */
@@ -128,12 +129,12 @@ export function createNeighbor(
       // RFC 4724 §2: the marker is told to every peer; one without graceful restart takes it for a withdrawal of nothing.
       for (const family of negotiated.families) markEndOfRib(driver.session.ribOut, family);
     },
-    onDown() {
+    onDown(_reason, graceful) {
       up = undefined;
       told = undefined;
       since = clock.monotonicMillis();
       resets += 1;
-      inbound.down();
+      inbound.down(graceful && !forwardingFailed());
       // Not from inside the driver's own turn.
       if (waitsForBfd()) clock.after(0, hold);
     },
@@ -202,10 +203,33 @@ export function createNeighbor(
   const cease = (notification: Notification, reason: string): void => {
     running = false;
     driver.stop(notification, reason);
+    inbound.drop();
   };
   const hold = (): void => {
     if (!running || !waitsForBfd()) return;
-    cease(bfdDown, path.type === "down" ? path.reason : driver.session.state.reason);
+    const why = path.type === "down" ? path.reason : driver.session.state.reason;
+    if (!mayRestart()) cease(bfdDown, why);
+    else {
+      running = false;
+      driver.vanish(why);
+    }
+  };
+
+  /** RFC 5882 §4.3: where BFD does not share fate with the peer's control plane, its Down is no restart. */
+  const forwardingFailed = (): boolean =>
+    path.type === "down" && path.remoteControlPlaneIndependent;
+  const mayRestart = (): boolean =>
+    !forwardingFailed() &&
+    (inbound.isKeeping() ||
+      (up !== undefined && up.restartFamilies.length > 0 && up.peerRestartSeconds > 0));
+  const failed = (why: string): void => {
+    const isRestart = mayRestart();
+    // Also where the session is gone already, and its routes are held: graceful restart is aborted.
+    if (!isRestart) inbound.drop();
+    if (intent.waitsForBfd) hold();
+    else if (isRestart) driver.lose(why);
+    else driver.fault(bfdDown, why);
+    tellChange();
   };
 
   const count = (announced: number, withdrawn: number): void => {
@@ -240,7 +264,9 @@ export function createNeighbor(
     const missing = refusal();
     if (missing !== undefined) return missing;
     if (up !== undefined) return troubles();
-    const before = driver.session.state.reason;
+    const before = [inbound.words(), driver.session.state.reason]
+      .filter((one) => one !== "")
+      .join("; ");
     if (running || halted !== undefined || !waitsForBfd()) return before;
     return `waits for BFD to be Up (strict mode)${before === "" ? "" : `; before: ${before}`}`;
   };
@@ -284,9 +310,8 @@ export function createNeighbor(
     },
     path(next) {
       path = next;
-      if (next.type !== "down") run();
-      else if (intent.waitsForBfd) hold();
-      else driver.fault(bfdDown, next.reason);
+      if (next.type === "down") failed(next.reason);
+      else run();
     },
     update(nextRouter, next) {
       const isOther = textOf(next) !== textOf(intent);
@@ -306,7 +331,8 @@ export function createNeighbor(
     vanish() {
       halted?.cancel();
       running = false;
-      driver.vanish();
+      driver.vanish("restarting");
+      inbound.drop();
     },
     status,
     *received() {
