@@ -257,18 +257,17 @@ export function createNeighbor(
     say({ type: "session", neighbor: intent.key, status: status() });
   };
 
-  const troubles = (): string =>
-    [malformed.words(), inbound.words()].filter((one) => one !== "").join("; ");
+  const troubles = (): string => joined(malformed.words(), inbound.words());
 
   const reason = (): string => {
     const missing = refusal();
     if (missing !== undefined) return missing;
     if (up !== undefined) return troubles();
-    const before = [inbound.words(), driver.session.state.reason]
-      .filter((one) => one !== "")
-      .join("; ");
-    if (running || halted !== undefined || !waitsForBfd()) return before;
-    return `waits for BFD to be Up (strict mode)${before === "" ? "" : `; before: ${before}`}`;
+    const before = driver.session.state.reason;
+    const isHeld = !running && halted === undefined && waitsForBfd();
+    const held = isHeld ? "waits for BFD to be Up (strict mode)" : "";
+    const why = isHeld && before !== "" ? `before: ${before}` : before;
+    return joined(inbound.words(), held, why);
   };
 
   const status = (): SessionStatus => ({
@@ -348,6 +347,9 @@ export function createNeighbor(
     isSettled: inbound.isSettled,
   };
 }
+
+const joined = (...words: readonly string[]): string =>
+  words.filter((one) => one !== "").join("; ");
 
 /** What an operator can change of it. */
 const textOf = (intent: NeighborIntent): string => JSON.stringify({ ...intent, provenance: [] });
