@@ -98,8 +98,8 @@ test("06: the default VRF works, its filter holds, and vrf1 waits with its reaso
   await until(() => frr.route(VIP), { what: "the host route at the router", explain });
   await until(accepted(agent, 0), { what: "its routes, none accepted", explain });
   expect(await peersOf(agent)).toMatchObject([
-    { vrf: "vrf1", reason: "VRF device vrf1 does not exist on this host" },
     { name: router.ipv4, address: router.ipv4 },
+    { vrf: "vrf1", reason: "VRF device vrf1 does not exist on this host" },
   ]);
   expect((await frr.routes()).map(({ prefix }) => prefix)).toEqual([VIP]);
   const status = await agent.ask<{ status: { state: string; notCarried: { field: string }[] } }>(
