@@ -238,7 +238,8 @@ describe("while a peer restarts, its routes go", () => {
     return neighbor.status().reason;
   };
   test("with the neighbour", async () => {
-    await gone((neighbor) => neighbor.stop(peerDeconfigured, "removed from the configuration"));
+    const why = await gone((neighbor) => neighbor.stop(peerDeconfigured, "removed"));
+    expect(why).toBe("removed");
   });
   test("with the VRF's device", async () => {
     expect(await gone((neighbor) => neighbor.refuse("no device"))).toBe("no device");
