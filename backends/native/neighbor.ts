@@ -330,8 +330,9 @@ export function createNeighbor(
     vanish() {
       halted?.cancel();
       running = false;
-      driver.vanish("restarting");
+      // First: it is we who restart, and nothing is kept for the peer.
       inbound.drop();
+      driver.vanish("restarting");
     },
     status,
     *received() {

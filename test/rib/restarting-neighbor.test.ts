@@ -226,6 +226,14 @@ test("a path that BFD with the C bit calls down bridges no restart that begins l
   expect(notified).toEqual([CEASE_BFD_DOWN]);
 });
 
+test("our own restart is no restart of the peer", async () => {
+  const { neighbor, clock, notified } = await stage();
+  neighbor.vanish();
+  expect([neighbor.status().reason, notified]).toEqual(["restarting", []]);
+  clock.advance(10_000);
+  expect(clock.pending()).toBe(0);
+});
+
 describe("while a peer restarts, its routes go", () => {
   const gone = async (
     act: (neighbor: Awaited<ReturnType<typeof stage>>["neighbor"]) => void,
