@@ -299,6 +299,7 @@ function openBackend(
     reveal,
     restart,
     listen: config.listen,
+    stalePathSeconds: config.gracefulRestart.stalePathTimeSeconds,
   });
 }
 

@@ -32,7 +32,11 @@ export type AgentConfig = {
   readonly manifests: { readonly path: string; readonly isDefault: boolean };
   readonly endpoints: { readonly default: HostFacts["defaultEndpoint"] };
   readonly checks: ReadonlyMap<string, NamedCheck>;
-  readonly gracefulRestart: { readonly restartTimeSeconds: number };
+  readonly gracefulRestart: {
+    readonly restartTimeSeconds: number;
+    /** How long routes of a peer that is back from a restart stay unconfirmed (RFC 4724 §4.2). */
+    readonly stalePathTimeSeconds: number;
+  };
   readonly upgrade: { readonly onChangedPlan: "hold" | "apply" };
   readonly bfd: {
     readonly socket: string;
@@ -138,6 +142,8 @@ const checkName = z
 
 /** RFC 4724 §3: Restart Time has twelve bits. */
 const MAX_RESTART_SECONDS = 4095;
+/** FRR's bounds for the same. */
+const MAX_STALE_PATH_SECONDS = 4095;
 const MAX_KEEP_SECONDS = 86_400;
 /** More listening sockets than this no host has use for. */
 const MAX_LISTEN = 64;
@@ -154,7 +160,10 @@ export const writtenConfig = z.strictObject({
     .optional(),
   checks: z.record(checkName, namedCheck).optional(),
   gracefulRestart: z
-    .strictObject({ restartTimeSeconds: z.int().min(0).max(MAX_RESTART_SECONDS).optional() })
+    .strictObject({
+      restartTimeSeconds: z.int().min(0).max(MAX_RESTART_SECONDS).optional(),
+      stalePathTimeSeconds: z.int().min(1).max(MAX_STALE_PATH_SECONDS).optional(),
+    })
     .optional(),
   upgrade: z.strictObject({ onChangedPlan: z.enum(["hold", "apply"]).optional() }).optional(),
   bfd: z
@@ -222,7 +231,10 @@ export function mergeConfig(
     checks: new Map(
       Object.entries(written.checks ?? {}).map(([name, check]) => [name, named(check)]),
     ),
-    gracefulRestart: { restartTimeSeconds: written.gracefulRestart?.restartTimeSeconds ?? 120 },
+    gracefulRestart: {
+      restartTimeSeconds: written.gracefulRestart?.restartTimeSeconds ?? 120,
+      stalePathTimeSeconds: written.gracefulRestart?.stalePathTimeSeconds ?? 360,
+    },
     upgrade: { onChangedPlan: written.upgrade?.onChangedPlan ?? "hold" },
     bfd: {
       // Beside the API's: two agents on one host, as tests run them, have a BFD process each.

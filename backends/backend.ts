@@ -85,7 +85,7 @@ export type ShownRoute = {
   readonly communities: readonly string[];
   readonly largeCommunities: readonly string[];
   readonly accepted: boolean;
-  /** Why it was not accepted; empty otherwise. */
+  /** Why it was not accepted, or that it is stale; empty otherwise. */
   readonly reason: string;
   readonly provenance: Provenance;
   readonly raw: readonly {
@@ -97,7 +97,15 @@ export type ShownRoute = {
 
 export type PathState =
   | { readonly type: "up" }
-  | { readonly type: "down"; readonly reason: string }
+  | {
+      readonly type: "down";
+      readonly reason: string;
+      /**
+       * The peer's C bit: its BFD does not share fate with its control plane, so that this is a failure of forwarding. Where it is
+       * clear, this may be the peer's restart (RFC 5882 §4.3).
+       */
+      readonly remoteControlPlaneIndependent: boolean;
+    }
   /** No session, none that was ever Up, or one that somebody shut down on purpose (RFC 5882 §4.2.1). */
   | { readonly type: "unknown" };
 
@@ -124,7 +132,9 @@ export interface SpeakerBackend {
   /**
    * What BFD says of the path to a neighbour; remembered for neighbours that come later. On `down` an Established session ends at
    * once (RFC 5882 §4.2; Cease / BFD Down, RFC 9384) and is tried anew as after any other end, or when the path is `up` again
-   * where the neighbour waits for BFD. `unknown` ends nothing.
+   * where the neighbour waits for BFD; its routes go, also those that are held for it while it restarts. Only where the peer can
+   * restart gracefully and its C bit is clear, this may be such a restart (RFC 5882 §4.3): the session ends without a NOTIFICATION,
+   * and its routes stay as they do then. `unknown` ends nothing.
    */
   path(neighbor: NeighborKey, state: PathState): void;
 

@@ -64,7 +64,10 @@ export type NeighborIntent = {
   /** TCP-MD5 (RFC 2385). The value is fetched by the backend from where secrets are kept. */
   readonly authentication: { readonly type: "tcp-md5"; readonly secret: SecretRef } | undefined;
   readonly families: readonly Family[];
-  /** Restarting side of RFC 4724; undefined: the capability is not offered. */
+  /**
+   * Both sides of RFC 4724: the peer is asked to keep our routes so long, and its routes stay while it restarts, as long as it asks
+   * for. undefined: the capability is not offered, and nothing is kept.
+   */
   readonly gracefulRestart: { readonly restartTimeSeconds: number } | undefined;
   /** BGP waits for BFD to be Up (strict mode): no session is opened or taken before. */
   readonly waitsForBfd: boolean;

@@ -221,7 +221,7 @@ export const RouteJson = z.object({
   accepted: z.boolean(),
   /** Null where no selection has run. */
   best: z.boolean().nullable(),
-  /** Why it was not accepted; empty otherwise. */
+  /** Why it was not accepted, or that it is stale (RFC 4724 §4.2); empty otherwise. */
   reason: z.string(),
   /** Seconds since it was last told; null where that is not kept. */
   age: z.number().nullable(),

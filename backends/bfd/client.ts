@@ -122,11 +122,12 @@ export function createBfdClient(options: BfdClientOptions): BfdClient {
     tell({ type: "held", instance: "", added: [], changed: [], removed, unwanted: [] });
   };
   /** A path is down where it was up and failed; who never came up, or was shut down on purpose, says nothing of the path. */
-  const tellPath = ({ key, from, to, remoteState, diagnostic }: BfdTransition): void => {
+  const tellPath = (transition: BfdTransition): void => {
+    const { key, from, to, remoteState, diagnostic, remoteControlPlaneIndependent } = transition;
     const isFailure = from === "Up" && to === "Down" && remoteState !== "AdminDown";
     const reason = `BFD says that the path is down: ${diagnosticText(diagnostic)}`;
-    const state: PathState =
-      to === "Up" ? { type: "up" } : isFailure ? { type: "down", reason } : { type: "unknown" };
+    const down: PathState = { type: "down", reason, remoteControlPlaneIndependent };
+    const state: PathState = to === "Up" ? { type: "up" } : isFailure ? down : { type: "unknown" };
     const guards = intent.sessions.find((one) => one.key === key)?.guards ?? [];
     for (const neighbor of guards) setPath(neighbor, state);
   };

@@ -43,6 +43,8 @@ export type NativeOptions = {
   readonly listen: readonly ListenAt[];
   /** Paths that are used together at most; see DEFAULT_MAXIMUM_PATHS. */
   readonly maximumPaths?: number;
+  /** How long routes of a peer that is back from a restart stay unconfirmed; see DEFAULT_STALE_PATH_SECONDS. */
+  readonly stalePathSeconds?: number;
 };
 
 export type NativeBackend = SpeakerBackend & {

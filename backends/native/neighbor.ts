@@ -55,7 +55,7 @@ export type Neighbor = {
 const BATCH_MILLIS = 500;
 
 export function createNeighbor(
-  { clock, logger, reveal, restart }: NativeOptions,
+  options: NativeOptions,
   firstRouter: RouterIntent,
   first: NeighborIntent,
   routerId: Address,
@@ -63,6 +63,7 @@ export function createNeighbor(
   say: (fact: SessionFact | RouteBatch) => void,
   feed: BestPathFeed,
 ): Neighbor {
+  const { clock, logger, reveal, restart } = options;
   let router = firstRouter;
   let intent = first;
   let path = firstPath;
@@ -82,7 +83,7 @@ export function createNeighbor(
     secret !== undefined && key === undefined
       ? `the password ${secret.secret.name} is missing on this host: apply it again; the session is never opened without it`
       : undefined;
-  const inbound = createInbound({ clock, logger }, feed, router.vrf, first);
+  const inbound = createInbound(options, feed, router.vrf, first, () => tellChange());
   let refused: string | undefined;
   const refusal = (): string | undefined => noSecret ?? refused;
   /** Set while the maximum of prefixes keeps the session down. */
@@ -128,12 +129,12 @@ export function createNeighbor(
       // RFC 4724 §2: the marker is told to every peer; one without graceful restart takes it for a withdrawal of nothing.
       for (const family of negotiated.families) markEndOfRib(driver.session.ribOut, family);
     },
-    onDown() {
+    onDown(_reason, graceful) {
       up = undefined;
       told = undefined;
       since = clock.monotonicMillis();
       resets += 1;
-      inbound.down();
+      inbound.down(graceful && !forwardingFailed());
       // Not from inside the driver's own turn.
       if (waitsForBfd()) clock.after(0, hold);
     },
@@ -202,10 +203,33 @@ export function createNeighbor(
   const cease = (notification: Notification, reason: string): void => {
     running = false;
     driver.stop(notification, reason);
+    inbound.drop();
   };
   const hold = (): void => {
     if (!running || !waitsForBfd()) return;
-    cease(bfdDown, path.type === "down" ? path.reason : driver.session.state.reason);
+    const why = path.type === "down" ? path.reason : driver.session.state.reason;
+    if (!mayRestart()) cease(bfdDown, why);
+    else {
+      running = false;
+      driver.vanish(why);
+    }
+  };
+
+  /** RFC 5882 §4.3: where BFD does not share fate with the peer's control plane, its Down is no restart. */
+  const forwardingFailed = (): boolean =>
+    path.type === "down" && path.remoteControlPlaneIndependent;
+  const mayRestart = (): boolean =>
+    !forwardingFailed() &&
+    (inbound.isKeeping() ||
+      (up !== undefined && up.restartFamilies.length > 0 && up.peerRestartSeconds > 0));
+  const failed = (why: string): void => {
+    const isRestart = mayRestart();
+    // Also where the session is gone already, and its routes are held: graceful restart is aborted.
+    if (!isRestart) inbound.drop();
+    if (intent.waitsForBfd) hold();
+    else if (isRestart) driver.lose(why);
+    else driver.fault(bfdDown, why);
+    tellChange();
   };
 
   const count = (announced: number, withdrawn: number): void => {
@@ -233,16 +257,17 @@ export function createNeighbor(
     say({ type: "session", neighbor: intent.key, status: status() });
   };
 
-  const troubles = (): string =>
-    [malformed.words(), inbound.words()].filter((one) => one !== "").join("; ");
+  const troubles = (): string => joined(malformed.words(), inbound.words());
 
   const reason = (): string => {
     const missing = refusal();
     if (missing !== undefined) return missing;
     if (up !== undefined) return troubles();
     const before = driver.session.state.reason;
-    if (running || halted !== undefined || !waitsForBfd()) return before;
-    return `waits for BFD to be Up (strict mode)${before === "" ? "" : `; before: ${before}`}`;
+    const isHeld = !running && halted === undefined && waitsForBfd();
+    const held = isHeld ? "waits for BFD to be Up (strict mode)" : "";
+    const why = isHeld && before !== "" ? `before: ${before}` : before;
+    return joined(inbound.words(), held, why);
   };
 
   const status = (): SessionStatus => ({
@@ -284,9 +309,8 @@ export function createNeighbor(
     },
     path(next) {
       path = next;
-      if (next.type !== "down") run();
-      else if (intent.waitsForBfd) hold();
-      else driver.fault(bfdDown, next.reason);
+      if (next.type === "down") failed(next.reason);
+      else run();
     },
     update(nextRouter, next) {
       const isOther = textOf(next) !== textOf(intent);
@@ -306,7 +330,9 @@ export function createNeighbor(
     vanish() {
       halted?.cancel();
       running = false;
-      driver.vanish();
+      // First: it is we who restart, and nothing is kept for the peer.
+      inbound.drop();
+      driver.vanish("restarting");
     },
     status,
     *received() {
@@ -322,6 +348,9 @@ export function createNeighbor(
     isSettled: inbound.isSettled,
   };
 }
+
+const joined = (...words: readonly string[]): string =>
+  words.filter((one) => one !== "").join("; ");
 
 /** What an operator can change of it. */
 const textOf = (intent: NeighborIntent): string => JSON.stringify({ ...intent, provenance: [] });

@@ -14,6 +14,8 @@ import { VERDICT, verdictWords } from "./rib/verdict.ts";
 import type { OutAttributes } from "./wire/message.ts";
 import { decodeAttributes } from "./wire/route-attributes.ts";
 
+const STALE = "stale: kept from before the peer's restart, not said again yet (RFC 4724 §4.2)";
+
 export function* shownIn(rib: AdjRibIn, intent: NeighborIntent): Generator<ShownRoute> {
   for (const route of routesIn(rib)) {
     const attributes = decodeAttributes(attributesOf(rib, route.attributes));
@@ -33,7 +35,8 @@ export function* shownIn(rib: AdjRibIn, intent: NeighborIntent): Generator<Shown
       communities: attributes.communities,
       largeCommunities: attributes.largeCommunities,
       accepted: route.verdict === VERDICT.accepted,
-      reason: verdictWords(route.verdict),
+      reason:
+        route.stale && route.verdict === VERDICT.accepted ? STALE : verdictWords(route.verdict),
       provenance: intent.provenance,
       raw: attributes.raw,
     };

@@ -60,10 +60,7 @@ export function notCarried(
 type Field = readonly [field: string, what: string];
 
 function peerFields({ spec }: BgpPeer): readonly Field[] {
-  return [
-    ...interfaceField("spec.", spec.remote),
-    ...restartField("spec.", spec.enableGracefulRestart),
-  ];
+  return interfaceField("spec.", spec.remote);
 }
 
 function configurationFields({ spec }: FrrConfiguration): readonly Field[] {
@@ -98,7 +95,6 @@ function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
       `${at}sourceaddress`,
       "an interface as the source; the session is not opened: write its address",
     ),
-    ...restartField(at, neighbor.enableGracefulRestart),
     ...when(
       neighbor.addressFamilies.includes("evpn"),
       `${at}addressFamilies`,
@@ -109,13 +105,6 @@ function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
 
 const interfaceField = (at: string, { type }: Remote): readonly Field[] =>
   when(type === "interface", `${at}interface`, "unnumbered peering; the session is not opened");
-
-const restartField = (at: string, asked: boolean): readonly Field[] =>
-  when(
-    asked,
-    `${at}enableGracefulRestart`,
-    "keeping a restarting peer's routes; our own restart is announced",
-  );
 
 const when = (applies: boolean, field: string, what: string): readonly Field[] =>
   applies ? [[field, what]] : [];

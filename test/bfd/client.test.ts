@@ -137,10 +137,17 @@ test("a path is up and down with BFD, unknown where nobody says; only a failure 
   const paths = () => facts.flatMap((fact) => (fact.type === "path" ? [fact.state.type] : []));
   made.apply({ sessions: [guarded] });
   await soon(() => holds().length).toBe(1);
+  const downs = () =>
+    facts.flatMap((fact) =>
+      fact.type === "path" && fact.state.type === "down"
+        ? [fact.state.remoteControlPlaneIndependent]
+        : [],
+    );
+  let remoteControlPlaneIndependent = false;
   const transition = (from: BfdState, to: BfdState, remoteState: BfdState = to): void => {
     const times = { atMicros: 1, detectedAfterMicros: undefined, detectionTimeMicros: 1 };
     const traces = { arrivalsMicros: [], departuresMicros: [] };
-    const remote = { remoteState, remoteDiagnostic: 0, remoteControlPlaneIndependent: false };
+    const remote = { remoteState, remoteDiagnostic: 0, remoteControlPlaneIndependent };
     const { key } = session;
     const what = { key, from, to, diagnostic: 1, ...times, ...traces, ...remote };
     answer({ type: "transition", transition: what });
@@ -153,9 +160,14 @@ test("a path is up and down with BFD, unknown where nobody says; only a failure 
   transition("Down", "Up");
   transition("Up", "Down");
   await soon(paths).toEqual(["up", "unknown", "up", "down"]);
+  remoteControlPlaneIndependent = true;
+  transition("Down", "Up");
+  transition("Up", "Down");
+  // The C bit goes with it (RFC 5882 §4.3).
+  await soon(downs).toEqual([false, true]);
   expect(facts.find((fact) => fact.type === "path")).toMatchObject({ neighbor: "n" });
   made.apply({ sessions: [] });
-  await soon(paths).toEqual(["up", "unknown", "up", "down", "unknown"]);
+  await soon(paths).toEqual(["up", "unknown", "up", "down", "up", "down", "unknown"]);
 });
 
 test("nothing is wanted and no process is there: what the log knew is gone, and nobody is asked again", async () => {

@@ -98,5 +98,5 @@ test("many portions that are there at once take many turns, in their order", asy
   }
   expect(Math.max(...counts)).toBeLessThan(10);
   expect(seen).toEqual(Array.from({ length: MESSAGES }, (_, i) => i));
-  driver.vanish();
+  driver.vanish("done");
 });

@@ -247,9 +247,67 @@ describe("an Established session", () => {
     );
   });
   test("that vanishes says nothing, so that the peer keeps our routes (RFC 4724 §4)", () => {
-    expect(types(play([...toEstablished, { type: "vanish" }]).last)).not.toContain(
+    expect(types(play([...toEstablished, { type: "vanish", reason: "x" }]).last)).not.toContain(
       "send-notification",
     );
+  });
+});
+
+describe("an end that routes may outlive (RFC 4724 §4.2)", () => {
+  const offer = (...more: Capability[]): Input =>
+    opened(1, { capabilities: [fourOctets, ...more] });
+  const up: readonly Input[] = [...toOpenSent, offer(keepsRoutes), keepalive(1)];
+  const isGraceful = (input: Input, one: Peering = restarting): boolean | undefined =>
+    play([...up, input], one).last.flatMap((output) =>
+      output.type === "session-down" ? [output.graceful] : [],
+    )[0];
+  const lost: Input = { type: "closed", connection: 1, reason: "connection lost" };
+
+  test("is one without a word, where both sides agreed on it", () => {
+    expect(isGraceful(lost)).toBe(true);
+    expect(isGraceful({ type: "vanish", reason: "BFD" })).toBe(true);
+    expect(isGraceful(lost, peering)).toBe(false);
+    expect(isGraceful({ type: "vanish", reason: "BFD" }, peering)).toBe(false);
+  });
+  test.for<[string, Input]>([
+    [
+      "the peer's NOTIFICATION",
+      { type: "notification-received", connection: 1, notification: administrativeShutdown("x") },
+    ],
+    ["the hold timer", { type: "timer-expired", timer: { name: "hold", connection: 1 } }],
+    ["the send hold timer", { type: "send-stalled", connection: 1 }],
+    ["our own end", { type: "stop", notification: administrativeShutdown("x"), reason: "x" }],
+  ])("is not %s, without RFC 8538", ([, input]) => {
+    expect(isGraceful(input)).toBe(false);
+  });
+  test("says for which agreed families the peer forwards, and did", () => {
+    const [ipv4, ipv6, evpn] = [
+      { afi: 1, safi: 1 },
+      { afi: 2, safi: 1 },
+      { afi: 25, safi: 70 },
+    ];
+    const families = [
+      { family: ipv4, forwarding: true },
+      { family: ipv6, forwarding: false },
+      { family: evpn, forwarding: true },
+    ];
+    const listed = { ...keepsRoutes, restartTimeSeconds: 77, families } as const;
+    const agreed = (families_: Peering["families"]): unknown => {
+      const mine = { ...restarting, families: families_ };
+      const said = [ipv4, ipv6].map((family) => ({ type: "multiprotocol", family }) as const);
+      return play([...toOpenSent, offer(listed, ...said)], mine).state.connections[0];
+    };
+    const peerRestartSeconds = 77;
+    expect(agreed(["ipv4", "ipv6"])).toMatchObject({
+      negotiated: {
+        peerRestartSeconds,
+        restartFamilies: ["ipv4", "ipv6"],
+        forwardingKept: ["ipv4"],
+      },
+    });
+    expect(agreed(["ipv6"])).toMatchObject({
+      negotiated: { peerRestartSeconds, restartFamilies: ["ipv6"], forwardingKept: [] },
+    });
   });
 });
 
@@ -281,7 +339,7 @@ test("no sequence of inputs throws, ups and downs pair, and there is never more 
   const anyInput: fc.Arbitrary<Input> = fc.oneof(
     fc.constantFrom<Input>(
       { type: "start" },
-      { type: "vanish" },
+      { type: "vanish", reason: "x" },
       { type: "dial-failed", reason: "x" },
       { type: "timer-expired", timer: { name: "retry" } },
     ),

@@ -54,7 +54,7 @@ test("without a file everything has its documented default", () => {
     socket: "/run/rutter/api.sock",
     manifests: { path: "/etc/rutter/manifests.d", isDefault: true },
     endpoints: { default: "listen" },
-    gracefulRestart: { restartTimeSeconds: 120 },
+    gracefulRestart: { restartTimeSeconds: 120, stalePathTimeSeconds: 360 },
     upgrade: { onChangedPlan: "hold" },
     log: { level: "info", routes: "counts" },
   });
@@ -103,6 +103,7 @@ test.each([
   ["checks:\n  web:\n    command: [curl]\n", "agent.yaml:3: checks.web.command: must begin with"],
   ["checks:\n  web:\n    command: []\n", "agent.yaml:3: checks.web.command: needs a program"],
   ["gracefulRestart: {restartTimeSeconds: 4096}", "agent.yaml:1: gracefulRestart.restartTime"],
+  ["gracefulRestart: {stalePathTimeSeconds: 0}", "agent.yaml:1: gracefulRestart.stalePathTime"],
   ["backend: frr\nbackend: native\n", "agent.yaml:2: "],
   ["a: [", "agent.yaml:"],
   ["- x\n", "agent.yaml:1: "],

@@ -56,12 +56,21 @@ function refuseErrors(command: string, answer: string): string {
   return answer;
 }
 
-/** Starts BIRD in `node` and returns when its control socket answers. Throws with BIRD's own words when it does not start. */
-export async function startBird(node: Place, plan: RouterPlan): Promise<Router> {
+/**
+ * Starts BIRD in `node` and returns when its control socket answers. Throws with BIRD's own words when it does not start.
+ * `recovers`: it comes back from a restart, and says so (RFC 4724 §4.1).
+ */
+export async function startBird(
+  node: Place,
+  plan: RouterPlan,
+  options: { readonly recovers?: boolean } = {},
+): Promise<Router> {
   const file = (name: string) => join(node.directory, `bird.${name}`);
   writeFileSync(file("log"), "");
   writeFileSync(file("conf"), birdConfig(plan, file("log")));
-  const argv = [BIRD, "-f", "-c", file("conf"), "-s", file("ctl"), "-P", file("pid")];
+  const recovery = options.recovers === true ? ["-R"] : [];
+  const files = ["-c", file("conf"), "-s", file("ctl"), "-P", file("pid")];
+  const argv = [BIRD, "-f", ...recovery, ...files];
   const daemon = await node.start(argv);
 
   let current = plan;

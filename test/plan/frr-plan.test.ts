@@ -389,7 +389,6 @@ test("the fields that wait are named one by one", () => {
     `${r}.evpn`,
     `${n}.interface`,
     `${n}.sourceaddress`,
-    `${n}.enableGracefulRestart`,
     `${n}.addressFamilies`,
     "spec.raw",
   ]);

@@ -13,20 +13,20 @@ import {
   applyUpdate,
   attributesOf,
   endRib,
+  fresh,
   lookupRoute,
-  markStale,
   received,
   type RibInChange,
   routesIn,
-  sweepStale,
 } from "../../backends/native/rib/adj-rib-in.ts";
 import { packedRoutes } from "../../backends/native/rib/packed.ts";
+import { ageRoutes, condemnStale } from "../../backends/native/rib/stale-routes.ts";
 import { VERDICT } from "../../backends/native/rib/verdict.ts";
 import { announcer, encodeAll, withdrawer } from "../../backends/native/wire/encode-updates.ts";
 import type { SessionOptions } from "../../backends/native/wire/message.ts";
 import { decodeAttributes } from "../../backends/native/wire/route-attributes.ts";
 import { parseUpdate } from "../../backends/native/wire/update.ts";
-import { reconsider, ribOf } from "./ribs.ts";
+import { reconsider, ribOf, sweepAll } from "./ribs.ts";
 
 const session: SessionOptions = {
   as4: true,
@@ -170,11 +170,37 @@ describe("graceful restart of the peer (RFC 4724 §4.2)", () => {
   test("what does not come again is swept, what does is kept", () => {
     const rib = newRib();
     say(rib, hosts(100), 1);
-    markStale(rib, "ipv4");
+    ageRoutes(rib, "ipv4", true);
     say(rib, hosts(40), 1);
     expect([...routesIn(rib)].filter(({ stale }) => stale)).toHaveLength(60);
-    expect(sweepStale(rib, "ipv4")).toBe(60);
-    expect(new Set(medsOf(rib).keys())).toEqual(new Set(hosts(40)));
+    expect([received(rib, "ipv4"), fresh(rib, "ipv4")]).toEqual([100, 40]);
+    expect(condemnStale(rib, "ipv4")).toBe(true);
+    expect(condemnStale(rib, "ipv4")).toBe(false);
+    // Nothing is in force otherwise until it is swept, and what is said meanwhile stays.
+    expect(received(rib, "ipv4")).toBe(100);
+    say(rib, [host(99)], 1);
+    sweepAll(rib);
+    expect(new Set(medsOf(rib).keys())).toEqual(new Set([...hosts(40), host(99)]));
+    expect([rib.stale.ipv4, rib.condemned.ipv4, fresh(rib, "ipv4")]).toEqual([0, 0, 41]);
+  });
+  test("what is stale at a second end goes; what was said in between stays once more", () => {
+    const rib = newRib();
+    say(rib, hosts(100), 1);
+    ageRoutes(rib, "ipv4", true);
+    say(rib, hosts(40), 2);
+    ageRoutes(rib, "ipv4", true);
+    sweepAll(rib);
+    expect([received(rib, "ipv4"), rib.stale.ipv4]).toEqual([40, 40]);
+  });
+  test("the limit counts what the session that is has said", () => {
+    const rib = newRib(10);
+    say(rib, hosts(10), 1);
+    ageRoutes(rib, "ipv4", true);
+    const others = hosts(20).slice(10);
+    expect(say(rib, others, 1)).toEqual([{ announced: 10, withdrawn: 0, exceeded: undefined }]);
+    // A stale one is no free place.
+    expect(say(rib, [host(0)], 1)[0]?.exceeded).toEqual({ family: "ipv4", limit: 10 });
+    expect(say(rib, [host(15)], 2)[0]?.exceeded).toBeUndefined();
   });
 });
 

@@ -1,121 +1,15 @@
 /**
  * Best paths as they are told: at once where little changes, in turns where much does, and complete when all have spoken.
  *
- * Method: neighbours' receive sides on a virtual clock, UPDATEs through the codec, and a listener that keeps what it hears.
+ * Method: inbound-stage.ts.
  */
 import { describe, expect, test } from "vitest";
-import { createBestPathFeed } from "../../backends/native/best-path-feed.ts";
-import { createInbound, type Inbound } from "../../backends/native/inbound.ts";
-import type { Negotiated } from "../../backends/native/fsm/signals.ts";
 import { beyondOf } from "../../backends/native/maximum-prefixes.ts";
-import { announcer, encodeAll, encodeEndOfRib } from "../../backends/native/wire/encode-updates.ts";
-import { parseUpdate } from "../../backends/native/wire/update.ts";
-import type { Logger } from "../../backends/clock.ts";
 import type { MaximumPrefixes, NeighborIntent } from "../../backends/intent.ts";
-import { address } from "../../events/address.ts";
-import { asn, type NeighborKey } from "../../events/ids.ts";
-import { type Prefix, prefix } from "../../events/prefix.ts";
-import { virtualClock } from "../virtual-clock.ts";
-import { external } from "../wire/session-options.ts";
+import { prefix } from "../../events/prefix.ts";
+import { hosts, quiet, stage, turnEnds } from "./inbound-stage.ts";
 import { neighborOf } from "./neighbors.ts";
-import { ordinaryPeer } from "./ribs.ts";
-import { createTold, linesOf, type Told } from "./told.ts";
-
-const hosts = (count: number): Prefix[] =>
-  Array.from({ length: count }, (_, i) => prefix(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}/32`));
-
-const agreed = (given: Partial<Negotiated> = {}): Negotiated => ({
-  ...external,
-  holdTimeSeconds: 90,
-  keepaliveTimeSeconds: 30,
-  remoteAs: asn(65_001),
-  remoteRouterId: address("192.0.2.1"),
-  capabilities: [],
-  gracefulRestart: false,
-  peerRestartSeconds: 0,
-  routeRefresh: true,
-  ...given,
-});
-
-type Peer = Inbound & {
-  readonly key: string;
-  comes(given?: Partial<Negotiated>): void;
-  says(prefixes: readonly Prefix[], nextHop?: string): ReturnType<Inbound["take"]>;
-  ends(family: "ipv4" | "ipv6"): void;
-};
-
-/** `slow`: milliseconds that each look at the clock takes, so that turns end. */
-function stage({ slow = 0, vrf = "" } = {}) {
-  const virtual = virtualClock();
-  const clock = {
-    ...virtual,
-    monotonicMillis: () => {
-      virtual.advance(slow);
-      return virtual.monotonicMillis();
-    },
-  };
-  const warned: string[] = [];
-  const logger: Logger = {
-    info: () => undefined,
-    warn: (_fields, message) => void warned.push(message),
-    error: () => undefined,
-  };
-  const peers: Peer[] = [];
-  const feed = createBestPathFeed({
-    clock,
-    maximumPaths: 64,
-    costOf: () => 0,
-    isSettled: (_vrf, family) => peers.every((one) => one.isSettled(family)),
-  });
-  const peer = (given: Partial<NeighborIntent> = {}): Peer => {
-    const key = `${vrf}|r${peers.length}|` as NeighborKey;
-    const inbound = createInbound({ clock, logger }, feed, vrf, neighborOf({ key, ...given }));
-    const take = (bytes: Uint8Array): ReturnType<Inbound["take"]> => {
-      const read = parseUpdate(bytes, 19, bytes.length, external);
-      if (!read.ok) throw new Error("reset");
-      return inbound.take(read.value);
-    };
-    const one: Peer = {
-      ...inbound,
-      key,
-      comes: (more) => inbound.up(agreed(more), { ...ordinaryPeer, neighbor: key }),
-      ends: (family) => void take(encodeEndOfRib(family)),
-      says(prefixes, nextHop = "192.0.2.1") {
-        const attributes = {
-          origin: "igp",
-          asPath: [asn(65_001)],
-          nextHop: address(nextHop),
-          communities: [],
-          largeCommunities: [],
-        } as const;
-        const writer = announcer("ipv4", attributes, external);
-        if (typeof writer === "string") throw new Error(writer);
-        const changes = encodeAll(writer, prefixes).map(take);
-        return changes.find(({ exceeded }) => exceeded !== undefined) ?? changes[0] ?? NOTHING;
-      },
-    };
-    peers.push(one);
-    return one;
-  };
-  const listen = (): Told & { readonly stop: () => void } => {
-    const told = createTold();
-    return Object.assign(told, { stop: feed.listen(told.take) });
-  };
-  for (const family of ["ipv4", "ipv6"] as const) feed.locRib(vrf, family);
-  return { feed, clock: virtual, peer, listen, warned };
-}
-
-const NOTHING = { announced: 0, withdrawn: 0, exceeded: undefined };
-/** To the end of what this turn brought. */
-const turnEnds = (): Promise<void> => Promise.resolve();
-/** Until everything is told. */
-async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 200; turn += 1) {
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
-  }
-}
+import { linesOf } from "./told.ts";
 
 describe("a listener", () => {
   test("is told the first change within the turn that brought it", async () => {
@@ -146,7 +40,7 @@ describe("a listener", () => {
     expect(late.routes.get(prefix("10.0.39.15/32"))?.paths).toHaveLength(1);
     const { count } = early;
     early.stop();
-    second.down();
+    second.down(false);
     await quiet();
     expect(early.count).toBe(count);
     expect(late.routes.get(prefix("10.0.0.7/32"))?.paths).toHaveLength(1);
@@ -183,7 +77,7 @@ test("much work leaves turns to others", async () => {
   expect(first).toBeLessThanOrEqual(3 * 4096);
   await quiet();
   expect(told.routes.size).toBe(40_000);
-  router.down();
+  router.down(false);
   await turnEnds();
   expect(told.routes.size).toBeGreaterThan(40_000 - 4 * 4096);
   await quiet();
@@ -254,7 +148,7 @@ describe("complete is told", () => {
       const router = peer();
       router.comes();
       router.ends("ipv4");
-      router.down();
+      router.down(false);
       router.comes();
       router.ends("ipv4");
     }, 400);
@@ -332,7 +226,7 @@ describe("the maximum of prefixes (RFC 4486 §4)", () => {
     await quiet();
     expect([told.routes.size, warned.length]).toEqual([250, 2]);
     expect(router.words()).toMatch(/more than the maximum of 100/);
-    router.down();
+    router.down(false);
     expect(router.words()).toBe("");
   });
   test("that is lowered below what is held counts at once", () => {

@@ -11,11 +11,9 @@ import {
   type AdjRibIn,
   applyUpdate,
   endRib,
-  markStale,
   type Policy,
   rejudge,
   setPolicy,
-  sweepStale,
 } from "../../backends/native/rib/adj-rib-in.ts";
 import {
   addSource,
@@ -28,6 +26,7 @@ import {
   waitingCount,
 } from "../../backends/native/rib/loc-rib.ts";
 import { createPathStore } from "../../backends/native/rib/path-store.ts";
+import { ageRoutes } from "../../backends/native/rib/stale-routes.ts";
 import {
   type VisitPrefix,
   type TableWalk,
@@ -41,7 +40,7 @@ import { address, type Family } from "../../events/address.ts";
 import { asn, type NeighborKey } from "../../events/ids.ts";
 import { type Prefix, prefix } from "../../events/prefix.ts";
 import { external, internal } from "../wire/session-options.ts";
-import { ordinaryPeer, ribOf } from "./ribs.ts";
+import { ordinaryPeer, ribOf, sweepAll } from "./ribs.ts";
 import { createTold, linesOf, type Told } from "./told.ts";
 
 /** What a router says of a prefix; the numbers choose among few values, so that ties are common. */
@@ -369,11 +368,14 @@ test("stale routes take part like others (RFC 4724 §4.2)", () => {
   world.say(first, [prefix("10.0.0.0/16")], { localPref: 0, hops: 0, med: 0, via: 0 });
   world.finish();
   if (first.rib === undefined) throw new Error("no rib");
-  markStale(first.rib, "ipv4");
+  ageRoutes(first.rib, "ipv4", true);
   touch(world.loc, 16, 0x0a00_0000, 0, 0, 0);
   world.finish();
   expect(world.told.routes.size).toBe(1);
-  sweepStale(first.rib, "ipv4");
+  ageRoutes(first.rib, "ipv4", true);
+  world.finish();
+  expect(world.told.routes.size).toBe(1);
+  sweepAll(first.rib);
   world.finish();
   expect(world.told.routes.size).toBe(0);
 });

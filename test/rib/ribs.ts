@@ -8,6 +8,7 @@ import {
 } from "../../backends/native/rib/adj-rib-in.ts";
 import type { PeerFacts } from "../../backends/native/rib/attribute-facts.ts";
 import { createPathStore } from "../../backends/native/rib/path-store.ts";
+import { sweepRoute } from "../../backends/native/rib/stale-routes.ts";
 import { walkTable } from "../../backends/native/rib/table-walk.ts";
 import { address } from "../../events/address.ts";
 import type { NeighborKey } from "../../events/ids.ts";
@@ -41,5 +42,13 @@ export function reconsider(rib: AdjRibIn, policy: AdjRibInOptions["policy"]): vo
   for (const family of ["ipv4", "ipv6"] as const) {
     const walk = walkTable(rib.tables[family], true);
     while (walk.some(3, (...route) => rejudge(rib, ...route)));
+  }
+}
+
+/** What is condemned leaves, as it does in turns. */
+export function sweepAll(rib: AdjRibIn): void {
+  for (const family of ["ipv4", "ipv6"] as const) {
+    const walk = walkTable(rib.tables[family], true);
+    while (walk.some(3, (...route) => sweepRoute(rib, ...route)));
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { Family } from "../../../events/address.ts";
 import { asn } from "../../../events/ids.ts";
-import { afiSafiOf, familyOfAfiSafi } from "../wire/afi-safi.ts";
+import { type AfiSafi, afiSafiOf, familyOfAfiSafi } from "../wire/afi-safi.ts";
 import { capabilityName, lastCapability } from "../wire/capability.ts";
 import type { Capability, Notification, Open } from "../wire/message.ts";
 import { badBgpIdentifier, badPeerAs } from "../wire/notification.ts";
@@ -52,12 +52,15 @@ export function negotiate(peering: Peering, open: Open): Agreement {
   const holdTimeSeconds = Math.min(open.holdTimeSeconds, peering.holdTimeSeconds);
   const third = Math.floor(holdTimeSeconds / 3);
   const restart = lastCapability(capabilities, "graceful-restart");
+  const families = peering.families.filter((family) => offered(capabilities).includes(family));
+  const isMutual = peering.gracefulRestart !== undefined && restart !== undefined;
+  const restartable = isMutual ? restart.families : [];
   return {
     ok: true,
     negotiated: {
       as4: capabilities.some(({ type }) => type === "four-octet-asn"),
       external: open.asn !== peering.localAs,
-      families: peering.families.filter((family) => offered(capabilities).includes(family)),
+      families,
       addPath: [],
       extendedMessage: false,
       extendedNextHop: false,
@@ -66,12 +69,22 @@ export function negotiate(peering: Peering, open: Open): Agreement {
       remoteAs: asn(open.asn),
       remoteRouterId: open.routerId,
       capabilities: capabilities.map(capabilityName),
-      gracefulRestart: peering.gracefulRestart !== undefined && restart !== undefined,
+      gracefulRestart: isMutual,
       peerRestartSeconds: restart?.restartTimeSeconds ?? 0,
+      restartFamilies: families.filter((family) => isListed(restartable, family)),
+      forwardingKept: families.filter((family) =>
+        isListed(
+          restartable.filter(({ forwarding }) => forwarding),
+          family,
+        ),
+      ),
       routeRefresh: capabilities.some(({ type }) => type === "route-refresh"),
     },
   };
 }
+
+const isListed = (listed: readonly { readonly family: AfiSafi }[], wanted: Family): boolean =>
+  listed.some(({ family: { afi, safi } }) => familyOfAfiSafi(afi, safi) === wanted);
 
 /** RFC 4760 §8: who says nothing of families means IPv4 unicast. */
 function offered(capabilities: readonly Capability[]): readonly Family[] {

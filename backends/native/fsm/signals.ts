@@ -44,6 +44,10 @@ export type Negotiated = SessionOptions & {
   readonly gracefulRestart: boolean;
   /** Restart Time of the peer; 0 where it has none. */
   readonly peerRestartSeconds: number;
+  /** Agreed families that the peer can forward for while it restarts: those of its graceful restart capability (RFC 4724 §3). */
+  readonly restartFamilies: readonly Family[];
+  /** Of these the ones with the F bit: forwarding went on through the restart that it comes from. */
+  readonly forwardingKept: readonly Family[];
   /** RFC 2918: it takes ROUTE-REFRESH. */
   readonly routeRefresh: boolean;
 };
@@ -60,8 +64,8 @@ export type Input =
   /** RFC 4271 §8.1.2, ManualStart and ManualStop. */
   | { readonly type: "start" }
   | { readonly type: "stop"; readonly notification: Notification; readonly reason: string }
-  /** As stop without a word: a restart that graceful restart shall bridge (RFC 4724 §4). */
-  | { readonly type: "vanish" }
+  /** As stop without a word: an end that graceful restart shall bridge, ours (RFC 4724 §4.1) or the peer's (RFC 5882 §4.3). */
+  | { readonly type: "vanish"; readonly reason: string }
   | { readonly type: "dialed"; readonly connection: ConnectionId }
   | { readonly type: "dial-failed"; readonly reason: string }
   | { readonly type: "accepted"; readonly connection: ConnectionId }
@@ -104,5 +108,5 @@ export type Output =
       readonly connection: ConnectionId;
       readonly negotiated: Negotiated;
     }
-  /** `graceful`: another connection takes its place or is expected to (RFC 4724 §4.2). */
+  /** `graceful`: agreed on both sides, and no NOTIFICATION of either: routes may outlive the session (RFC 4724 §4.2). */
   | { readonly type: "session-down"; readonly reason: string; readonly graceful: boolean };

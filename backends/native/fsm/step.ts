@@ -58,7 +58,7 @@ export function step(state: State, input: Input, peering: Peering): Step {
     .returnType<Step>()
     .with({ type: "start" }, () => (state.dial === "stopped" ? dial(state) : keep(state)))
     .with({ type: "stop" }, ({ notification, reason }) => stop(state, notification, reason))
-    .with({ type: "vanish" }, () => stop(state, undefined, "restarting"))
+    .with({ type: "vanish" }, ({ reason }) => stop(state, undefined, reason))
     .with({ type: "dial-failed" }, ({ reason }) =>
       state.dial === "dialing" ? wait({ ...state, reason }, peering) : keep(state),
     )
@@ -98,7 +98,7 @@ export function step(state: State, input: Input, peering: Peering): Step {
       ended(
         state,
         connection,
-        undefined,
+        "told",
         `the peer said: ${describeNotification(notification)}`,
         peering,
       ),
@@ -143,8 +143,10 @@ function wait(state: State, { connectRetrySeconds }: Peering): Step {
 function stop(state: State, notification: Notification | undefined, reason: string): Step {
   const outputs: Output[] = [{ type: "give-up-dialing" }, clear({ name: "retry" })];
   for (const connection of state.connections) outputs.push(...farewell(connection, notification));
-  if (establishedOf(state) !== undefined) {
-    outputs.push({ type: "session-down", reason, graceful: notification === undefined });
+  const established = establishedOf(state);
+  if (established !== undefined) {
+    const graceful = notification === undefined && established.negotiated.gracefulRestart;
+    outputs.push({ type: "session-down", reason, graceful });
   }
   return { state: { ...initial, reason }, outputs };
 }
@@ -286,20 +288,20 @@ function keepaliveDue(state: State, id: ConnectionId): Step {
   };
 }
 
-/** A connection is over; where it was the last one, the next try is timed. */
+/** A connection is over, by our NOTIFICATION, by the peer's (`told`) or by none; where it was the last, the next try is timed. */
 function ended(
   state: State,
   id: ConnectionId,
-  notification: Notification | undefined,
+  by: Notification | "told" | undefined,
   reason: string,
   peering: Peering,
 ): Step {
   const connection = state.connections.find((one) => one.id === id);
   if (connection === undefined) return keep(state);
-  const closed = closeOne(state, id, notification);
+  const closed = closeOne(state, id, by === "told" ? undefined : by);
   if (connection.name === "Established") {
-    // Without graceful restart agreed nobody keeps anything; a NOTIFICATION ends it too (RFC 4724 §4.2, without RFC 8538).
-    const graceful = connection.negotiated.gracefulRestart && notification === undefined;
+    // RFC 4724 §4.2: a NOTIFICATION of either side ends all, also the one of our hold timer: RFC 8538's N bit is not offered.
+    const graceful = connection.negotiated.gracefulRestart && by === undefined;
     const down: Output = { type: "session-down", reason, graceful };
     const waited = wait({ ...closed.state, reason }, peering);
     return joined({ ...closed, outputs: [...closed.outputs, down] }, waited);

@@ -10,7 +10,7 @@ import { type Address, parseAddress } from "../../../events/address.ts";
 import type { Clock } from "../../clock.ts";
 import type { NeighborIntent } from "../../intent.ts";
 import type { ConnectionId, Input, Negotiated, Peering, Timer } from "../fsm/signals.ts";
-import { stateName } from "../fsm/step.ts";
+import { establishedOf, stateName } from "../fsm/step.ts";
 import { drain } from "../rib/drain.ts";
 import { hasPending, readvertise } from "../rib/adj-rib-out.ts";
 import { createSession, feed, type Order, receive, type Session } from "../session.ts";
@@ -34,8 +34,10 @@ export type SessionDriver = {
   start(): void;
   accept(socket: Socket): void;
   stop(notification: Notification, reason: string): void;
-  /** Ends without a word, so that a peer with graceful restart keeps our routes. */
-  vanish(): void;
+  /** As stop without a word, so that a peer with graceful restart keeps our routes. */
+  vanish(reason: string): void;
+  /** The Established session is over without a word on it, and tried anew; RFC 5882 §4.3, where the peer may be restarting. */
+  lose(reason: string): void;
   /** The peer's octets broke a rule that the RIB sees. */
   fault(notification: Notification, reason: string): void;
   /** Writes what waits in Adj-RIB-Out, as far as the socket takes it. */
@@ -253,8 +255,8 @@ export function driveSession(
   /** RFC 9687 §3.1: whatever waits, be it one KEEPALIVE, is waited for so long and no longer. */
   const watchTaking = (link: Link): void => {
     if (link.cancelStall !== undefined || link.socket.writableLength === 0) return;
-    const established = session.state.connections.find(({ id }) => id === link.id);
-    const hold = established?.name === "Established" ? established.negotiated.holdTimeSeconds : 0;
+    const known = established();
+    const hold = known?.id === link.id ? known.negotiated.holdTimeSeconds : 0;
     link.cancelStall = clock.after(Math.max(SEND_HOLD_MILLIS, 2000 * hold), () => {
       input({ type: "send-stalled", connection: link.id });
     });
@@ -273,14 +275,16 @@ export function driveSession(
     clock.after(FAREWELL_MILLIS, () => socket.destroy());
   };
 
+  const established = (): ReturnType<typeof establishedOf> => establishedOf(session.state);
+
   const flush = (): void => {
-    const established = session.state.connections.find(({ name }) => name === "Established");
-    if (established?.name !== "Established") return;
-    const link = links.get(established.id);
+    const { id, negotiated } = established() ?? {};
+    if (id === undefined || negotiated === undefined) return;
+    const link = links.get(id);
     if (link === undefined) return;
     const { socket } = link;
     while (hasPending(session.ribOut) && socket.writable && !socket.writableNeedDrain) {
-      const { messages } = drain(session.ribOut, established.negotiated, WRITE_OCTETS);
+      const { messages } = drain(session.ribOut, negotiated, WRITE_OCTETS);
       if (messages.length === 0) break;
       socket.cork();
       for (const message of messages) socket.write(message, link.taken);
@@ -294,11 +298,14 @@ export function driveSession(
     start: () => input({ type: "start" }),
     accept: (socket) => attach(socket, "accepted"),
     stop: (notification, reason) => input({ type: "stop", notification, reason }),
-    vanish: () => input({ type: "vanish" }),
+    vanish: (reason) => input({ type: "vanish", reason }),
+    lose: (reason) => {
+      const { id } = established() ?? {};
+      if (id !== undefined) input({ type: "closed", connection: id, reason });
+    },
     fault: (notification, reason) => {
-      const established = session.state.connections.find(({ name }) => name === "Established");
-      if (established === undefined) return;
-      input({ type: "fault", connection: established.id, notification, reason });
+      const { id } = established() ?? {};
+      if (id !== undefined) input({ type: "fault", connection: id, notification, reason });
     },
     flush,
     name: () => stateName(session.state),

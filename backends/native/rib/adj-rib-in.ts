@@ -5,7 +5,7 @@
  * 59 for IPv6, by how full the table is. Judges each route by the peer's policy and tells of each change that can matter to
  * a decision; never selects a best path. Mutable, owned by one session. With path identifiers (RFC 7911), which we do not
  * offer, the last path of a prefix would stand for all.
- * Reads next: prefix-table.ts, attribute-store.ts, attribute-facts.ts, loc-rib.ts (who decides), ../wire/update.ts.
+ * Reads next: prefix-table.ts, attribute-store.ts, attribute-facts.ts, stale-routes.ts, loc-rib.ts (who decides), ../wire/update.ts.
  */
 import type { Family } from "../../../events/address.ts";
 import type { Prefix } from "../../../events/prefix.ts";
@@ -39,15 +39,13 @@ import {
   createPrefixTable,
   findSlot,
   isTaken,
-  lengthAt,
-  marksAt,
   prefixAt,
   type PrefixTable,
   removeSlot,
   setMarks,
   slotsOf,
-  wordAt,
 } from "./prefix-table.ts";
+import { AGE, ageAt, marksOf, verdictAt } from "./route-marks.ts";
 import { VERDICT, type Verdict } from "./verdict.ts";
 
 /** Judges a prefix of up to four 32-bit words; IPv4 has the first only. Called once for each route that comes. */
@@ -94,6 +92,9 @@ export type AdjRibIn = {
   readonly facts: AttributeFacts;
   readonly tables: Readonly<Record<Family, PrefixTable>>;
   readonly accepted: Record<Family, number>;
+  /** Prefixes held of these ages (route-marks.ts). */
+  readonly stale: Record<Family, number>;
+  readonly condemned: Record<Family, number>;
 };
 
 export type RibInChange = {
@@ -104,9 +105,6 @@ export type RibInChange = {
   readonly exceeded: { readonly family: Family; readonly limit: number } | undefined;
 };
 
-/** Marks of a table: this bit, and above it the verdict. */
-const STALE = 1;
-const VERDICT_SHIFT = 1;
 const FAMILIES = ["ipv4", "ipv6"] as const satisfies readonly Family[];
 
 export function createAdjRibIn(options: AdjRibInOptions): AdjRibIn {
@@ -117,6 +115,8 @@ export function createAdjRibIn(options: AdjRibInOptions): AdjRibIn {
     facts: createAttributeFacts(peer, paths),
     tables: { ipv4: createPrefixTable("ipv4", seed), ipv6: createPrefixTable("ipv6", seed) },
     accepted: { ipv4: 0, ipv6: 0 },
+    stale: { ipv4: 0, ipv6: 0 },
+    condemned: { ipv4: 0, ipv6: 0 },
   };
 }
 
@@ -208,8 +208,10 @@ function putRoute(
 ): boolean {
   const table = rib.tables[family];
   const { limits, changed } = rib.options;
-  const isFull = table.size >= limits[family];
-  if (isFull && findSlot(table, length, a, b, c, d) < 0) return false;
+  if (fresh(rib, family) >= limits[family]) {
+    const known = findSlot(table, length, a, b, c, d);
+    if (known < 0 || ageAt(table, known) !== AGE.fresh) return false;
+  }
   const size = table.size;
   const slot = claimSlot(table, length, a, b, c, d);
   const isNew = table.size > size;
@@ -218,9 +220,12 @@ function putRoute(
   const verdict = judge(rib, family, id, length, a, b, c, d);
   const isAccepted = verdict === VERDICT.accepted;
   retain(rib.store, id);
-  if (!isNew) letGo(rib, before);
+  if (!isNew) {
+    letGo(rib, before);
+    forgetAge(rib, table, slot);
+  }
   table.values[slot] = id;
-  setMarks(table, slot, verdict << VERDICT_SHIFT);
+  setMarks(table, slot, marksOf(verdict, AGE.fresh));
   if (isAccepted !== wasAccepted) rib.accepted[family] += isAccepted ? 1 : -1;
   // What is said again changes nothing.
   if ((isAccepted || wasAccepted) && (isNew || before !== id || !isAccepted || !wasAccepted)) {
@@ -247,10 +252,18 @@ function judge(
   return byAttributes === VERDICT.firstAs && !policy.checkFirstAs ? VERDICT.accepted : byAttributes;
 }
 
-function removeRoute(rib: AdjRibIn, table: PrefixTable, slot: number): void {
+/** The slot is free afterwards, or another prefix stands in it. */
+export function removeRoute(rib: AdjRibIn, table: PrefixTable, slot: number): void {
   if (verdictAt(table, slot) === VERDICT.accepted) rib.accepted[table.family] -= 1;
   letGo(rib, table.values[slot] ?? 0);
+  forgetAge(rib, table, slot);
   removeSlot(table, slot);
+}
+
+function forgetAge({ stale, condemned }: AdjRibIn, table: PrefixTable, slot: number): void {
+  const age = ageAt(table, slot);
+  if (age === AGE.stale) stale[table.family] -= 1;
+  else if (age === AGE.condemned) condemned[table.family] -= 1;
 }
 
 function letGo(rib: AdjRibIn, id: AttributesId): void {
@@ -258,13 +271,10 @@ function letGo(rib: AdjRibIn, id: AttributesId): void {
   if (isUnused(rib.store, id)) forgetFacts(rib.facts, id);
 }
 
-const verdictAt = (table: PrefixTable, slot: number): Verdict =>
-  // Only verdicts are put there.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  (marksAt(table, slot) >> VERDICT_SHIFT) as Verdict;
-
-/** Prefixes held, and of these the accepted ones. */
+/** Prefixes held; of these those that were said in the session that is, which is what a maximum counts; and the accepted ones. */
 export const received = (rib: AdjRibIn, family: Family): number => rib.tables[family].size;
+export const fresh = (rib: AdjRibIn, family: Family): number =>
+  rib.tables[family].size - rib.stale[family] - rib.condemned[family];
 export const accepted = (rib: AdjRibIn, family: Family): number => rib.accepted[family];
 
 /**
@@ -273,32 +283,6 @@ export const accepted = (rib: AdjRibIn, family: Family): number => rib.accepted[
  */
 export function endRib(rib: AdjRibIn): void {
   forgetAllFacts(rib.facts);
-}
-
-/** RFC 4724 §4.2: the routes stay while the peer restarts; one that comes again is stale no more. */
-export function markStale(rib: AdjRibIn, family: Family): void {
-  const table = rib.tables[family];
-  for (let slot = 0; slot < slotsOf(table); slot += 1)
-    if (isTaken(table, slot)) setMarks(table, slot, marksAt(table, slot) | STALE);
-}
-
-/** RFC 4724 §4.2: at the End-of-RIB, or when the peer took too long. The answer is how many went. */
-export function sweepStale(rib: AdjRibIn, family: Family): number {
-  const table = rib.tables[family];
-  const before = table.size;
-  for (let slot = 0; slot < slotsOf(table);) {
-    if (isTaken(table, slot) && (marksAt(table, slot) & STALE) !== 0) sweep(rib, table, slot);
-    else slot += 1;
-  }
-  return before - table.size;
-}
-
-function sweep(rib: AdjRibIn, table: PrefixTable, slot: number): void {
-  const wasAccepted = verdictAt(table, slot) === VERDICT.accepted;
-  const word = (index: number): number => wordAt(table, slot, index);
-  const [length, a, b, c, d] = [lengthAt(table, slot), word(0), word(1), word(2), word(3)] as const;
-  removeRoute(rib, table, slot);
-  if (wasAccepted) rib.options.changed(table.family, length, a, b, c, d);
 }
 
 /** What comes from now on is judged so; what is there is when rejudge() is called for it. */
@@ -325,7 +309,7 @@ export function rejudge(
   const before = verdictAt(table, slot);
   const verdict = judge(rib, family, table.values[slot] ?? 0, length, a, b, c, d);
   if (verdict === before) return;
-  setMarks(table, slot, (marksAt(table, slot) & STALE) | (verdict << VERDICT_SHIFT));
+  setMarks(table, slot, marksOf(verdict, ageAt(table, slot)));
   const isAccepted = verdict === VERDICT.accepted;
   if (isAccepted === (before === VERDICT.accepted)) return;
   rib.accepted[family] += isAccepted ? 1 : -1;
@@ -355,12 +339,11 @@ export type RouteIn = {
 };
 
 function routeAt(table: PrefixTable, slot: number): RouteIn {
-  const marks = marksAt(table, slot);
   return {
     prefix: prefixAt(table, slot),
     attributes: table.values[slot] ?? 0,
     verdict: verdictAt(table, slot),
-    stale: (marks & STALE) !== 0,
+    stale: ageAt(table, slot) !== AGE.fresh,
   };
 }
 

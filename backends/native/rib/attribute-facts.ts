@@ -44,7 +44,8 @@ const INCOMPLETE = 2;
 type Named = { readonly path: PathId; readonly octets: Uint8Array; sets: number };
 
 export type AttributeFacts = {
-  readonly peer: PeerFacts;
+  /** Another one of the same speaker after its restart (../restarting-peer.ts); sets known before keep their verdict. */
+  peer: PeerFacts;
   readonly store: PathStore;
   /** Next hops that some set names: the path, and in how many sets. */
   readonly nextHops: Map<string, Named>;
