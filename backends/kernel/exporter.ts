@@ -2,7 +2,7 @@
  * Export rules: which prefixes of this host's kernel each rule takes now, and what of that is new since it was last told.
  *
  * Pure. It looks only at what changed where it can, and at nothing while the tables are being read: a table half read looks
- * like routes withdrawn. Routes of ours are in none of the host's tables. Reads next: host.ts, intent.ts (ExportRule).
+ * like routes withdrawn. Reads next: host.ts, intent.ts (ExportRule).
  */
 import { bitsOf, type Family } from "../../events/address.ts";
 import { type Prefix, prefix, prefixFamily, prefixOf } from "../../events/prefix.ts";
@@ -13,7 +13,7 @@ import { holds, inSpans, prefixWords, type Span, spansOf } from "./imports.ts";
 import type { ExportRule } from "./intent.ts";
 import { type Model, prefixText } from "./model.ts";
 import type { BoundAddress, Link } from "./netlink/entries.ts";
-import { RTN_UNICAST } from "./netlink/numbers.ts";
+import { PROTOCOL, RTN_UNICAST } from "./netlink/numbers.ts";
 
 export type Exporter = {
   setRules(rules: readonly ExportRule[]): void;
@@ -155,7 +155,8 @@ function takesPrefix({ rule, spans }: Compiled, family: Family, at: Words): bool
 }
 
 function takesTarget(host: Host, { from }: ExportRule, { type, protocol, hops }: Target): boolean {
-  if (from.type !== "kernel-routes") return false;
+  // They are in none of the host's tables; but what was learned must not go out again if ever one is.
+  if (from.type !== "kernel-routes" || protocol === PROTOCOL) return false;
   const isNamed = from.protocols.includes(protocol);
   if (from.protocols.length > 0 ? !isNamed : ROUTING_DAEMONS.has(protocol)) return false;
   if (type !== RTN_UNICAST) return isNamed && from.interfaces.length === 0;

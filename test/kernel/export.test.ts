@@ -117,6 +117,11 @@ describe("kernel routes", () => {
     expect(routesWhere({}, { prefixes })).toEqual(["10.1.0.0/24", "10.2.0.0/24"]);
     expect(routesWhere({ protocols: [STATIC] })).toContain("10.6.0.0/24");
   });
+  test("never what this agent itself learned", () => {
+    route("10.7.0.0/24", { protocol: PROTOCOL });
+    expect(routesWhere({})).not.toContain("10.7.0.0/24");
+    expect(routesWhere({ protocols: [PROTOCOL] })).toEqual([]);
+  });
   test("a default route where it is asked for", () => {
     expect(routesWhere({}, { exportDefault: true })).toContain("0.0.0.0/0");
   });

@@ -200,9 +200,9 @@ test("what one router told is never told to another, and 1,000 kernel routes arr
     networks: ["30.0.0.0/24", "30.1.0.0/24"],
   });
   await using birdTwo = await routerAs(two, host);
-  await using agent = await startAgent(host, { config: ALWAYS });
+  const first = await startAgent(host, { config: ALWAYS });
   const everything = routeExport("everything", { from: { type: "kernel-routes" } });
-  await agent.apply(
+  await first.apply(
     documents(
       towards(one, "one", 64998),
       towards(two, "two"),
@@ -213,6 +213,13 @@ test("what one router told is never told to another, and 1,000 kernel routes arr
   const own = ["10.99.0.0/24", "fd99::/64"];
   await until(async () => (await host.ip("route", "show", "proto", "82")).includes("30.1.0.0/24"), {
     what: "the learned routes in the kernel",
+    explain: first.explain,
+  });
+  await becomes(birdTwo, first, own, "what is connected and nothing else");
+  // The next agent finds them in the kernel as it finds everybody's.
+  await using agent = await first.restart();
+  await until(async () => (await birdTwo.session(host.ipv4)).timesEstablished > 1, {
+    what: "the session of the next one",
     explain: agent.explain,
   });
   const many = Array.from({ length: 1000 }, (_, i) => `20.${i >> 8}.${i & 255}.0/24`);
