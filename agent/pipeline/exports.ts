@@ -5,6 +5,9 @@
  * Reads next: ../decide/exports-seen.ts (what of it is news), ../plan/exports.ts.
  */
 import type { Kernel } from "../../backends/kernel/facts.ts";
+import type { EventId } from "../../events/ids.ts";
+import type { DesiredState } from "../../events/state.ts";
+import { decide } from "../decide/decide.ts";
 import { planExports } from "../plan/exports.ts";
 import type { Commands } from "./commands.ts";
 
@@ -18,6 +21,22 @@ export function startExports(
   });
   kernel.export(planExports(commands.current()));
   return stop;
+}
+
+/** A state that is only shown, with what the kernel would offer its RouteExports. */
+export function withOffers(
+  kernel: Pick<Kernel, "offers"> | undefined,
+  shown: DesiredState,
+): DesiredState {
+  let counter = 0;
+  const nextId = (): EventId => {
+    counter += 1;
+    return `offer-${counter}` as EventId;
+  };
+  return (kernel?.offers(planExports(shown)) ?? []).reduce(
+    (desired, fact) => decide(desired, { ...fact, type: "observe-exports" }, nextId).after,
+    shown,
+  );
 }
 
 /** Another boot's kernel that can't be read now offers nothing. */

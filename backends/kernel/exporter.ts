@@ -19,6 +19,8 @@ export type Exporter = {
   setRules(rules: readonly ExportRule[]): void;
   /** Tells what differs; `everything`: not only routes may have changed, but links and addresses. */
   look(everything: boolean): void;
+  /** What these rules would take, told to nobody; nothing while the tables are being read. */
+  offers(rules: readonly ExportRule[]): readonly ExportedFact[];
   /** Of each rule: prefixes that are told, and such as are too many. */
   counts(): readonly ExportCount[];
 };
@@ -59,7 +61,7 @@ export function createExporter(model: Model, tell: (fact: ExportedFact) => void)
   let compiled: readonly Compiled[] = [];
 
   /** What is told stays while it is offered, however many there are. */
-  const lookAtAll = (one: Compiled): void => {
+  const allOf = (one: Compiled): ExportedFact => {
     const { rule, beyond } = one;
     const now = routesOrAddresses(host, one, model.isOurs);
     const told = now.intersection(one.told ?? new Set<Prefix>());
@@ -70,8 +72,9 @@ export function createExporter(model: Model, tell: (fact: ExportedFact) => void)
       else beyond.add(each);
     }
     one.told = told;
-    tell({ type: "exported", rule: rule.rule, whole: true, added: [...told], removed: [] });
+    return { type: "exported", rule: rule.rule, whole: true, added: [...told], removed: [] };
   };
+  const lookAtAll = (one: Compiled): void => tell(allOf(one));
 
   const lookAtRoutes = (one: Compiled): void => {
     const { told } = one;
@@ -123,15 +126,15 @@ export function createExporter(model: Model, tell: (fact: ExportedFact) => void)
       const wanted = new Set(rules.map(({ rule }) => rule));
       const gone = compiled.filter(({ rule }) => !wanted.has(rule.rule));
       compiled = rules.map((rule): Compiled => {
-        const text = JSON.stringify(rule);
-        const spans = spansOf(rule.prefixes);
-        return before.get(text) ?? { rule, text, spans, told: undefined, beyond: new Set() };
+        const fresh = compile(rule);
+        return before.get(fresh.text) ?? fresh;
       });
       for (const { rule } of gone) {
         tell({ type: "exported", rule: rule.rule, whole: true, added: [], removed: [] });
       }
       look(false);
     },
+    offers: (rules) => (model.isWhole() ? rules.map((rule) => allOf(compile(rule))) : []),
     counts: () =>
       compiled.map(({ rule, told, beyond }) => ({
         rule,
@@ -141,6 +144,14 @@ export function createExporter(model: Model, tell: (fact: ExportedFact) => void)
       })),
   };
 }
+
+const compile = (rule: ExportRule): Compiled => ({
+  rule,
+  text: JSON.stringify(rule),
+  spans: spansOf(rule.prefixes),
+  told: undefined,
+  beyond: new Set(),
+});
 
 function words(text: string): Words {
   return prefixWords(prefix(text));

@@ -144,6 +144,8 @@ export interface Kernel {
   learned(event: BestPaths): void;
   /** Tells at once what each rule takes, as apply() does: so that the first plan knows it. */
   export(rules: readonly ExportRule[]): void;
+  /** What these rules would take, without taking effect: for plans that are only shown. */
+  offers(rules: readonly ExportRule[]): readonly ExportedFact[];
   watch(listener: (fact: KernelFact) => void): () => void;
   status(): KernelStatus;
   /** Walked lazily. */

@@ -358,6 +358,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       pump.kick();
     },
     export: exporter.setRules,
+    offers: exporter.offers,
     watch: tell.watch,
     status: () =>
       statusOf(model, importers.values(), exporter.counts(), {

@@ -228,6 +228,20 @@ describe("what is told", () => {
     exporter.setRules([]);
     expect(facts.at(-1)).toMatchObject({ rule: KEY, whole: true, added: [] });
   });
+  test("may be asked for without being told", () => {
+    route("10.1.0.0/24");
+    exporter.setRules([rule()]);
+    facts.length = 0;
+    route("10.2.0.0/24");
+    const offers = exporter.offers([rule({}, { maximum: 1 })]);
+    expect(offers).toMatchObject([{ rule: KEY, whole: true }]);
+    expect(offers[0]!.added).toHaveLength(1);
+    expect(facts).toEqual([]);
+    exporter.look(false);
+    expect(facts).toMatchObject([{ whole: false, added: ["10.2.0.0/24"] }]);
+    model.beforeDump();
+    expect(exporter.offers([rule()])).toEqual([]);
+  });
   test("is no more than the maximum; what is told stays, and room is filled", () => {
     for (const i of [1, 2, 3]) route(`10.${i}.0.0/24`);
     const told = taken(rule({}, { maximum: 2 }));

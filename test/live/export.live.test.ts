@@ -4,6 +4,8 @@
  *
  * What counts is what BIRD has in its table; the kernel is changed with `ip` as an operator does.
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
 import { type Agent, startAgent } from "./agent.ts";
@@ -102,7 +104,14 @@ test("a static route, a connected network and an address are told with their com
   await furnish(host, far);
   await using router = await routerAs(far, host);
   await using agent = await startAgent(host, { config: ALWAYS });
-  expect(await agent.apply(documents(towards(far), SOURCES))).toMatchObject({ code: 0 });
+  await agent.apply(towards(far));
+  const file = join(host.directory, "exports.yaml");
+  writeFileSync(file, SOURCES);
+  const planned = await agent.ask<object>("plan", "-f", file);
+  const add = ["10.42.7.0/24", "20.1.0.0/24", "192.0.2.1/32", "2001:db8:1::/64"];
+  expect(planned).toMatchObject({ peers: [{ peer: "router", add, remove: [] }], resets: [] });
+  expect(await toldTo(router)).toEqual([]);
+  expect(await agent.rutter("apply", "-f", file)).toMatchObject({ code: 0 });
   await becomes(router, agent, ALL, "all of them");
   expect(await router.route("20.1.0.0/24")).toMatchObject({
     med: 50,
