@@ -33,6 +33,7 @@ import { createHealth } from "./health/runner.ts";
 import { hostNetworks, programVersion } from "./identity.ts";
 import { createLogger } from "./logger.ts";
 import { startBfd } from "./pipeline/bfd.ts";
+import { forgetExports, startExports } from "./pipeline/exports.ts";
 import { startKernel } from "./pipeline/kernel.ts";
 import { createCommands } from "./pipeline/commands.ts";
 import { type Planned, planning } from "./pipeline/reconcile.ts";
@@ -105,6 +106,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
   health.update(commands.current());
   await Promise.resolve();
+  const stopExports = kernel && startExports(kernel, commands);
+  if (kernel === undefined && before.run?.boot !== book.boot) forgetExports(commands);
 
   let held: Unexplained = explained;
   const wire = before.wires[backend.name];
@@ -272,6 +275,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await api.close();
   await backend.close("final");
   kernelDriver?.stop();
+  stopExports?.();
   await kernel?.close("final");
   await bfd.close("final");
   recorder.record({ type: "agent-stopped", mode: "final" }, "agent");

@@ -117,6 +117,13 @@ export type ObservedEvent =
       readonly healthy: boolean;
       readonly reason: string;
     }
+  /** What the kernel offers a RouteExport changed; one fact for all that changed together. */
+  | {
+      readonly type: "exports-observed";
+      readonly rule: ResourceKey;
+      readonly added: readonly Prefix[];
+      readonly removed: readonly Prefix[];
+    }
   /** A session came up, went down, or fails for another reason than before; the FSM's own steps are not facts of the book. */
   | {
       readonly type: "session-observed";
@@ -299,6 +306,7 @@ export const versions: Readonly<Record<EventType, number>> = {
   "plan-confirmed": 1,
   "host-observed": 1,
   "endpoint-observed": 1,
+  "exports-observed": 1,
   "session-observed": 1,
   "bfd-observed": 1,
   "bfd-process-observed": 1,

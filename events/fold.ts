@@ -16,6 +16,7 @@ import type {
   ObservedEvent,
 } from "./event.ts";
 import type { EventId, ResourceKey } from "./ids.ts";
+import { exportsAfter } from "./exported.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import { prefixOf, type Prefix } from "./prefix.ts";
 import { keyOf, type Resource } from "./resources/kinds.ts";
@@ -103,6 +104,7 @@ function evolveEvent(state: State, fact: Recorded): State {
           "resource-quarantined",
           "quarantine-lifted",
           "endpoint-observed",
+          "exports-observed",
           "host-observed",
         ),
       },
@@ -196,6 +198,10 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
       ...desired,
       endpoints: desired.endpoints.set(service, { healthy, reason, fact }),
     }))
+    .with({ type: "exports-observed" }, (event) => ({
+      ...desired,
+      exports: exportsAfter(desired, event, fact),
+    }))
     .with({ type: "host-observed" }, ({ facts }) => ({ ...desired, host: { facts, fact } }))
     .with(
       {
@@ -260,6 +266,7 @@ function withoutResource(desired: DesiredState, key: ResourceKey): DesiredState 
     resources: { ...desired.resources, [type]: ofType.delete(key) },
     quarantined: desired.quarantined.delete(key),
     endpoints: desired.endpoints.delete(key),
+    exports: desired.exports?.delete(key),
   };
 }
 

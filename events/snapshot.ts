@@ -6,7 +6,8 @@
  */
 import type { Instant } from "./envelope.ts";
 import { PersistentMap } from "./persistent-map.ts";
-import type { BfdKey, EventId } from "./ids.ts";
+import type { BfdKey, EventId, ResourceKey } from "./ids.ts";
+import type { Prefix } from "./prefix.ts";
 import type { DesiredState, RecordedBfd, State, Wire } from "./state.ts";
 
 export function snapshotText(state: State): string {
@@ -69,7 +70,10 @@ type RawInstant = Omit<Instant, "wall" | "monotonic"> & {
   readonly wall: { readonly ns: string };
   readonly monotonic: { readonly ns: string };
 };
-type RawDesired = {
+type RawDesired = Omit<RawMaps, "exports"> & {
+  readonly exports?: [ResourceKey, [Prefix, EventId][]][];
+};
+type RawMaps = {
   readonly [K in keyof DesiredState]: DesiredState[K] extends PersistentMap<infer A, infer B>
     ? [A, B][]
     : K extends "resources"
@@ -110,7 +114,9 @@ const instantIn = (raw: RawInstant): Instant => ({
 function desiredOut(desired: DesiredState): unknown {
   return mapValues(desired as Readonly<Record<string, unknown>>, (part, name) =>
     part instanceof PersistentMap
-      ? [...part]
+      ? [...(part as PersistentMap<string, unknown>)].map((entry) =>
+          entry[1] instanceof PersistentMap ? [entry[0], [...entry[1]]] : entry,
+        )
       : name === "resources"
         ? mapValues(part as Readonly<Record<string, Iterable<unknown>>>, (ofType) => [...ofType])
         : part,
@@ -128,6 +134,11 @@ function desiredIn(raw: RawDesired): DesiredState {
     awaiting: PersistentMap.from(raw.awaiting),
     quarantined: PersistentMap.from(raw.quarantined),
     endpoints: PersistentMap.from(raw.endpoints),
+    exports:
+      raw.exports &&
+      PersistentMap.from(
+        raw.exports.map(([rule, prefixes]) => [rule, PersistentMap.from(prefixes)] as const),
+      ),
     host: raw.host,
   };
 }

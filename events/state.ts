@@ -76,6 +76,8 @@ export type DesiredState = {
   readonly awaiting: PersistentMap<ResourceKey, Awaited>;
   readonly quarantined: PersistentMap<ResourceKey, Quarantine>;
   readonly endpoints: PersistentMap<ResourceKey, Endpoint>;
+  /** By RouteExport: what the kernel offers it, and the facts that said so; undefined until it offered something. */
+  readonly exports: PersistentMap<ResourceKey, PersistentMap<Prefix, EventId>> | undefined;
   readonly host: { readonly facts: HostFacts; readonly fact: EventId } | undefined;
 };
 
@@ -137,6 +139,7 @@ export const nothingDesired: DesiredState = {
   awaiting: PersistentMap.empty(),
   quarantined: PersistentMap.empty(),
   endpoints: PersistentMap.empty(),
+  exports: undefined,
   host: undefined,
 };
 

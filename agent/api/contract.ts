@@ -338,6 +338,8 @@ export const ResourceJson = z.object({
     rule: z.string(),
     reason: z.string(),
     notCarried: z.array(z.object({ field: z.string(), reason: z.string() })),
+    /** Of a RouteExport: prefixes that the kernel offers it now. */
+    exported: z.int().optional(),
     /** A Service's addresses, as Kubernetes writes them. */
     loadBalancer: z.object({ ingress: z.array(z.object({ ip: z.string() })) }).optional(),
   }),

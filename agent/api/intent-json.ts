@@ -94,6 +94,18 @@ export const IntentJson = z.object({
         provenance: z.array(z.string()),
       }),
     ),
+    /** What of the kernel is announced: rules, by the RouteExport that each is from. */
+    exports: z.array(
+      z.object({
+        rule: z.string(),
+        vrf: z.string(),
+        from: z.looseObject({ type: z.enum(["kernel-routes", "connected", "addresses"]) }),
+        prefixes: z.array(z.object({ prefix: z.string(), atLeast: z.int(), atMost: z.int() })),
+        maximum: z.int(),
+        exportDefault: z.boolean(),
+        provenance: z.array(z.string()),
+      }),
+    ),
   }),
   bfd: z.array(
     z.object({

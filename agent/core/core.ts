@@ -28,6 +28,7 @@ import {
 } from "../api/core.ts";
 import type { Command } from "../decide/decide.ts";
 import type { Answer, Commands } from "../pipeline/commands.ts";
+import { withOffers } from "../pipeline/exports.ts";
 import type { Planned } from "../pipeline/reconcile.ts";
 import type { Unexplained } from "../pipeline/upgrade.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -134,7 +135,8 @@ export function createCore(parts: CoreParts): Core {
       const decision = commands.preview(command);
       const answer = answerOf(decision, read, new Map(), true);
       const before = planned();
-      const after = refused ? before.plan : parts.replan(before, decision.after);
+      const foreseen = withOffers(parts.kernel, decision.after);
+      const after = refused ? before.plan : parts.replan(before, foreseen);
       const { resources, complaints } = refused ? refusedAnswer(read, true) : answer;
       const outcome = refused || decision.type === "refused" ? "refused" : "planned";
       const held = holdView(parts.held(), (key) => neighborName(parts, key));

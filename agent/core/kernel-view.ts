@@ -11,12 +11,16 @@ import type { IntentJson } from "../api/intent-json.ts";
 
 export function kernelView(kernel: Kernel | undefined): KernelJson | null {
   if (kernel === undefined) return null;
-  const { rules, routes, drift, problems } = kernel.status();
+  const { rules, exports, routes, drift, problems } = kernel.status();
+  const notInstalled = rules.flatMap(({ rule, held }) =>
+    held.map(({ reason, count, example }) => ({ rule, reason, count, example })),
+  );
+  const notTold = exports.flatMap(({ rule, beyond: count, example }) =>
+    example === undefined ? [] : [{ rule, reason: "maximum", count, example }],
+  );
   return {
     routes,
-    held: rules.flatMap(({ rule, held }) =>
-      held.map(({ reason, count, example }) => ({ rule, reason, count, example })),
-    ),
+    held: [...notInstalled, ...notTold],
     drift,
     problems: problems.map((one) => ({ ...one })),
   };
@@ -68,6 +72,7 @@ export function kernelIntentView({
   rules,
   sourceNats,
   imports,
+  exports,
 }: KernelIntent): IntentJson["kernel"] {
   const entries = [addresses, routes, rules, sourceNats].flatMap((part) =>
     [...part].map(([entry, { provenance }]) => ({ entry, provenance: [...provenance] })),
@@ -79,6 +84,12 @@ export function kernelIntentView({
       neighbors: rule.neighbors === undefined ? null : [...rule.neighbors],
       prefixes: rule.prefixes.map((one) => ({ ...one })),
       table: rule.table ?? null,
+      provenance: [...rule.provenance],
+    })),
+    exports: exports.map(({ from, ...rule }) => ({
+      ...rule,
+      from: { ...from },
+      prefixes: rule.prefixes.map((one) => ({ ...one })),
       provenance: [...rule.provenance],
     })),
   };

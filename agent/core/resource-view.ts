@@ -3,6 +3,7 @@
  *
  * Pure; works on any state, today's or one of long ago. Reads next: status-view.ts, moments.ts.
  */
+import { exportedBy } from "../../events/exported.ts";
 import type { EventId, ResourceKey } from "../../events/ids.ts";
 import type { DesiredState, Held, ResourceType } from "../../events/state.ts";
 import { resourcesOf } from "../../events/state.ts";
@@ -54,6 +55,7 @@ export function resourceView(desired: DesiredState, held: Held, seqOf: SeqOf): R
       rule: quarantine?.rule ?? "",
       reason: quarantine?.reason ?? awaited?.reason ?? "",
       notCarried: [...notCarriedHere(desired, held.resource)],
+      ...(type === "rutter/RouteExport" ? { exported: exportedBy(desired, held.key).size } : {}),
       ...(allocation === undefined
         ? {}
         : {

@@ -16,6 +16,7 @@ import { keyOf } from "../../events/resources/kinds.ts";
 import type { Owner } from "../../events/resources/resource.ts";
 import type { DesiredState } from "../../events/state.ts";
 import { settle } from "../plan/settle.ts";
+import { type ExportsSeen, exportsObserved } from "./exports-seen.ts";
 import { heldResource, ownershipRefusal, referenceRefusal, sameResource } from "./ownership.ts";
 
 /** A parsed manifest and where it stood, for complaints. */
@@ -54,6 +55,7 @@ export type Command =
       readonly confirmed: boolean;
     }
   | { readonly type: "observe-host"; readonly facts: HostFacts }
+  | ExportsSeen
   | {
       readonly type: "observe-endpoint";
       readonly service: ResourceKey;
@@ -104,10 +106,13 @@ export function decide(desired: DesiredState, command: Command, nextId: () => Ev
     .with({ type: "delete" }, (order) => decideDelete(desired, order, nextId))
     .with({ type: "sync" }, (sync) => decideSync(desired, sync, nextId))
     .with({ type: "observe-host" }, ({ facts }) =>
-      observed(desired, { type: "host-observed", facts }, "host", nextId),
+      observed(desired, [{ type: "host-observed", facts }], "host", nextId),
+    )
+    .with({ type: "observe-exports" }, (seen) =>
+      observed(desired, exportsObserved(desired, seen), seen.rule, nextId),
     )
     .with({ type: "observe-endpoint" }, ({ service, healthy, reason }) =>
-      observed(desired, { type: "endpoint-observed", service, healthy, reason }, service, nextId),
+      observed(desired, [{ type: "endpoint-observed", service, healthy, reason }], service, nextId),
     )
     .exhaustive();
 }
@@ -264,12 +269,13 @@ function accepted(
 
 function observed(
   desired: DesiredState,
-  event: Event,
+  events: readonly Event[],
   subject: string,
   nextId: () => EventId,
 ): Decision {
   const draft = startDraft(desired, nextId);
-  draft.settleSince(desired, [draft.add(event, subject, [])]);
+  const cause = events.map((event) => draft.add(event, subject, []));
+  if (cause.length > 0) draft.settleSince(desired, cause);
   return { type: "accepted", facts: draft.facts, changes: [], refusals: [], after: draft.after() };
 }
 

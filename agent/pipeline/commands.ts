@@ -42,7 +42,9 @@ export type Commands = {
   /** Ids of what took effect since the last call, the newest CAUSES_MAX of them: why the next apply happens. */
   takeCauses(): readonly EventId[];
   /** An observation that the plan reads: in effect at once, recorded when the disk allows. */
-  observe(command: Extract<Command, { type: "observe-host" | "observe-endpoint" }>): void;
+  observe(
+    command: Extract<Command, { type: "observe-host" | "observe-endpoint" | "observe-exports" }>,
+  ): void;
 };
 
 type Waiting = {
@@ -149,6 +151,7 @@ export function createCommands(
       }),
     observe(command) {
       const decision = decide(head, command, pen.nextId);
+      if (decision.facts.length === 0) return;
       const facts = pen.facts(decision.facts, { type: "agent" }, { name: "agent" });
       head = decision.after;
       foldLive(facts);

@@ -34,7 +34,8 @@ export function startKernel({ kernel, backend, recorder, onHost }: KernelParts):
   const stops = [
     kernel.watch((fact) => {
       if (fact.type === "host") onHost();
-      else recorder.record(eventOf(fact), "kernel");
+      // The plan's input, and desired state: exports.ts has it.
+      else if (fact.type !== "exported") recorder.record(eventOf(fact), "kernel");
     }),
     backend.bestPaths(kernel.learned),
   ];
@@ -77,7 +78,9 @@ function kept<K extends string, V>(
   return all;
 }
 
-function eventOf(fact: Exclude<KernelFact, { type: "host" }>): EffectEvent | ObservedEvent {
+function eventOf(
+  fact: Exclude<KernelFact, { type: "host" | "exported" }>,
+): EffectEvent | ObservedEvent {
   switch (fact.type) {
     case "installed":
       return { ...fact, type: "routes-imported" };

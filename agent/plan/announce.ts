@@ -47,16 +47,17 @@ export type Verdict = {
   readonly warnings: readonly string[];
 };
 
-/** One share in one prefix: a Service's by one advertisement, or an FRRConfiguration's to one neighbour. */
+/** One share in one prefix: a Service's by one advertisement, an FRRConfiguration's to one neighbour, or a RouteExport's. */
 export type Contribution = {
-  /** The Service or the FRRConfiguration. */
+  /** The Service, FRRConfiguration or RouteExport. */
   readonly cause: ResourceKey;
   readonly prefix: Prefix;
   readonly to:
     /** Names of BGPPeers; empty: all. Neighbours that no BGPPeer has are none of MetalLB's. */
     | { readonly type: "peers"; readonly names: readonly string[] }
-    | { readonly type: "neighbor"; readonly key: NeighborKey };
-  /** The FRRConfiguration itself where it is the cause. */
+    | { readonly type: "neighbor"; readonly key: NeighborKey }
+    | { readonly type: "neighbors"; readonly keys: readonly NeighborKey[] };
+  /** The FRRConfiguration or RouteExport itself where it is the cause. */
   readonly advertisement: ResourceKey;
   readonly attributes: ExportAttributes;
   readonly provenance: readonly EventId[];

@@ -10,7 +10,8 @@ import { keyOf, type Resource } from "../../events/resources/kinds.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import { claimsOf } from "./claims.ts";
-import { nodeLabels, selects } from "./labels.ts";
+import { missingPeers } from "./exports.ts";
+import { anySelects, nodeLabels, selects } from "./labels.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
 
 const CONFIGURATION = "frrk8s.metallb.io/FRRConfiguration";
@@ -21,7 +22,7 @@ export function notCarriedHere(
   resource: Resource,
   peers: readonly BgpPeer[] = [],
 ): readonly NotCarried[] {
-  const fields = notCarried(resource, peers);
+  const fields = [...notCarried(resource, peers), ...peersMissing(desired, resource)];
   if (resource.type !== CONFIGURATION) return fields;
   const owner = resourcesOf(desired, CONFIGURATION).get(keyOf(resource));
   if (owner === undefined || !selects(owner.resource.spec.nodeSelector, nodeLabels(desired)))
@@ -32,6 +33,19 @@ export function notCarriedHere(
     reason: `not carried yet: ${reason}`,
   }));
   return [...fields, ...waiting];
+}
+
+/** Peers that are named and that this host does not have; a RouteExport or RouteImport of another host says nothing here. */
+function peersMissing(desired: DesiredState, resource: Resource): readonly NotCarried[] {
+  if (resource.type !== "rutter/RouteExport" && resource.type !== "rutter/RouteImport") return [];
+  const { spec } = resource;
+  if (!anySelects(spec.nodeSelectors, nodeLabels(desired))) return [];
+  const where = spec.vrf === "" ? "" : ` in VRF ${spec.vrf}`;
+  return missingPeers(desired, spec).map((peer) => ({
+    resource: keyOf(resource),
+    field: "spec.peers",
+    reason: `without effect: this host has no peer ${peer}${where}`,
+  }));
 }
 
 /** Neighbours of FRRConfigurations that the speaker can't open, each with what it lacks. */

@@ -17,6 +17,7 @@ import {
 } from "../../events/prefix.ts";
 import type { BfdOptions } from "../../events/resources/bfd-options.ts";
 import type { BgpAdvertisement } from "../../events/resources/bgp-advertisement.ts";
+import type { RouteExport } from "../../events/resources/route-export.ts";
 import type { IpAddressPool } from "../../events/resources/ip-address-pool.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
 import { attachedPools } from "./attached.ts";
@@ -73,6 +74,7 @@ export function conflicts(before: DesiredState | undefined, after: DesiredState)
     (one, kept) =>
       unknownAlias(one, aliases) ?? tooShort(one, pools) ?? localPrefConflict(one, kept, pools),
   );
+  judge(resourcesOf(after, "rutter/RouteExport").values(), (one) => unknownAlias(one, aliases));
   return reasons;
 }
 
@@ -177,7 +179,7 @@ function brokenReference(desired: DesiredState, { resource }: NeighborOwner): Fo
 }
 
 function unknownAlias(
-  { resource }: Held<BgpAdvertisement>,
+  { resource }: Held<BgpAdvertisement | RouteExport>,
   aliases: readonly Held<Extract<Held["resource"], { type: "metallb.io/Community" }>>[],
 ): Found {
   const { unknown } = resolveCommunities(

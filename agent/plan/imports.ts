@@ -14,6 +14,7 @@ import {
   type RouteImport,
 } from "../../events/resources/route-import.ts";
 import type { DesiredState, Held } from "../../events/state.ts";
+import { namesPeer } from "./exports.ts";
 import { inForceOf } from "./held.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
 import type { PlannedRouter } from "./neighbors.ts";
@@ -30,7 +31,7 @@ export function openFor(
     router: {
       ...router,
       neighbors: router.neighbors.map((neighbor): NeighborIntent => {
-        const mine = imports.filter((one) => isFor(one.resource, router.vrf, neighbor));
+        const mine = imports.filter((one) => namesPeer(one.resource.spec, router.vrf, neighbor));
         if (mine.length === 0) return neighbor;
         const receive = mine.reduce(
           (rule, one) => wider(rule, ruleOf(one.resource)),
@@ -52,16 +53,6 @@ const importsHere = (desired: DesiredState): readonly Held<RouteImport>[] => {
     anySelects(resource.spec.nodeSelectors, labels),
   );
 };
-
-const isFor = (
-  { spec }: RouteImport,
-  vrf: string,
-  { name, remote }: Pick<NeighborIntent, "name" | "remote">,
-): boolean =>
-  spec.vrf === vrf &&
-  (spec.peers.length === 0 ||
-    spec.peers.includes(name) ||
-    spec.peers.includes(remote.type === "address" ? remote.address : remote.interface));
 
 const ruleOf = ({ spec }: RouteImport): ReceiveRule =>
   spec.prefixes.length === 0
@@ -95,7 +86,7 @@ export function planImports(
   const asked = importsHere(desired).map((held): ImportRule => {
     const { metadata, spec } = held.resource;
     const neighbors = routers.flatMap(({ vrf, neighbors: all }) =>
-      all.filter((one) => isFor(held.resource, vrf, one)).map(({ key }) => key),
+      all.filter((one) => namesPeer(spec, vrf, one)).map(({ key }) => key),
     );
     return {
       name: metadata.namespace === "" ? metadata.name : `${metadata.namespace}/${metadata.name}`,

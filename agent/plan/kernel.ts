@@ -23,12 +23,17 @@ export type KernelSources = {
   readonly desired: DesiredState;
   readonly verdicts: PersistentMap<ResourceKey, Verdict>;
   readonly routers: readonly RouterIntent[];
+  /** Whether only the kernel's own routes make us announce it. */
+  readonly isFromKernel: (prefix: Prefix) => boolean;
 };
 
 /** Worse than any route that an operator or a daemon makes, so that it only takes what nobody else does. */
 const LAST_METRIC = 0xffff_fffe;
 
-export function planKernel(sources: KernelSources, imports: KernelIntent["imports"]): KernelIntent {
+export function planKernel(
+  sources: KernelSources,
+  rules: Pick<KernelIntent, "imports" | "exports">,
+): KernelIntent {
   const { desired, routers } = sources;
   const addresses = [...desired.addressHolders.keys()].flatMap((address) => {
     const own = addressOf(sources, address);
@@ -36,7 +41,7 @@ export function planKernel(sources: KernelSources, imports: KernelIntent["import
   });
   const routes = routers.flatMap((router) =>
     [...router.routes.keys()].flatMap((prefix) => {
-      const own = blackholeOf(router, prefix);
+      const own = blackholeOf(sources, router, prefix);
       return own === undefined ? [] : [[routeKey(own), own] as const];
     }),
   );
@@ -44,7 +49,7 @@ export function planKernel(sources: KernelSources, imports: KernelIntent["import
     addresses: PersistentMap.from(addresses),
     routes: PersistentMap.from(routes),
     ...planEgress(sources),
-    imports,
+    ...rules,
   };
 }
 
@@ -64,8 +69,8 @@ export function replanKernel(
     if (own !== undefined) addresses = addresses.set(addressKey(own), own);
   }
   for (const prefix of touched.prefixes) {
-    const gone = old.routers.flatMap((router) => blackholeOf(router, prefix) ?? []);
-    const wanted = after.routers.flatMap((router) => blackholeOf(router, prefix) ?? []);
+    const gone = old.routers.flatMap((router) => blackholeOf(old, router, prefix) ?? []);
+    const wanted = after.routers.flatMap((router) => blackholeOf(after, router, prefix) ?? []);
     if (sameText(gone, wanted)) continue;
     for (const one of gone) routes = routes.delete(routeKey(one));
     for (const one of wanted) routes = routes.set(routeKey(one), one);
@@ -104,10 +109,15 @@ function addressOf(
 }
 
 /** Traffic for an address of an aggregate that is not in use ends here, instead of going round with the default route. */
-function blackholeOf(router: RouterIntent, prefix: Prefix): OwnKernelRoute | undefined {
+function blackholeOf(
+  { isFromKernel }: KernelSources,
+  router: RouterIntent,
+  prefix: Prefix,
+): OwnKernelRoute | undefined {
   const route = router.routes.get(prefix);
   if (route === undefined || prefixLength(prefix) === bitsOf(prefixFamily(prefix)))
     return undefined;
+  if (isFromKernel(prefix)) return undefined;
   const { provenance } = route;
   return { type: "blackhole", prefix, vrf: router.vrf, metric: LAST_METRIC, provenance };
 }

@@ -17,6 +17,14 @@ import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts
 import { planBfd } from "./bfd.ts";
 import { notCarriedHere, notOpened } from "./carried-here.ts";
 import { announce, type Context, contextOf, type Contribution, type Verdict } from "./announce.ts";
+import {
+  exportChanges,
+  exportContributions,
+  exportersOf,
+  type Exporting,
+  isFromKernel,
+  planExports,
+} from "./exports.ts";
 import { openFor, planImports } from "./imports.ts";
 import { planKernel, replanKernel } from "./kernel.ts";
 import {
@@ -51,7 +59,8 @@ export type Plan = {
 type Memo = {
   readonly context: Context;
   readonly routers: readonly PlannedRouter[];
-  /** By Service or FRRConfiguration. */
+  readonly exporters: ReadonlyMap<ResourceKey, Exporting>;
+  /** By Service or FRRConfiguration; a RouteExport's are many, and only among the contributors. */
   readonly contributions: PersistentMap<ResourceKey, readonly Contribution[]>;
   readonly contributors: PersistentMap<Prefix, readonly Contribution[]>;
   readonly interned: Interned;
@@ -72,8 +81,9 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
     verdicts.push([held.key, announced.verdict]);
     if (announced.contributions.length > 0) contributions.push([held.key, announced.contributions]);
   }
+  const exporters = exportersOf(desired, routers);
   const contributors = Map.groupBy(
-    contributions.flatMap(([, list]) => list),
+    [...contributions.flatMap(([, list]) => list), ...exportContributions(desired, exporters)],
     ({ prefix }) => prefix,
   );
   const interned: Interned = new Map();
@@ -86,8 +96,13 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
     speakers: { [options.backend]: speaker },
     bfd: planBfd(desired, neighbors),
     kernel: planKernel(
-      { desired, verdicts: judged, routers: speaker.routers },
-      planImports(desired, merged),
+      {
+        desired,
+        verdicts: judged,
+        routers: speaker.routers,
+        isFromKernel: (prefix) => isFromKernel(contributors.get(prefix) ?? []),
+      },
+      { imports: planImports(desired, merged), exports: planExports(desired) },
     ),
     verdicts: judged,
     peers,
@@ -103,6 +118,7 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
     memo: {
       context,
       routers,
+      exporters,
       contributions: PersistentMap.from(contributions),
       contributors: PersistentMap.from(sorted),
       interned,
@@ -139,6 +155,10 @@ export function replan(
       for (const { address } of allocations.get(key)?.addresses ?? []) addresses.add(address);
     }
   }
+  for (const { rule, old, young } of exportChanges(before.desired, desired, memo.exporters)) {
+    for (const { prefix } of [...old, ...young]) touched.add(prefix);
+    contributors = moved(contributors, rule, old, young);
+  }
   const was = before.plan.speakers[options.backend];
   const speaker = speakerAfter(was, memo, contributors, touched);
   const kernel = replanKernel(
@@ -147,8 +167,14 @@ export function replan(
       desired: before.desired,
       verdicts: before.plan.verdicts,
       routers: was?.routers ?? [],
+      isFromKernel: (prefix) => isFromKernel(memo.contributors.get(prefix) ?? []),
     },
-    { desired, verdicts, routers: speaker.routers },
+    {
+      desired,
+      verdicts,
+      routers: speaker.routers,
+      isFromKernel: (prefix) => isFromKernel(contributors.get(prefix) ?? []),
+    },
     { addresses, prefixes: touched },
   );
   return {
@@ -163,7 +189,7 @@ export function replan(
   };
 }
 
-/** Whether anything but Services, what they hold and their health differs. */
+/** Whether anything but Services, what they hold and their health, and what the kernel offers differs. */
 function otherwiseChanged(before: DesiredState, after: DesiredState): boolean {
   if (before.host !== after.host || before.quarantined !== after.quarantined) return true;
   const types = new Set([...Object.keys(before.resources), ...Object.keys(after.resources)]);
@@ -196,9 +222,10 @@ function moved(
   young: readonly Contribution[],
 ): Memo["contributors"] {
   let next = contributors;
+  const mine = Map.groupBy(young, ({ prefix }) => prefix);
   for (const prefix of new Set([...old, ...young].map((one) => one.prefix))) {
     const others = (next.get(prefix) ?? []).filter((one) => one.cause !== cause);
-    const list = [...others, ...young.filter((one) => one.prefix === prefix)].toSorted(byCause);
+    const list = [...others, ...(mine.get(prefix) ?? [])].toSorted(byCause);
     next = list.length === 0 ? next.delete(prefix) : next.set(prefix, list);
   }
   return next;

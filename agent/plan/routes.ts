@@ -47,10 +47,16 @@ export function routeOf(
   };
 }
 
-const reaches = (to: Contribution["to"], { key, peer }: Tellable): boolean =>
-  to.type === "neighbor"
-    ? to.key === key
-    : peer !== undefined && (to.names.length === 0 || to.names.includes(peer));
+function reaches(to: Contribution["to"], { key, peer }: Tellable): boolean {
+  switch (to.type) {
+    case "neighbor":
+      return to.key === key;
+    case "neighbors":
+      return to.keys.includes(key);
+    case "peers":
+      return peer !== undefined && (to.names.length === 0 || to.names.includes(peer));
+  }
+}
 
 /** toAdvertise.nextHop is set on everything that goes to the neighbour, also on what Services bring (manifests.md §1.8). */
 function towards(nextHop: Address | undefined, mine: readonly Contribution[]): ExportAttributes {
@@ -60,7 +66,7 @@ function towards(nextHop: Address | undefined, mine: readonly Contribution[]): E
 
 /**
  * Same prefix by several advertisements: communities are united, the first localPref in order of key stays (rule 8); so an
- * FRRConfiguration's goes before a BGPAdvertisement's.
+ * FRRConfiguration's goes before a BGPAdvertisement's, and that before a RouteExport's. MED likewise.
  */
 function united(all: readonly ExportAttributes[]): ExportAttributes {
   const [first] = all;
@@ -68,7 +74,7 @@ function united(all: readonly ExportAttributes[]): ExportAttributes {
   if (all.every((one) => one === first)) return first;
   return {
     localPref: all.find(({ localPref }) => localPref !== undefined)?.localPref,
-    med: first.med,
+    med: all.find(({ med }) => med !== undefined)?.med,
     communities: sortedCommunities(all.flatMap(({ communities }) => communities)),
     largeCommunities: sortedLarge(all.flatMap(({ largeCommunities }) => largeCommunities)),
     nextHop: first.nextHop,

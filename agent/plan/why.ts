@@ -7,7 +7,7 @@
 import type { SessionStatus } from "../../backends/backend.ts";
 import type { BackendName, NeighborIntent, OwnRoute } from "../../backends/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
-import { hostPrefix, type Prefix, prefixContains } from "../../events/prefix.ts";
+import { comparePrefixes, hostPrefix, type Prefix, prefixContains } from "../../events/prefix.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
 import type { Service } from "../../events/resources/service.ts";
 import { healthOf } from "./announce.ts";
@@ -15,6 +15,7 @@ import { heldIn } from "./held.ts";
 import type { MergedNeighbor } from "./merge.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
 import type { Plan } from "./plan.ts";
+import { exportChain, exportedPrefixNamed, exportOwnerChain, notExported } from "./why-export.ts";
 import {
   neighborChain,
   neighborNamed,
@@ -46,10 +47,16 @@ export function why(
   const service = serviceOf(subject, desired, plan);
   const neighbor = service === undefined ? neighborNamed(subject, plan) : undefined;
   if (neighbor !== undefined) return whyNeighbor(subject, neighbor, desired, plan, sessions);
-  const owner = service === undefined ? ownerChain(subject, desired, plan) : undefined;
+  const owner =
+    service === undefined
+      ? (ownerChain(subject, desired, plan) ?? exportOwnerChain(subject, desired))
+      : undefined;
   if (owner !== undefined)
     return { prefix: subject, peer: peer ?? null, announced: false, chain: owner };
-  const own = ownPrefixNamed(subject, desired);
+  const own = [ownPrefixNamed(subject, desired), exportedPrefixNamed(subject, desired)]
+    .filter((one) => one !== undefined)
+    .toSorted(comparePrefixes)
+    .at(-1);
   const asked = prefixNamed(subject);
   const prefixes = (service && plan.verdicts.get(service.key)?.prefixes) ?? [];
   const served = prefixes.find(
@@ -63,12 +70,13 @@ export function why(
       prefix: asked ?? subject,
       peer: peer ?? null,
       announced: false,
-      chain: [stop("service", subject, reason)],
+      chain: [...notExported(subject, desired), stop("service", subject, reason)],
     };
   }
   const chain = [
     ...(service === undefined ? [] : serviceSteps(service, desired, plan)),
     ...(prefix === undefined ? [] : ownPrefixChain(prefix, desired, plan)),
+    ...(prefix === undefined ? [] : exportChain(prefix, desired)),
   ];
   if (prefix === undefined || plan.memo.contributors.get(prefix) === undefined) {
     const address = service && desired.allocations.get(service.key)?.addresses[0]?.address;
@@ -228,7 +236,7 @@ function neighborSteps(
   if (told === undefined) {
     const family = prefix.includes(":") ? "ipv6" : "ipv4";
     const reason = neighbor.families.includes(family)
-      ? "no advertisement and no toAdvertise of this prefix names this peer"
+      ? "no advertisement, RouteExport or toAdvertise of this prefix names this peer"
       : `the session carries no ${family} routes: set dualStackAddressFamily, or peer over ${family}`;
     return [stop("peer", neighbor.name, reason, cause)];
   }

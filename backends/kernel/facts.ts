@@ -4,11 +4,11 @@
  * Only types. What the kernel shall hold is intent.ts, learned paths are ../best-paths.ts. Reads next: kernel.ts.
  */
 import type { Address, Family } from "../../events/address.ts";
-import type { NeighborKey } from "../../events/ids.ts";
+import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import type { BestPaths } from "../best-paths.ts";
 import type { HeldReason } from "./importer.ts";
-import type { KernelIntent } from "./intent.ts";
+import type { ExportRule, KernelIntent } from "./intent.ts";
 
 export type KernelCapability =
   | "vrf"
@@ -45,6 +45,7 @@ export type KernelFact =
       readonly held: number;
     }
   | ({ readonly type: "own-changed" } & OwnChange)
+  | ExportedFact
   /** Somebody changed what is ours. */
   | {
       readonly type: "drift";
@@ -70,6 +71,16 @@ export type KernelFact =
       readonly addresses: boolean;
       readonly vrfs: boolean;
     };
+
+/** What the kernel offers an export rule; told within 30 ms of the change, and all that changed in them at once. */
+export type ExportedFact = {
+  readonly type: "exported";
+  readonly rule: ResourceKey;
+  /** `added` is all there is, whatever was told before. */
+  readonly whole: boolean;
+  readonly added: readonly Prefix[];
+  readonly removed: readonly Prefix[];
+};
 
 export type OwnChange = {
   /** As `ip` would say it, such as `address 192.0.2.1/32 dev lo`. */
@@ -97,6 +108,13 @@ export type RuleStatus = {
 
 export type KernelStatus = {
   readonly rules: readonly RuleStatus[];
+  /** Of each export rule: how many prefixes it tells, and how many are beyond its maximum. */
+  readonly exports: readonly {
+    readonly rule: ResourceKey;
+    readonly told: number;
+    readonly beyond: number;
+    readonly example: Prefix | undefined;
+  }[];
   /** Routes of ours, whatever rule they are from, leftovers of an earlier run included. */
   readonly routes: number;
   /** Times that something of ours was found changed by others since the start. */
@@ -124,6 +142,10 @@ export interface Kernel {
   /** Level-triggered; resolves when own entries are as wanted or refused. Never called while an earlier call runs. */
   apply(intent: KernelIntent): Promise<KernelApplied>;
   learned(event: BestPaths): void;
+  /** Tells at once what each rule takes, as apply() does: so that the first plan knows it. */
+  export(rules: readonly ExportRule[]): void;
+  /** What these rules would take, without taking effect: for plans that are only shown. */
+  offers(rules: readonly ExportRule[]): readonly ExportedFact[];
   watch(listener: (fact: KernelFact) => void): () => void;
   status(): KernelStatus;
   /** Walked lazily. */

@@ -54,7 +54,19 @@ export type Host = {
   /** Targets of one prefix, best first; equal lists are one. */
   readonly lists: (readonly Target[])[];
   readonly listNumbers: Map<string, number>;
+  readonly changed: Changed;
 };
+
+/** Others' routes since somebody looked (exporter.ts); beyond CHANGED_MAX, and after a reading, it is `everything`. */
+type Changed = {
+  everything: boolean;
+  /** By `family table words`. */
+  readonly routes: Map<
+    string,
+    { readonly family: Family; readonly table: number; readonly words: Words }
+  >;
+};
+const CHANGED_MAX = 10_000;
 
 export const newHost = (): Host => ({
   links: new Map(),
@@ -62,6 +74,7 @@ export const newHost = (): Host => ({
   foreign: new Map(),
   lists: [[]],
   listNumbers: new Map([["", 0]]),
+  changed: { everything: true, routes: new Map() },
 });
 
 export const addressKey = ({ address, device }: Pick<BoundAddress, "address" | "device">): string =>
@@ -144,15 +157,31 @@ export function foreignRoute(host: Host, view: RouteView, present: boolean): boo
     }
     prefixes.values[slot] = after;
   }
+  noteChange(host.changed, view);
   return true;
 }
 
+function noteChange(changed: Changed, { family, table, length, a, b, c, d }: RouteView): void {
+  if (changed.everything) return;
+  const words: Words = [length, a, b, c, d];
+  changed.routes.set(`${family} ${table} ${words.join(" ")}`, { family, table, words });
+  if (changed.routes.size <= CHANGED_MAX) return;
+  changed.everything = true;
+  changed.routes.clear();
+}
+
 export const clearForeign = (host: Host): void => {
+  host.changed.everything = true;
+  host.changed.routes.clear();
   host.foreign.clear();
   host.lists.length = 1;
   host.listNumbers.clear();
   host.listNumbers.set("", 0);
 };
+
+/** All prefixes of others in a table; their values are numbers of `host.lists`. */
+export const foreignIn = (host: Host, family: Family, table: number): PrefixTable | undefined =>
+  host.foreign.get(placeOf(family, table))?.prefixes;
 
 /** Others' routes to exactly this prefix, best first. */
 export function foreignAt(

@@ -11,7 +11,7 @@ import { masked, type Words } from "./host.ts";
 import type { ImportRule } from "./intent.ts";
 import { addressWords } from "./resolve.ts";
 
-type Span = {
+export type Span = {
   readonly family: Family;
   readonly words: Words;
   readonly atLeast: number;
@@ -30,6 +30,14 @@ export function prefixWords(prefix: Prefix): Words {
   return [prefixLength(prefix), a, b, c, d];
 }
 
+export const spansOf = (prefixes: ImportRule["prefixes"]): readonly Span[] =>
+  prefixes.map(({ prefix, atLeast, atMost }) => ({
+    family: prefixFamily(prefix),
+    words: prefixWords(prefix),
+    atLeast,
+    atMost,
+  }));
+
 export function compileRules(rules: readonly ImportRule[], vrf: string): readonly CompiledRule[] {
   return rules
     .filter((rule) => rule.vrf === vrf)
@@ -39,12 +47,7 @@ export function compileRules(rules: readonly ImportRule[], vrf: string): readonl
       const cuts = new WeakMap<PathSet, readonly Path[]>();
       return {
         rule,
-        spans: rule.prefixes.map(({ prefix, atLeast, atMost }) => ({
-          family: prefixFamily(prefix),
-          words: prefixWords(prefix),
-          atLeast,
-          atMost,
-        })),
+        spans: spansOf(rule.prefixes),
         cut(set) {
           if (neighbors === undefined) return set.paths;
           let paths = cuts.get(set);
@@ -66,7 +69,7 @@ export const holds = (outer: Words, inner: Words): boolean =>
   masked(inner[3], 2, outer[0]) === outer[3] &&
   masked(inner[4], 3, outer[0]) === outer[4];
 
-const inSpans = (spans: readonly Span[], family: Family, words: Words): boolean =>
+export const inSpans = (spans: readonly Span[], family: Family, words: Words): boolean =>
   spans.length === 0 ||
   spans.some(
     (span) =>
@@ -90,3 +93,9 @@ export function ruleFor(
   }
   return -1;
 }
+
+/** A rule that is there by other facts than before is the same rule. */
+export const rulesText = (rules: readonly ImportRule[], vrf: string): string =>
+  JSON.stringify(
+    rules.filter((rule) => rule.vrf === vrf).map((rule) => ({ ...rule, provenance: [] })),
+  );

@@ -5,7 +5,7 @@
  * themselves (../best-paths.ts). Everything names the facts that caused it.
  */
 import type { Address } from "../../events/address.ts";
-import type { NeighborKey } from "../../events/ids.ts";
+import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import type { PersistentMap } from "../../events/persistent-map.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import type { Provenance } from "../intent.ts";
@@ -17,6 +17,7 @@ export type KernelIntent = {
   readonly sourceNats: PersistentMap<KernelKey, SourceNat>;
   /** The first that takes a path decides. */
   readonly imports: readonly ImportRule[];
+  readonly exports: readonly ExportRule[];
 };
 
 /** What tells entries apart, as text: made by the plan, and a name in the log. */
@@ -85,5 +86,26 @@ export type ImportRule = {
   readonly maximum: number;
   /** A default route (0.0.0.0/0, ::/0) is taken only where this is set. */
   readonly acceptDefault: boolean;
+  readonly provenance: Provenance;
+};
+
+/** Which prefixes of the kernel this agent wants to know of, to announce them (`rutter/v1` RouteExport). */
+export type ExportRule = {
+  readonly rule: ResourceKey;
+  readonly vrf: string;
+  readonly from:
+    | {
+        readonly type: "kernel-routes";
+        /** undefined: the VRF's own table, or main. */
+        readonly table: number | undefined;
+        /** Empty: all but those of routing daemons, and only what leads somewhere. */
+        readonly protocols: readonly number[];
+        readonly interfaces: readonly string[];
+      }
+    /** Networks of addresses, or the addresses; no interface named: any. */
+    | { readonly type: "connected" | "addresses"; readonly interfaces: readonly string[] };
+  readonly prefixes: ImportRule["prefixes"];
+  readonly maximum: number;
+  readonly exportDefault: boolean;
   readonly provenance: Provenance;
 };

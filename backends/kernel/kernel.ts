@@ -21,7 +21,9 @@ import type {
 } from "./facts.ts";
 import { markLeftovers, retryBlocked, wantNothing } from "./fib.ts";
 import { connectedPrefixes, type Words } from "./host.ts";
+import { createExporter } from "./exporter.ts";
 import { createImporter, type Importer } from "./importer.ts";
+import { rulesText } from "./imports.ts";
 import type { ImportRule, KernelIntent, SourceNat } from "./intent.ts";
 import { probeKernel } from "./io/probe.ts";
 import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./io/socket.ts";
@@ -83,6 +85,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const importers = new Map<string, Importer>();
   const complete = new Set<string>();
   const tell = announcements(clock, model, importers);
+  const exporter = createExporter(model, tell.fact);
   let intent: KernelIntent | undefined;
   /** Of each importer: its rules as text, so that only those are judged anew whose rules changed. */
   const rulesOf = new Map<string, string>();
@@ -205,6 +208,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     changedHost = { links: false, addresses: false, vrfs: false };
     const before = connected;
     connected = connectedPrefixes(model.host);
+    exporter.look(told.links || told.addresses || told.vrfs);
     for (const importer of importers.values()) await judgeAll(importer, importer.hostChanged());
     const moved = [...before.symmetricDifference(connected)];
     for (const importer of importers.values()) {
@@ -341,6 +345,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       if (first && capabilities.has.has("nft")) natsText = "";
       const change = await own();
       await setRules(wanted.imports);
+      exporter.setRules(wanted.exports);
       allowSweep();
       return change;
     },
@@ -352,9 +357,15 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       }
       pump.kick();
     },
+    export: exporter.setRules,
+    offers: exporter.offers,
     watch: tell.watch,
     status: () =>
-      statusOf(model, importers.values(), { drift: tell.driftCount(), resyncs, problems }),
+      statusOf(model, importers.values(), exporter.counts(), {
+        drift: tell.driftCount(),
+        resyncs,
+        problems,
+      }),
     routes: () => shownRoutes(model, importers),
     settled: () => pump.idle(),
     async close(mode) {
@@ -381,12 +392,6 @@ const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 const PERIOD = "periodic";
 const START = "start";
 const START_ATTEMPTS = 5;
-
-/** A rule that is there by other facts than before is the same rule. */
-const rulesText = (rules: readonly ImportRule[], vrf: string): string =>
-  JSON.stringify(
-    rules.filter((rule) => rule.vrf === vrf).map((rule) => ({ ...rule, provenance: [] })),
-  );
 
 const turn = (): Promise<void> =>
   new Promise((resolve) => {

@@ -32,6 +32,8 @@ export type Model = {
   knownFib(family: Family, table: number, metric: number): Fib | undefined;
   fibsOf(vrf: string, family: Family): readonly Fib[];
   claim(vrf: string, fib: Fib): boolean;
+  /** False from the start of a reading until one has ended well: what is known is not what is there. */
+  isWhole(): boolean;
   isOurs(address: Address, device: string, protocol?: number): boolean;
   /** Marks a prefix whose route was changed by others, unless such changes are only reported. */
   repair(fib: Fib, words: Words): void;
@@ -56,6 +58,7 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
   /** What fibsOf() found, until an owner changes: it is asked for every prefix. */
   const owned = new Map<string, readonly Fib[]>();
   let dumping = false;
+  let whole = false;
   const fib: Model["fib"] = (family, table, metric) => {
     const name = fibName(family, table, metric);
     let one = fibs.get(name);
@@ -92,6 +95,7 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
       owners.set(one, vrf);
       return true;
     },
+    isWhole: () => whole,
     isOurs(address, device, protocol) {
       let said = protocol;
       if (said === undefined) {
@@ -108,10 +112,12 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
     },
     beforeDump() {
       dumping = true;
+      whole = false;
       for (const one of fibs.values()) beforeDump(one);
     },
     afterDump(mayRepair) {
       dumping = false;
+      whole = true;
       const sum = { missing: 0, extra: 0, changed: 0 };
       for (const one of fibs.values()) {
         const { missing, extra, changed } = afterDump(one, forwardings, mayRepair);

@@ -12,4 +12,5 @@ export const nothing: KernelIntent = {
   rules: PersistentMap.empty(),
   sourceNats: PersistentMap.empty(),
   imports: [],
+  exports: [],
 };

@@ -7,6 +7,7 @@ import { addressFromOctets } from "../../events/address.ts";
 import { isTaken, slotsOf } from "../native/rib/prefix-table.ts";
 import type { KernelRoute, KernelStatus, OwnProblem, RuleStatus } from "./facts.ts";
 import { wordsAt } from "./fib.ts";
+import type { ExportCount } from "./exporter.ts";
 import type { Importer } from "./importer.ts";
 import { type Model, prefixText } from "./model.ts";
 
@@ -42,6 +43,7 @@ export function* shownRoutes(
 export function statusOf(
   model: Model,
   importers: Iterable<Importer>,
+  exports: readonly ExportCount[],
   rest: {
     readonly drift: number;
     readonly resyncs: number;
@@ -52,7 +54,12 @@ export function statusOf(
   for (const importer of importers) rules.push(...rulesOf(model, importer));
   let routes = 0;
   for (const fib of model.fibs.values()) routes += fib.actual.size;
-  return { rules, routes, ...rest };
+  return {
+    rules,
+    routes,
+    exports: exports.map(({ rule, ...count }) => ({ rule: rule.rule, ...count })),
+    ...rest,
+  };
 }
 
 function rulesOf(model: Model, importer: Importer): RuleStatus[] {

@@ -69,7 +69,7 @@ export function bgpAdvertisementSpec(written: Written, reading: Reading): BgpAdv
     aggregationLength,
     aggregationLengthV6,
     ...(written.localPref ? { localPref: written.localPref } : {}),
-    communities: communitiesOf(written, reading),
+    communities: bgpCommunitiesAt(reading, written.communities),
     ipAddressPools: namesAt(reading, "ipAddressPools", written.ipAddressPools),
     ipAddressPoolSelectors: selectorsAt(
       reading,
@@ -82,8 +82,12 @@ export function bgpAdvertisementSpec(written: Written, reading: Reading): BgpAdv
   };
 }
 
-function communitiesOf(written: Written, reading: Reading): readonly CommunityRef[] {
-  const communities = (written.communities ?? []).map(communityRef);
+/** `spec.communities` of whatever announces. */
+export function bgpCommunitiesAt(
+  reading: Reading,
+  written: readonly string[] = [],
+): readonly CommunityRef[] {
+  const communities = written.map(communityRef);
   const path = ["spec", "communities"];
   refuseDuplicates(reading, path, communities, communityText, "this community");
   for (const [i, community] of communities.entries()) {

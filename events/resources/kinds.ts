@@ -52,6 +52,7 @@ import {
 } from "./network-gateway-group.ts";
 import { type Node, nodeSpec, writtenNode } from "./node.ts";
 import type { Manifest, Reading } from "./reading.ts";
+import { type RouteExport, routeExportSpec, writtenRouteExport } from "./route-export.ts";
 import { type RouteImport, routeImportSpec, writtenRouteImport } from "./route-import.ts";
 import { type Secret, secretSpec, writtenSecret } from "./secret.ts";
 import { type Service, serviceSpec, writtenService } from "./service.ts";
@@ -77,6 +78,7 @@ export type Resource =
   | L2Advertisement
   | NetworkGatewayGroup
   | Node
+  | RouteExport
   | RouteImport
   | Secret
   | Service
@@ -231,6 +233,9 @@ export const kinds: readonly Kind[] = [
     scope: "cluster",
   }),
   kind("rutter/BFDOptions", [version("v1", writtenBfdOptions, bfdOptionsSpec)]),
+  kind("rutter/RouteExport", [
+    version("v1", writtenRouteExport, (w, _, r) => routeExportSpec(w, r)),
+  ]),
   kind("rutter/RouteImport", [
     version("v1", writtenRouteImport, (w, _, r) => routeImportSpec(w, r)),
   ]),

@@ -44,6 +44,7 @@ const intentOf = (plain: DriverIntent): KernelIntent => ({
   rules: mapOf(plain.rules),
   sourceNats: mapOf(plain.sourceNats),
   imports: plain.imports ?? [],
+  exports: [],
 });
 
 function batchOf(order: Extract<DriverOrder, { do: "learn" }>): BestPathBatch {

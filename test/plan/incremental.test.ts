@@ -7,6 +7,8 @@ import { plan, replan } from "../../agent/plan/plan.ts";
 import { why } from "../../agent/plan/why.ts";
 import { diff } from "../../events/persistent-map.ts";
 import { setText } from "../../backends/delta.ts";
+import type { ResourceKey } from "../../events/ids.ts";
+import type { Prefix } from "../../events/prefix.ts";
 import {
   advertisement,
   after,
@@ -26,6 +28,15 @@ import {
 const one = pool("one", ["192.0.2.0/24"]);
 const p1 = peer("p1", "10.0.0.1");
 const p2 = peer("p2", "10.0.0.2");
+
+const exported = (name: string, added: readonly string[], removed: readonly string[]) =>
+  ({
+    type: "observe-exports",
+    rule: `rutter/RouteExport/default/${name}` as ResourceKey,
+    whole: false,
+    added: added as readonly Prefix[],
+    removed: removed as readonly Prefix[],
+  }) as const;
 
 test("an incremental plan is the plan from scratch, whatever changes", () => {
   const edits = [
@@ -63,6 +74,13 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
     `apiVersion: k8s.ovn.org/v1\nkind: EgressService\nmetadata: {name: a, namespace: default}\nspec: {sourceIPBy: Network, network: "11"}`,
     deleting("/Service/default/a"),
     deleting("/Service/default/b"),
+    `apiVersion: rutter/v1\nkind: RouteExport\nmetadata: {name: e, namespace: default}\nspec: {from: {type: connected}, communities: ["9:9"], localPref: 3}`,
+    `apiVersion: rutter/v1\nkind: RouteExport\nmetadata: {name: f, namespace: default}\nspec: {from: {type: connected}, peers: [p2], med: 4}`,
+    deleting("rutter/RouteExport/default/e"),
+    exported("e", ["192.0.2.1/32", "198.51.100.0/24", "10.5.0.0/16"], []),
+    exported("e", ["2001:db8::/64"], ["192.0.2.1/32"]),
+    exported("f", ["198.51.100.0/24", "10.5.0.0/16"], ["10.6.0.0/16"]),
+    exported("f", ["10.6.0.0/16"], ["198.51.100.0/24"]),
     {
       type: "observe-host",
       facts: {
@@ -94,6 +112,7 @@ test("an incremental plan is the plan from scratch, whatever changes", () => {
         ...made.kernel.sourceNats,
       ].toSorted(),
       imports: made.kernel.imports,
+      exports: made.kernel.exports,
     },
   });
   fc.assert(

@@ -189,6 +189,18 @@ const good: readonly unknown[] = [
     maximum: 1000,
     acceptDefault: true,
   }),
+  manifest("rutter/v1", "RouteExport", {
+    nodeSelectors: [{ matchLabels: { rack: "r1" } }],
+    vrf: "blue",
+    peers: ["p", "10.0.0.1"],
+    from: { type: "kernel-routes", table: 100, protocols: ["static", 99], interfaces: ["eth0"] },
+    prefixes: [{ prefix: "10.0.0.0/8", ge: 16, le: 24 }],
+    communities: ["1:2", "large:1:2:3", "home"],
+    localPref: 5,
+    med: 7,
+    maximum: 1000,
+    exportDefault: true,
+  }),
   manifest("rutter/v1", "Node", { labels: { a: "b" }, networkUnavailable: true }),
   manifest("rutter/v1", "ServiceEndpoint", {
     service: "s",
