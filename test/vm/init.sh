@@ -29,6 +29,7 @@ mount -t devpts -o mode=620,ptmxmode=666 devpts dev/pts
 mount -t tmpfs -o mode=1777 memory dev/shm
 mount -t tmpfs -o mode=755 memory run
 ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
 echo "/$modules/modprobe" >proc/sys/kernel/modprobe
 echo guest >proc/sys/kernel/hostname
 busybox=/$modules/busybox
