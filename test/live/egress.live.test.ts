@@ -35,6 +35,8 @@ async function makeWorld() {
   const { host, router, uplink, container } = network.nodes;
   await host.ip("address", "add", `${OUTWARD}/24`, "dev", "eth0");
   await uplink.ip("address", "add", "192.0.2.2/24", "dev", "eth0");
+  // The first that the kernel would take for what goes by the loopback.
+  await host.ip("address", "add", "203.0.113.9/32", "dev", "lo");
   await host.ip("route", "add", "default", "via", router.ipv4);
   await host.ip("route", "add", "default", "via", "192.0.2.2", "table", String(TABLE));
   await host.ip("address", "add", "172.17.0.1/24", "dev", "eth0");
