@@ -98,7 +98,7 @@ const byNumber = {
   bound: await bound(network.nodes, VIP),
   traffic: await traffic(),
   status: await said("status", /^KERNEL/),
-  doctor: await said("doctor", /kernel|sysctl/i),
+  doctor: await said("doctor", /source NAT/),
 };
 // The same VRF by its name.
 const named = example("07-vrf-egress.yaml").replace('network: "11"', "network: vrf1");

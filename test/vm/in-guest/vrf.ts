@@ -74,7 +74,10 @@ export const startRouter = (node: Node, origin: Origin) => startBird(node, route
 
 /** The host's name is that of the examples. */
 export const startRutter = (host: Node) =>
-  startAgent(host, { config: `${ALWAYS}node: {name: wk3}\n` });
+  startAgent(host, {
+    config: `${ALWAYS}node: {name: wk3}\n`,
+    readyTimeoutMs: 2 * PATIENT.timeoutMs,
+  });
 
 export const example = (name: string): string =>
   readFileSync(join(SHARED, "examples", name), "utf8");
