@@ -10,7 +10,9 @@ export function kernelFindings(kernel: Kernel, plan: Plan): KernelFindings {
   const routers = Object.values(plan.speakers).flatMap((speaker) => speaker?.routers ?? []);
   const { imports, rules, sourceNats } = plan.kernel;
   const isUsed = {
-    vrf: routers.some(({ vrf }) => vrf !== ""),
+    vrf:
+      routers.some(({ vrf }) => vrf !== "") ||
+      [...rules.values()].some(({ table }) => typeof table !== "number"),
     imports: imports.length > 0,
     egress: rules.size + sourceNats.size > 0,
     echo: plan.bfd.sessions.some(({ timing }) => timing.echoIntervalMillis !== undefined),

@@ -60,7 +60,7 @@ export type SourceNat = {
   readonly sources: readonly Prefix[];
   /** `masquerade`: the address of the device that it leaves by. */
   readonly to: Address | "masquerade";
-  /** Device that it leaves by; empty: any. */
+  /** Device that it leaves by, or a VRF for all of its ports; empty: any. */
   readonly outgoing: string;
   readonly provenance: Provenance;
 };

@@ -24,11 +24,12 @@ import { connectedPrefixes, type Words } from "./host.ts";
 import { createExporter } from "./exporter.ts";
 import { createImporter, type Importer } from "./importer.ts";
 import { rulesText } from "./imports.ts";
-import type { ImportRule, KernelIntent, SourceNat } from "./intent.ts";
+import type { ImportRule, KernelIntent } from "./intent.ts";
 import { probeKernel } from "./io/probe.ts";
 import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./io/socket.ts";
 import { createModel, type Model } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
+import { placedNats } from "./nft.ts";
 import { nothing } from "./nothing.ts";
 import { addressText } from "./own.ts";
 import { applyNats, applyOwn } from "./own-orders.ts";
@@ -190,10 +191,9 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   };
 
   const nats = async (wanted: KernelIntent): Promise<void> => {
-    const list: SourceNat[] = [...wanted.sourceNats.values()].toSorted((a, b) =>
-      a.name < b.name ? -1 : 1,
-    );
+    const list = placedNats(model.host, wanted.sourceNats.values());
     const text = JSON.stringify(list);
+    natProblem = undefined;
     if (text === natsText) return;
     const lacking = capabilities.missing.get("nft");
     natProblem =

@@ -6,6 +6,7 @@
  */
 import { type Family, familyOf } from "../../events/address.ts";
 import { prefixAddress, prefixFamily, prefixLength } from "../../events/prefix.ts";
+import { type Host, linkNamed } from "./host.ts";
 import type { SourceNat } from "./intent.ts";
 
 const TABLE = { family: "inet", name: "rutter" } as const;
@@ -15,8 +16,35 @@ const PRIORITY = 100;
 
 const IP: Readonly<Record<"ipv4" | "ipv6", "ip" | "ip6">> = { ipv4: "ip", ipv6: "ip6" };
 
+/** With the devices that it leaves by, by name; empty: any but the loopback, by which nothing leaves. */
+export type PlacedNat = Pick<SourceNat, "name" | "sources" | "to"> & {
+  readonly outgoing: readonly string[];
+};
+
+/**
+ * In order of name. Netfilter sees what leaves a VRF at the VRF's ports: at the VRF's own device it is not tracked (Linux 5.16,
+ * vrf.c vrf_nf_set_untracked) or, forwarded, not seen at all.
+ */
+export const placedNats = (host: Host, nats: Iterable<SourceNat>): readonly PlacedNat[] =>
+  [...nats]
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, sources, to, outgoing }) => ({
+      name,
+      sources,
+      to,
+      outgoing: outgoing === "" ? [] : portsOf(host, outgoing),
+    }));
+
+/** Of a VRF; any other device, or one that is not there, stands for itself. */
+function portsOf(host: Host, device: string): readonly string[] {
+  const link = linkNamed(host, device);
+  if (link?.vrfTable === undefined) return [device];
+  const ports = [...host.links.values()].filter(({ master }) => master === link.index);
+  return ports.length === 0 ? [device] : ports.map(({ name }) => name).toSorted();
+}
+
 /** Rules in the order given; none at all: our table goes. */
-export function nftProgram(nats: readonly SourceNat[]): string {
+export function nftProgram(nats: readonly PlacedNat[]): string {
   const table = { table: TABLE };
   const chain = {
     chain: {
@@ -34,14 +62,14 @@ export function nftProgram(nats: readonly SourceNat[]): string {
   return JSON.stringify({ nftables: [{ add: table }, { delete: table }, ...makes] });
 }
 
-function ruleOf(nat: SourceNat): readonly object[] {
+function ruleOf(nat: PlacedNat): readonly object[] {
   const families = [...new Set(nat.sources.map(prefixFamily))];
   return families
     .filter((family) => nat.to === "masquerade" || familyOf(nat.to) === family)
     .map((family) => ruleIn(nat, family));
 }
 
-function ruleIn({ name, sources, to, outgoing }: SourceNat, family: Family): object {
+function ruleIn({ name, sources, to, outgoing }: PlacedNat, family: Family): object {
   const own = sources.filter((source) => prefixFamily(source) === family);
   const set = own.map((source) => ({
     prefix: { addr: prefixAddress(source), len: prefixLength(source) },
@@ -54,11 +82,14 @@ function ruleIn({ name, sources, to, outgoing }: SourceNat, family: Family): obj
         right: { set },
       },
     },
-    ...(outgoing === ""
-      ? []
-      : [{ match: { op: "==", left: { meta: { key: "oifname" } }, right: outgoing } }]),
+    { match: { ...leaving(outgoing), left: { meta: { key: "oifname" } } } },
     to === "masquerade" ? { masquerade: null } : { snat: { family: IP[family], addr: to } },
   ];
   const rule = { family: TABLE.family, table: TABLE.name, chain: CHAIN, expr, comment: name };
   return { add: { rule } };
 }
+
+const leaving = (devices: readonly string[]): { readonly op: string; readonly right: unknown } =>
+  devices.length === 0
+    ? { op: "!=", right: "lo" }
+    : { op: "==", right: devices.length === 1 ? devices[0] : { set: devices } };

@@ -6,12 +6,12 @@
 import { getSystemErrorName } from "node:util";
 import type { Address } from "../../events/address.ts";
 import type { OwnChange, OwnProblem } from "./facts.ts";
-import type { KernelIntent, SourceNat } from "./intent.ts";
+import type { KernelIntent } from "./intent.ts";
 import { runNft } from "./io/nft.ts";
 import type { Batch, Orders } from "./io/socket.ts";
 import type { Model } from "./model.ts";
 import { EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, ESRCH } from "./netlink/numbers.ts";
-import { nftProgram } from "./nft.ts";
+import { nftProgram, type PlacedNat } from "./nft.ts";
 import { differenceOf, presentItems, wantedItems } from "./own.ts";
 import { sendAll } from "./pump.ts";
 
@@ -64,7 +64,7 @@ function reasonOf(errno: number, words: string): string {
 /** Replaces our nft table; the problem, or undefined where it is in place. */
 export async function applyNats(
   program: string,
-  nats: readonly SourceNat[],
+  nats: readonly PlacedNat[],
 ): Promise<OwnProblem | undefined> {
   const { ok, words } = await runNft(program, ["-j", "-f", "-"], nftProgram(nats));
   return ok ? undefined : { entry: "source NAT (nft table inet rutter)", reason: words };

@@ -7,13 +7,13 @@ import { type Address, address, addressOctets } from "../../events/address.ts";
 import { neighborKey } from "../../events/ids.ts";
 import { type Prefix, prefix, prefixFamily } from "../../events/prefix.ts";
 import { NO_PATHS, type Path, type PathSet } from "../../backends/best-paths.ts";
-import { foreignRoute, type Host } from "../../backends/kernel/host.ts";
+import { foreignRoute, type Host, newHost } from "../../backends/kernel/host.ts";
 import { createImporter, type Importer } from "../../backends/kernel/importer.ts";
 import { prefixWords } from "../../backends/kernel/imports.ts";
 import type { ImportRule } from "../../backends/kernel/intent.ts";
 import { createModel, type Model, prefixText } from "../../backends/kernel/model.ts";
 import { type Hop, routeView } from "../../backends/kernel/netlink/route.ts";
-import { nftProgram } from "../../backends/kernel/nft.ts";
+import { nftProgram, placedNats } from "../../backends/kernel/nft.ts";
 import { wordsAt } from "../../backends/kernel/fib.ts";
 import { isTaken, slotsOf } from "../../backends/native/rib/prefix-table.ts";
 import { prefixOctets } from "../../backends/native/wire/nlri.ts";
@@ -258,8 +258,7 @@ test("source NAT is one transaction that makes our table anew", () => {
       name: "a",
       sources: [prefix("10.1.0.0/16"), prefix("fd00::/8")],
       to: address("192.0.2.1"),
-      outgoing: "eth0",
-      provenance: [],
+      outgoing: ["eth0"],
     },
   ];
   const { nftables }: { nftables: readonly object[] } = JSON.parse(nftProgram(nats));
@@ -273,4 +272,30 @@ test("source NAT is one transaction that makes our table anew", () => {
   expect(nftProgram(nats)).toContain('{"snat":{"family":"ip","addr":"192.0.2.1"}}');
   expect(nftProgram(nats)).not.toContain("fd00::");
   expect(JSON.parse(nftProgram([]))).toMatchObject({ nftables: [{ add: {} }, { delete: {} }] });
+});
+
+test("what leaves by a VRF leaves by its ports, what leaves by any device not by the loopback", () => {
+  const host = newHost();
+  const link = (index: number, name: string, master = 0, vrfTable?: number) =>
+    host.links.set(index, { index, name, up: true, master, vrfTable });
+  link(2, "red", 0, 10);
+  link(3, "red1", 2);
+  link(4, "eth0");
+  link(5, "red0", 2);
+  link(6, "blue", 0, 11);
+  const nat = (outgoing: string) => {
+    const sources = [prefix("10.1.0.0/16")];
+    const one = { name: outgoing, sources, to: "masquerade", outgoing, provenance: [] } as const;
+    const [placed] = placedNats(host, [one]);
+    return [placed?.outgoing, nftProgram(placed === undefined ? [] : [placed])];
+  };
+  const key = '"left":{"meta":{"key":"oifname"}}';
+  const [ports, program] = nat("red");
+  expect(ports).toEqual(["red0", "red1"]);
+  expect(program).toContain(`{"op":"==","right":{"set":["red0","red1"]},${key}}`);
+  expect(nat("eth0")).toEqual([["eth0"], expect.stringContaining(`"right":"eth0",${key}`)]);
+  // Without a port nothing leaves; nor by a device that is not there.
+  expect(nat("blue")[0]).toEqual(["blue"]);
+  expect(nat("gone")[0]).toEqual(["gone"]);
+  expect(nat("")).toEqual([[], expect.stringContaining(`{"op":"!=","right":"lo",${key}}`)]);
 });

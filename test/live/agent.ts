@@ -36,6 +36,8 @@ export type AgentPlan = {
   readonly under?: readonly string[];
   /** Another version's agent/main.ts, where a test starts one on this version's state. */
   readonly program?: string;
+  /** Milliseconds to its line `ready`, where the machine is a slow one. */
+  readonly readyTimeoutMs?: number;
 };
 
 export type Agent = AsyncDisposable & {
@@ -109,7 +111,12 @@ export async function startAgent(place: Place, plan: AgentPlan = {}): Promise<Ag
   const said = () => `${lastLines(daemon.stdout())}\n${lastLines(daemon.stderr())}`;
   const socket = await until(
     () => readySocket(daemon) ?? (daemon.running() ? undefined : "ended"),
-    { what: `the agent in ${place.name}`, everyMs: 5, timeoutMs: READY_TIMEOUT_MS, explain: said },
+    {
+      what: `the agent in ${place.name}`,
+      everyMs: 5,
+      timeoutMs: plan.readyTimeoutMs ?? READY_TIMEOUT_MS,
+      explain: said,
+    },
   );
   if (socket === "ended") throw new Error(`the agent in ${place.name} ended at once:\n${said()}`);
   const readyAfterMs = performance.now() - started;

@@ -12,6 +12,7 @@ import { startBird } from "./bird.ts";
 import { startFrr } from "./frr.ts";
 import { ALWAYS, documents, peerManifest } from "./manifests.ts";
 import { makeNetwork, type Node } from "./netns.ts";
+import { call, serve } from "./tcp.ts";
 import { until } from "./until.ts";
 
 beforeEach(skipUnless("netns", "frr", "bird"));
@@ -31,27 +32,6 @@ const learned = async (node: Node, ...args: string[]): Promise<readonly KernelRo
 const addresses = (node: Node): Promise<string> => node.ip("address", "show", "dev", "lo");
 const explaining = (host: Node, agent: Agent) => async () =>
   `${await host.ip("route")}\n${await host.ip("address", "show", "dev", "lo")}\n${await agent.explain()}`;
-
-/** A TCP server on this address of the node, for as long as it is not disposed of. */
-async function serve(node: Node, address: string): Promise<AsyncDisposable> {
-  const script = `require("node:net").createServer((s) => s.end("answered")).listen(8080, "${address}", () => console.log("listening"));`;
-  const daemon = await node.start([process.execPath, "-e", script]);
-  await new Promise<void>((resolve, reject) => {
-    daemon.onLine(() => resolve());
-    void daemon.ended.then(() => reject(new Error(daemon.stderr())));
-  });
-  return { [Symbol.asyncDispose]: async () => void (await daemon.stop()) };
-}
-
-/** What the server says, or why it can't be reached. */
-async function connects(from: Node, local: string, to: string): Promise<string> {
-  const script = `
-    const socket = require("node:net").connect({ host: "${to}", port: 8080, localAddress: "${local}" });
-    socket.setTimeout(3000, () => socket.destroy(new Error("no answer")));
-    socket.on("data", (data) => console.log(String(data))).on("error", (error) => console.log(error.message));`;
-  const { stdout } = await from.run([process.execPath, "-e", script]);
-  return stdout.trim();
-}
 
 test("example 05: the router's routes are in the main table, the VIP answers, and both go as they came", async (context) => {
   skipUnless("shared-examples")(context);
@@ -78,9 +58,11 @@ test("example 05: the router's routes are in the main table, the VIP answers, an
   );
   expect(await addresses(host)).toContain("172.19.20.181/32");
   await until(() => frr.route("172.19.20.181/32"), { what: "the VIP at the router", explain });
-  await using server = await serve(host, "172.19.20.181");
+  await using server = await serve(host, { address: "172.19.20.181" });
   // There and back by what was learned on both sides.
-  expect(await connects(router, "198.51.100.1", "172.19.20.181")).toBe("answered");
+  expect(await call(router, "172.19.20.181", { address: "198.51.100.1" })).toBe(
+    "host hears 198.51.100.1",
+  );
   await server[Symbol.asyncDispose]();
   const shown = await agent.ask<{ prefix: string; kernel: object }[]>("routes", "kernel");
   const kernel = { table: 254, metric: 20, rule: "toReceive" };

@@ -22,7 +22,7 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { lastLines } from "../live/router.ts";
-import { bootFolder, bootOf, kernelFolder } from "./kernel.ts";
+import { bootFolder, bootOf, kernelFolder, type Start } from "./kernel.ts";
 
 export type GuestJob = {
   /** For `sh -eu`, in the project's directory, with Node on the PATH; `/job` holds `files`, `$OUT` takes what it leaves. */
@@ -117,16 +117,18 @@ function answer(job: string, since: number, said: string): GuestRun {
   };
 }
 
+/** Another kernel than the usual one: how it is booted, in its own folder, with the job's. */
+export type Boot = (folder: string, init: string, job: string) => Start;
+
+const usual: Boot = (folder, init, job) =>
+  bootOf(folder, [init, `KERNEL=${kernelFolder()}`, `JOB=${job}`]);
+
 /** Boots a fresh guest, runs the script, powers off. Throws where the guest itself fails; the script's code is an answer. */
-export async function runInGuest(job: GuestJob): Promise<GuestRun> {
+export async function runInGuest(job: GuestJob, boot: Boot = usual): Promise<GuestRun> {
   const since = performance.now();
   const folder = bootFolder();
   const shared = prepare(folder, job);
-  const { argv, env } = bootOf(folder, [
-    join(folder, "init"),
-    `KERNEL=${kernelFolder()}`,
-    `JOB=${shared}`,
-  ]);
+  const { argv, env } = boot(folder, join(folder, "init"), shared);
   const [program = "", ...rest] = argv;
   const child = spawn(program, rest, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   living.set(child, folder);

@@ -4,7 +4,8 @@
 # The machine's root file system comes in read-only through hostfs; what the guest writes goes to memory above it
 # (overlayfs), so that each run starts afresh and no program has to be installed twice. Only /job is shared for writing,
 # with guest.ts. It must never mount the machine's files writable, nor leave without powering off.
-# From the kernel's command line: KERNEL (build.sh's folder), JOB (the shared folder). Read next: guest.ts.
+# From the kernel's command line: KERNEL (build.sh's folder), JOB (the shared folder) or SHARES (the file system that has it by the
+# name of job; full/). Read next: guest.ts.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 busybox=$KERNEL/modules/busybox
@@ -18,8 +19,8 @@ mount -t overlay -o lowerdir=/,upperdir=/mnt/written,workdir=/mnt/work root /mnt
 
 cd /mnt/root
 mkdir -p job "$modules"
-mount -t hostfs -o "$JOB" job job
-mount -t hostfs -o "ro,$KERNEL/modules" modules "$modules"
+if [ "${SHARES:-hostfs}" = hostfs ]; then mount -t hostfs -o "$JOB" job job; else mount -t "$SHARES" job job; fi
+mount --bind "$KERNEL/modules" "$modules"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
@@ -29,6 +30,7 @@ mount -t devpts -o mode=620,ptmxmode=666 devpts dev/pts
 mount -t tmpfs -o mode=1777 memory dev/shm
 mount -t tmpfs -o mode=755 memory run
 ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
 echo "/$modules/modprobe" >proc/sys/kernel/modprobe
 echo guest >proc/sys/kernel/hostname
 busybox=/$modules/busybox

@@ -12,7 +12,12 @@ import { join } from "node:path";
 const TIMEOUT_MILLIS = 10_000;
 const MOST_WORDS = 2_000;
 
-export type NftAnswer = { readonly ok: boolean; readonly words: string };
+export type NftAnswer = {
+  readonly ok: boolean;
+  readonly words: string;
+  /** False where there is no such program. */
+  readonly started: boolean;
+};
 
 /** Runs nft to its end; `ok` is false, with its words, where it refused or can't be started. */
 export async function runNft(
@@ -50,7 +55,7 @@ function run(program: string, argv: readonly string[], stdin: number): Promise<N
     child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
       words = (words + chunk).slice(0, MOST_WORDS);
     });
-    child.once("error", (error) => resolve({ ok: false, words: error.message }));
-    child.once("close", (code) => resolve({ ok: code === 0, words: words.trim() }));
+    child.once("error", (error) => resolve({ ok: false, words: error.message, started: false }));
+    child.once("close", (code) => resolve({ ok: code === 0, words: words.trim(), started: true }));
   });
 }

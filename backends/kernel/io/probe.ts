@@ -71,9 +71,16 @@ async function lackingNexthops(orders: Orders): Promise<string> {
   }
 }
 
+/** Checked only (`-c`): the kernel says whether it would make the table, and makes none. */
 async function lackingNft(program: string): Promise<string> {
-  const { ok, words } = await runNft(program, ["-j", "list", "tables"]);
-  return ok ? "" : `nft is not to be had (${words.split("\n")[0] ?? ""}): install nftables`;
+  const table = { family: "inet", name: "rutter-probe" };
+  const input = JSON.stringify({ nftables: [{ add: { table } }] });
+  const { ok, words, started } = await runNft(program, ["-c", "-j", "-f", "-"], input);
+  if (ok) return "";
+  const [first = ""] = words.split("\n");
+  return started
+    ? `nft may make no table (${first}): source NAT needs a kernel with nftables (CONFIG_NF_TABLES_INET) and CAP_NET_ADMIN`
+    : `nft is not to be had (${first}): install nftables`;
 }
 
 function since(major: number, minor: number, what: string): string {
