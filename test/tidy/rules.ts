@@ -77,6 +77,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "backends/kernel/",
     "agent/config-schema.ts",
     "agent/pipeline/",
+    "node:net",
   ],
   "agent/core/kernel-findings.ts": [
     KERNEL_SEAM,
