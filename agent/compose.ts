@@ -45,6 +45,7 @@ import {
   type Unexplained,
   unexplained,
 } from "./pipeline/upgrade.ts";
+import { allUsable, withheld } from "./pipeline/withhold.ts";
 import { plan, replan } from "./plan/plan.ts";
 import { openSecrets } from "./secrets/secrets.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -158,6 +159,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         if (JSON.stringify(commands.current().host?.facts) === JSON.stringify(now)) return;
         commands.observe({ type: "observe-host", facts: now });
       },
+      onUnusable: () => planned$.next({ ...planned$.value }),
     });
   const speaker = startSpeaker({
     backend,
@@ -205,6 +207,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     replan: (old, desired) => replan(old, desired, planOptions),
     onTheWire: () => onTheWire(speaker.settled),
     held: () => held,
+    withheld: () =>
+      withheld(planned$.value.plan.kernel.addresses, kernelDriver?.unusable() ?? allUsable),
     confirm: confirmer({
       recorder,
       log,

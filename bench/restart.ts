@@ -10,6 +10,7 @@ import { hostId, instants } from "../agent/identity.ts";
 import { createPen } from "../agent/pipeline/pen.ts";
 import { neighborKey, type RunId } from "../events/ids.ts";
 import { openLog } from "../events/log/open-log.ts";
+import { alone } from "./alone.ts";
 import { openSink } from "./sink.ts";
 import { createSubject, median, print, type Row, SINK_AS, type Subject } from "./subject.ts";
 
@@ -18,6 +19,7 @@ const RUNS = 5;
 const BATCH = 1000;
 const IN_FLIGHT = 8;
 
+alone();
 const [events = 1_000_000, vips = 10_000] = process.argv.slice(2).map(Number);
 const subject = createSubject();
 let sink = await openSink(SINK_AS);

@@ -35,6 +35,7 @@ export type Subject = {
   fill(vips: number): Promise<void>;
   peerWith(sink: Sink): Promise<void>;
   stop(signal: NodeJS.Signals): Promise<void>;
+  pid(): number;
   remove(): Promise<void>;
 };
 
@@ -60,6 +61,7 @@ export function createSubject(): Subject {
     state,
     apply,
     stop,
+    pid: () => child?.pid ?? 0,
     async start() {
       const started = performance.now();
       const options = ["--state", state, "--socket", socket, "--config", config];

@@ -11,6 +11,7 @@ import type { Actor, Source } from "../../events/envelope.ts";
 import { resourceKey, type ResourceKey } from "../../events/ids.ts";
 import { envelopeJson, rfc3339 } from "../../events/log/export.ts";
 import { type EventLog, LogError } from "../../events/log/log.ts";
+import type { Prefix } from "../../events/prefix.ts";
 import type { ResourceType, State } from "../../events/state.ts";
 
 import { kindNamed } from "../api/kind-names.ts";
@@ -46,7 +47,7 @@ import {
   sourceOf,
 } from "./changes.ts";
 import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
-import { holdView, whyHeld } from "./hold-view.ts";
+import { holdView, whyHeld, whyWithheld } from "./hold-view.ts";
 import { whyLearned } from "./why-learned.ts";
 import { kernelView } from "./kernel-view.ts";
 import { intentView } from "./intent-view.ts";
@@ -78,6 +79,8 @@ export type CoreParts = {
   readonly onTheWire: () => Promise<boolean>;
   /** What a new program version plans and may not do before it is confirmed. */
   readonly held: () => Unexplained;
+  /** Prefixes that are planned and not announced, for this host receives nothing for them. */
+  readonly withheld: () => ReadonlyMap<Prefix, string>;
   readonly confirm: (
     what: string | undefined,
     actor: Actor,
@@ -166,7 +169,7 @@ export function createCore(parts: CoreParts): Core {
 
     status() {
       const { desired, plan } = planned();
-      const services = serviceViews(desired, plan);
+      const services = serviceViews(desired, plan, parts.withheld());
       const bfd = bfdViews(plan.bfd, bfdNow());
       const now = {
         ...parts.now(),
@@ -200,7 +203,8 @@ export function createCore(parts: CoreParts): Core {
         why({ subject, peer }, desired, plan, known.sessions),
         known,
       );
-      const { chain, ...answer } = whyHeld(asPlanned, parts.held(), parts.recorded());
+      const asHeld = whyHeld(asPlanned, parts.held(), parts.recorded());
+      const { chain, ...answer } = whyWithheld(asHeld, parts.withheld());
       return {
         ...answer,
         chain: chain.map(({ fact, ...step }) => ({

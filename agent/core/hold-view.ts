@@ -1,5 +1,6 @@
 /**
- * What a new program version plans and must not do yet (pipeline/upgrade.ts), as `plan` and `why` show it.
+ * What is planned and held back, as `plan` and `why` show it: by a new program version (pipeline/upgrade.ts), or because the
+ * host does not receive it (pipeline/withhold.ts).
  */
 import type { NeighborKey } from "../../events/ids.ts";
 import { comparePrefixes, type Prefix } from "../../events/prefix.ts";
@@ -29,6 +30,17 @@ export function whyHeld(answer: Why, held: Unexplained, { heldPlan }: State): Wh
     announced: true,
     chain: [...answer.chain, { ...step, fact: heldPlan.fact }],
   };
+}
+
+/** `answer`, with what keeps the prefix from being announced as its last step. */
+export function whyWithheld(answer: Why, withheld: ReadonlyMap<Prefix, string>): Why {
+  const found = [...withheld].find(([prefix]) => prefix === answer.prefix);
+  if (found === undefined) return answer;
+  const [subject, why] = found;
+  const reason = `not announced while this host receives nothing for it: ${why}`;
+  const step = { step: "bind", subject, verdict: "stopped", reason, fact: undefined } as const;
+  const chain = answer.chain.filter((one) => one.step !== "wire");
+  return { ...answer, announced: false, chain: [...chain, step] };
 }
 
 const prefixesOf = ({ withdrawals }: Unexplained): Prefix[] =>

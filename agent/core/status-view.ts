@@ -8,6 +8,7 @@ import type { NeighborIntent, RouterIntent } from "../../backends/intent.ts";
 import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { resourceKeyParts } from "../../events/ids.ts";
 import { rfc3339 } from "../../events/log/export.ts";
+import type { Prefix } from "../../events/prefix.ts";
 import { type DesiredState, resourcesOf, type State } from "../../events/state.ts";
 import type { BfdJson, HeldJson, PeerJson, ServiceJson, StatusJson } from "../api/contract.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -70,15 +71,24 @@ function peerView(
   };
 }
 
-export function serviceViews(desired: DesiredState, plan: Plan): readonly ServiceJson[] {
+/** `withheld`: prefixes that are planned and not announced, with the reason. */
+export function serviceViews(
+  desired: DesiredState,
+  plan: Plan,
+  withheld: ReadonlyMap<Prefix, string>,
+): readonly ServiceJson[] {
   return [...plan.verdicts]
-    .map(([key, verdict]) => ({
-      ...serviceName(key),
-      addresses: addressesOf(desired, key),
-      announced: verdict.announced,
-      reason: verdict.announced ? "" : verdict.reason,
-      prefixes: [...verdict.prefixes],
-    }))
+    .map(([key, verdict]) => {
+      const prefixes = verdict.prefixes.filter((prefix) => !withheld.has(prefix));
+      const reasons = verdict.prefixes.flatMap((prefix) => withheld.get(prefix) ?? []);
+      return {
+        ...serviceName(key),
+        addresses: addressesOf(desired, key),
+        announced: verdict.announced && prefixes.length > 0,
+        reason: verdict.announced ? [...new Set(reasons)].join("; ") : verdict.reason,
+        prefixes,
+      };
+    })
     .toSorted(byName);
 }
 

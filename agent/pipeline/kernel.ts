@@ -1,7 +1,8 @@
 /**
  * The kernel beside the speaker: a virtual IP is bound before anybody is told of it, and unbound after it was taken back.
  *
- * widen() comes before the speaker's apply and takes nothing away, narrow() after it. Learned routes go from the speaker to
+ * widen() comes before the speaker's apply and takes nothing away, narrow() after it; what could not be bound is not announced
+ * (withhold.ts). Learned routes go from the speaker to
  * the kernel without passing here; what the kernel says of itself is recorded. Reads next: ../../backends/kernel/facts.ts.
  */
 import type { SpeakerBackend } from "../../backends/backend.ts";
@@ -12,6 +13,7 @@ import type { EffectEvent, ObservedEvent } from "../../events/event.ts";
 import { diff, type PersistentMap } from "../../events/persistent-map.ts";
 import type { State } from "../../events/state.ts";
 import type { Recorder } from "./recorder.ts";
+import { allUsable, type Unusable } from "./withhold.ts";
 
 export type KernelParts = {
   readonly kernel: Kernel;
@@ -19,6 +21,8 @@ export type KernelParts = {
   readonly recorder: Recorder;
   /** Links, addresses or VRFs are not what they were. */
   readonly onHost: () => void;
+  /** What unusable() gives is not what it was. */
+  readonly onUnusable: () => void;
 };
 
 export type KernelDriver = {
@@ -26,14 +30,22 @@ export type KernelDriver = {
   widen(next: KernelIntent): Promise<void>;
   /** All of it and nothing else. */
   narrow(next: KernelIntent): Promise<void>;
+  /** Virtual IPs for which this host receives nothing; the same object until that changes. */
+  unusable(): Unusable;
   stop(): void;
 };
 
-export function startKernel({ kernel, backend, recorder, onHost }: KernelParts): KernelDriver {
+export function startKernel(parts: KernelParts): KernelDriver {
+  const { kernel, backend, recorder } = parts;
   let held: KernelIntent | undefined;
+  let unusable = allUsable;
   const stops = [
     kernel.watch((fact) => {
-      if (fact.type === "host") onHost();
+      if (fact.type === "host") parts.onHost();
+      else if (fact.type === "unusable") {
+        unusable = fact.addresses;
+        parts.onUnusable();
+      }
       // The plan's input, and desired state: exports.ts has it.
       else if (fact.type !== "exported") recorder.record(eventOf(fact), "kernel");
     }),
@@ -47,6 +59,7 @@ export function startKernel({ kernel, backend, recorder, onHost }: KernelParts):
   return {
     widen: (next) => apply(held === undefined ? next : union(held, next)),
     narrow: apply,
+    unusable: () => unusable,
     stop() {
       for (const stop of stops) stop();
     },
@@ -79,7 +92,7 @@ function kept<K extends string, V>(
 }
 
 function eventOf(
-  fact: Exclude<KernelFact, { type: "host" | "exported" }>,
+  fact: Exclude<KernelFact, { type: "host" | "exported" | "unusable" }>,
 ): EffectEvent | ObservedEvent {
   switch (fact.type) {
     case "installed":

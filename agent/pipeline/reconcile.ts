@@ -32,13 +32,16 @@ export function planning(
 /** What one plan asks of a speaker and of the kernel. */
 export type Wanted = { readonly speaker: SpeakerIntent; readonly kernel: KernelIntent };
 
+/** What the speaker was told in fact, and what that changed. */
+export type Done = { readonly told: SpeakerIntent; readonly applied: Applied };
+
 export type Outcome =
-  | { readonly type: "applied"; readonly wanted: Wanted; readonly applied: Applied }
+  | ({ readonly type: "applied"; readonly wanted: Wanted } & Done)
   | { readonly type: "apply-failed"; readonly attempt: number; readonly error: BackendError };
 
 /** Hands on each newest; apply() never overlaps itself, and rejects with BackendError alone. */
 export function applyNewest(
-  apply: (wanted: Wanted, signal: AbortSignal) => Promise<Applied>,
+  apply: (wanted: Wanted, signal: AbortSignal) => Promise<Done>,
   pause: (attempt: number) => Promise<void>,
 ): OperatorFunction<Wanted, Outcome> {
   return (wanted$) =>
@@ -52,8 +55,8 @@ export function applyNewest(
           const wanted = newest;
           newest = undefined;
           try {
-            const applied = await apply(wanted, stop.signal);
-            out.next({ type: "applied", wanted, applied });
+            const done = await apply(wanted, stop.signal);
+            out.next({ type: "applied", wanted, ...done });
             attempt = 0;
           } catch (error) {
             if (!(error instanceof BackendError)) throw error;

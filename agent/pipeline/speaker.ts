@@ -13,9 +13,17 @@ import type { State, Wire } from "../../events/state.ts";
 import { appliedEvent, intentDigester, isNothing, withDepartures } from "./effects.ts";
 import { sightings, watching } from "./observe.ts";
 import type { KernelDriver } from "./kernel.ts";
-import { applyNewest, type Outcome, type Planned, type Wanted, wantedOf } from "./reconcile.ts";
+import {
+  applyNewest,
+  type Done,
+  type Outcome,
+  type Planned,
+  type Wanted,
+  wantedOf,
+} from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
 import { holdBack, nothingUnexplained, type Unexplained } from "./upgrade.ts";
+import { allUsable, type Unusable, withhold } from "./withhold.ts";
 
 export type SpeakerParts = {
   readonly backend: SpeakerBackend;
@@ -63,18 +71,21 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     recorder.record(event, backend.name, causes);
   };
 
-  const apply = async ({ speaker, kernel }: Wanted, signal: AbortSignal): Promise<Applied> => {
+  const unusable = (): Unusable => parts.kernel?.unusable() ?? allUsable;
+
+  const apply = async ({ speaker, kernel }: Wanted, signal: AbortSignal): Promise<Done> => {
     await parts.kernel?.widen(kernel);
-    const applied = await backend.apply(speaker, signal);
+    const told = withhold(speaker, kernel.addresses, unusable());
+    const applied = await backend.apply(told, signal);
     // What is still announced because it waits for a confirmation stays reachable.
     if (nothingUnexplained(parts.held())) await parts.kernel?.narrow(kernel);
-    return applied;
+    return { told, applied };
   };
 
   const onOutcome = (outcome: Outcome): void => {
     if (outcome.type === "applied") {
       taken = outcome.wanted;
-      recordApplied(outcome.wanted.speaker, outcome.applied);
+      recordApplied(outcome.told, outcome.applied);
       return;
     }
     const { attempt, error } = outcome;
@@ -106,7 +117,10 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
             ? { speaker, kernel }
             : { speaker: holdBack(speaker, held, wire), kernel };
         }),
-        distinctUntilChanged((a, b) => a.speaker === b.speaker && a.kernel === b.kernel),
+        map((wanted) => ({ ...wanted, unusable: unusable() })),
+        distinctUntilChanged(
+          (a, b) => a.speaker === b.speaker && a.kernel === b.kernel && a.unusable === b.unusable,
+        ),
         tap((wanted) => {
           planned = wanted;
         }),

@@ -14,7 +14,13 @@ import type {
 import { type Address, bitsOf } from "../../events/address.ts";
 import type { ResourceKey } from "../../events/ids.ts";
 import { PersistentMap } from "../../events/persistent-map.ts";
-import { type Prefix, prefixFamily, prefixLength } from "../../events/prefix.ts";
+import {
+  hostPrefix,
+  type Prefix,
+  prefixContains,
+  prefixFamily,
+  prefixLength,
+} from "../../events/prefix.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import type { Verdict } from "./announce.ts";
 import { planEgress } from "./egress.ts";
@@ -104,6 +110,7 @@ function addressOf(
   return {
     address,
     device: vrfs.size === 1 && vrf !== "" ? vrf : device,
+    announcedAs: [...prefixes].filter((prefix) => prefixContains(prefix, hostPrefix(address))),
     provenance: holders.flatMap((service) => desired.allocations.get(service)?.fact ?? []),
   };
 }

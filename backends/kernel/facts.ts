@@ -46,6 +46,8 @@ export type KernelFact =
     }
   | ({ readonly type: "own-changed" } & OwnChange)
   | ExportedFact
+  /** Virtual IPs of the intent for which this host receives nothing now, each with the reason; told where they change. */
+  | { readonly type: "unusable"; readonly addresses: ReadonlyMap<Address, string> }
   /** Somebody changed what is ours. */
   | {
       readonly type: "drift";

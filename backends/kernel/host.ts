@@ -16,7 +16,8 @@ import {
   slotsOf,
   wordAt,
 } from "../native/rib/prefix-table.ts";
-import type { BoundAddress, Link } from "./netlink/entries.ts";
+import { type BoundAddresses, boundAddresses } from "./bound.ts";
+import type { Link } from "./netlink/entries.ts";
 import { RT_TABLE_MAIN, RTN_BLACKHOLE, RTN_UNICAST } from "./netlink/numbers.ts";
 import type { Hop, RouteView } from "./netlink/route.ts";
 
@@ -48,8 +49,7 @@ type ForeignTable = {
 
 export type Host = {
   readonly links: Map<number, Link>;
-  /** By `address device`. */
-  readonly addresses: Map<string, BoundAddress>;
+  readonly addresses: BoundAddresses;
   readonly foreign: Map<number, ForeignTable>;
   /** Targets of one prefix, best first; equal lists are one. */
   readonly lists: (readonly Target[])[];
@@ -70,15 +70,12 @@ const CHANGED_MAX = 10_000;
 
 export const newHost = (): Host => ({
   links: new Map(),
-  addresses: new Map(),
+  addresses: boundAddresses(),
   foreign: new Map(),
   lists: [[]],
   listNumbers: new Map([["", 0]]),
   changed: { everything: true, routes: new Map() },
 });
-
-export const addressKey = ({ address, device }: Pick<BoundAddress, "address" | "device">): string =>
-  `${address} ${device}`;
 
 export function linkNamed(host: Host, name: string): Link | undefined {
   for (const link of host.links.values()) if (link.name === name) return link;
@@ -89,10 +86,7 @@ export function linkNamed(host: Host, name: string): Link | undefined {
 export const tableOfVrf = (host: Host, vrf: string): number | undefined =>
   vrf === "" ? RT_TABLE_MAIN : linkNamed(host, vrf)?.vrfTable;
 
-export const isOwnAddress = (host: Host, address: Address): boolean => {
-  for (const bound of host.addresses.values()) if (bound.address === address) return true;
-  return false;
-};
+export const isOwnAddress = (host: Host, address: Address): boolean => host.addresses.has(address);
 
 /** A number, for it is looked up for every prefix. */
 const placeOf = (family: Family, table: number): number => table * 2 + (family === "ipv4" ? 0 : 1);

@@ -11,14 +11,7 @@ import type { Prefix } from "../../events/prefix.ts";
 import type { BestPaths } from "../best-paths.ts";
 import type { Clock, Logger } from "../clock.ts";
 import { announcements } from "./announcements.ts";
-import type {
-  Kernel,
-  KernelApplied,
-  KernelCapabilities,
-  KernelLedger,
-  OwnChange,
-  OwnProblem,
-} from "./facts.ts";
+import type { Kernel, KernelApplied, KernelCapabilities, KernelLedger } from "./facts.ts";
 import { markLeftovers, retryBlocked, wantNothing } from "./fib.ts";
 import { connectedPrefixes, type Words } from "./host.ts";
 import { createExporter } from "./exporter.ts";
@@ -29,10 +22,7 @@ import { probeKernel } from "./io/probe.ts";
 import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./io/socket.ts";
 import { createModel, type Model } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
-import { placedNats } from "./nft.ts";
-import { nothing } from "./nothing.ts";
-import { addressText } from "./own.ts";
-import { applyNats, applyOwn } from "./own-orders.ts";
+import { createOwnKeeping } from "./own-keeping.ts";
 import { createPump, sendAll } from "./pump.ts";
 import { enter, readAll } from "./reading.ts";
 import { shownRoutes, statusOf } from "./showing.ts";
@@ -90,9 +80,6 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   let intent: KernelIntent | undefined;
   /** Of each importer: its rules as text, so that only those are judged anew whose rules changed. */
   const rulesOf = new Map<string, string>();
-  let natsText = "[]";
-  let problems: readonly OwnProblem[] = [];
-  let natProblem: OwnProblem | undefined;
   let connected: ReadonlySet<string> = new Set();
   const state = { closing: false };
   let resyncs = 0;
@@ -169,39 +156,17 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     pump.kick();
   };
 
-  const own = async (): Promise<OwnChange> => {
-    const wanted = intent;
-    if (wanted === undefined) return { added: [], removed: [], failed: [] };
-    const change = await pump.alone(() => applyOwn(model, wanted, orders, batch));
-    // Where the kernel keeps no mark, what we bound in this run is ours as what the log's ledger says.
-    const bound = new Set(change.added);
-    for (const one of wanted.addresses.values()) {
-      if (bound.has(addressText(one))) ledger.add(`${one.address} ${one.device}`);
-    }
-    await nats(wanted);
-    const failed = natProblem === undefined ? change.failed : [...change.failed, natProblem];
-    const news = failed.some(
-      ({ entry, reason }) => !problems.some((old) => old.entry === entry && old.reason === reason),
-    );
-    problems = failed;
-    if (change.added.length + change.removed.length > 0 || news) {
-      tell.fact({ type: "own-changed", ...change, failed });
-    }
-    return { ...change, failed };
-  };
-
-  const nats = async (wanted: KernelIntent): Promise<void> => {
-    const list = placedNats(model.host, wanted.sourceNats.values());
-    const text = JSON.stringify(list);
-    natProblem = undefined;
-    if (text === natsText) return;
-    const lacking = capabilities.missing.get("nft");
-    natProblem =
-      lacking === undefined
-        ? await applyNats(nft, list)
-        : { entry: "source NAT (nft table inet rutter)", reason: lacking };
-    if (natProblem === undefined) natsText = text;
-  };
+  const own = createOwnKeeping({
+    model,
+    pump,
+    orders,
+    batch,
+    tell,
+    capabilities,
+    nft,
+    lost: (reason) => resyncSoon(reason),
+    bound: (address, device) => void ledger.add(`${address} ${device}`),
+  });
 
   const hostChanged = async (): Promise<void> => {
     const told = changedHost;
@@ -226,7 +191,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     }
     if (ownTouched) {
       ownTouched = false;
-      await own();
+      if (intent !== undefined) await own.keep(intent);
     }
   };
 
@@ -251,13 +216,17 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     if (news.type === "nothing") return;
     if (news.type === "drift") {
       tell.drift(news.what, news.entry, options.drift);
-      if (options.drift === "repair") {
+      if (news.what !== "route" && news.what !== "nexthop") own.doubt();
+      if (options.drift === "report") {
+        if (news.what === "address" && intent !== undefined) guarded(own.look(intent));
+      } else {
         if (news.what === "nexthop") resyncSoon("a next hop object was changed");
         else if (news.what !== "route") ownTouched = true;
         // The kernel drops routes with the address that they are sent from.
         if (news.what === "address") resyncSoon("an address of ours was removed");
       }
     } else {
+      if (news.what !== "route") own.doubt();
       if (news.what === "link") changedHost.links = true;
       if (news.what === "address") changedHost.addresses = true;
       if (news.what === "vrf") changedHost.vrfs = changedHost.links = true;
@@ -296,6 +265,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       if (repairs) await sendAll(orders, batch, model.forwardings.restore());
       return found;
     });
+    own.doubt();
     resyncs += 1;
     const millis = clock.monotonicMillis() - started;
     lastResync = clock.monotonicMillis();
@@ -340,10 +310,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       }
     },
     async apply(wanted): Promise<KernelApplied> {
-      const first = intent === undefined;
       intent = wanted;
-      if (first && capabilities.has.has("nft")) natsText = "";
-      const change = await own();
+      const change = await own.keep(wanted);
       await setRules(wanted.imports);
       exporter.setRules(wanted.exports);
       allowSweep();
@@ -364,7 +332,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       statusOf(model, importers.values(), exporter.counts(), {
         drift: tell.driftCount(),
         resyncs,
-        problems,
+        problems: own.problems(),
       }),
     routes: () => shownRoutes(model, importers),
     settled: () => pump.idle(),
@@ -374,8 +342,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
         intent = undefined;
         for (const fib of model.fibs.values()) wantNothing(fib, model.forwardings);
         for (const importer of importers.values()) importer.setRules([]);
-        await pump.alone(() => applyOwn(model, nothing, orders, batch));
-        if (natsText !== "[]" && capabilities.has.has("nft")) await applyNats(nft, []);
+        await own.clear();
         await pump.idle();
       }
       state.closing = true;

@@ -99,10 +99,8 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
     isOurs(address, device, protocol) {
       let said = protocol;
       if (said === undefined) {
-        for (const bound of host.addresses.values()) {
-          if (bound.address === address && host.links.get(bound.device)?.name === device) {
-            said = bound.protocol;
-          }
+        for (const bound of host.addresses.of(address)) {
+          if (host.links.get(bound.device)?.name === device) said = bound.protocol;
         }
       }
       return said === PROTOCOL || (said === 0 && inLedger(address, device));

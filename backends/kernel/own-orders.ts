@@ -1,18 +1,15 @@
 /**
- * Makes own entries so: the difference between what is wanted and what is there goes to the kernel, and each refusal gets words.
+ * Own entries as orders to the kernel, a portion at a time; each refusal gets words.
  *
- * Reads next: own.ts (the difference), io/nft.ts (source NAT).
+ * Reads next: own-keeping.ts (who says which), io/nft.ts (source NAT).
  */
 import { getSystemErrorName } from "node:util";
-import type { Address } from "../../events/address.ts";
-import type { OwnChange, OwnProblem } from "./facts.ts";
-import type { KernelIntent } from "./intent.ts";
+import type { OwnProblem } from "./facts.ts";
 import { runNft } from "./io/nft.ts";
 import type { Batch, Orders } from "./io/socket.ts";
-import type { Model } from "./model.ts";
 import { EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, ESRCH } from "./netlink/numbers.ts";
 import { nftProgram, type PlacedNat } from "./nft.ts";
-import { differenceOf, presentItems, wantedItems } from "./own.ts";
+import { enter, type Known, type OwnItem, orderOf } from "./own.ts";
 import { sendAll } from "./pump.ts";
 
 /** Gone already is as good as removed. */
@@ -26,34 +23,32 @@ export const errnoName = (errno: number): string => {
   }
 };
 
-/** While no batch is out. Rejects only with NetlinkError. */
-export async function applyOwn(
-  model: Model,
-  intent: KernelIntent,
+export type Refused = OwnProblem & { readonly item: OwnItem };
+
+/** While no batch is out. Gives what was refused; rejects only with NetlinkError. */
+export async function sendItems(
+  known: Known,
+  items: readonly OwnItem[],
+  order: "add" | "remove",
   orders: Orders,
   batch: Batch,
-): Promise<OwnChange> {
-  const { host, own } = model;
-  const isOurs = (address: Address, device: string): boolean => model.isOurs(address, device);
-  const { items, problems } = wantedItems(intent, host, isOurs);
-  const { add, remove } = differenceOf(items, presentItems(host, own, isOurs));
-  const messages = [...add.map((item) => item.add()), ...remove.map((item) => item.remove())];
-  const failures = await sendAll(orders, batch, messages);
-  const refused = new Map(failures.map((failure) => [failure.index, failure]));
-  const failed: OwnProblem[] = [...problems];
-  const added: string[] = [];
-  const removed: string[] = [];
-  for (const [index, item] of [...add, ...remove].entries()) {
-    const failure = refused.get(index);
-    const adding = index < add.length;
-    if (failure !== undefined && !(!adding && GONE.has(failure.errno))) {
-      failed.push({ entry: item.text, reason: reasonOf(failure.errno, failure.words) });
-      continue;
-    }
-    (adding ? added : removed).push(item.text);
-    item.enter(host, own, adding);
+): Promise<readonly Refused[]> {
+  // Before the kernel does it, for its news of IPv6 addresses do not say whose doing they are.
+  const undo = items.map((item) => enter(known, item, order === "add"));
+  const messages = items.map((item) => orderOf(item, order));
+  const refused: Refused[] = [];
+  const failures = await sendAll(orders, batch, messages).catch((error: unknown) => {
+    for (const one of undo) one();
+    throw error;
+  });
+  for (const { index, errno, words } of failures) {
+    if (order === "remove" && GONE.has(errno)) continue;
+    undo[index]?.();
+    const item = items[index];
+    if (item !== undefined)
+      refused.push({ entry: item.text, reason: reasonOf(errno, words), item });
   }
-  return { added, removed, failed };
+  return refused;
 }
 
 function reasonOf(errno: number, words: string): string {

@@ -2,28 +2,38 @@
  * Own entries: addresses, blackhole and unreachable routes, policy rules; what is wanted and what is there, as items with a text.
  *
  * Pure. Equal texts are the same entry, and the text is what people read. Only what carries our mark is ever removed; an
- * address that is there by another hand is left alone and counts as present. Reads next: own-orders.ts, netlink/entries.ts.
+ * address that is there by another hand is left alone and counts as present. Reads next: own-keeping.ts, netlink/entries.ts.
  */
 import { type Address, bitsOf, familyOf } from "../../events/address.ts";
 import { prefixFamily } from "../../events/prefix.ts";
 import type { OwnProblem } from "./facts.ts";
-import { addressKey, type Host, linkNamed, tableOfVrf } from "./host.ts";
+import { type Host, linkNamed, tableOfVrf } from "./host.ts";
 import { prefixWords } from "./imports.ts";
-import type { KernelIntent, OwnAddress, OwnKernelRoute, PolicyRule } from "./intent.ts";
-import { encodeAddress, encodeRule, type Rule } from "./netlink/entries.ts";
-import { PROTOCOL, RTN_BLACKHOLE, RTN_UNREACHABLE } from "./netlink/numbers.ts";
+import type { OwnAddress, OwnKernelRoute, PolicyRule } from "./intent.ts";
+import { encodeAddress, encodeRule, type Link, type Rule } from "./netlink/entries.ts";
+import { PROTOCOL, RT_TABLE_MAIN, RTN_BLACKHOLE, RTN_UNREACHABLE } from "./netlink/numbers.ts";
 import { type RouteOrder, routeOctets, writeRoute } from "./netlink/route.ts";
 
-export type OwnItem = {
-  readonly kind: "address" | "own-route" | "rule";
-  readonly text: string;
-  readonly add: () => Uint8Array;
-  readonly remove: () => Uint8Array;
-  /** Enters in the model that it is there now, or is not: our own doings are not told by the kernel's news. */
-  readonly enter: (host: Host, own: OwnState, present: boolean) => void;
-};
+/** Plain data: with 100,000 virtual IPs there are 100,000 of them. */
+export type OwnItem =
+  | {
+      readonly kind: "address";
+      readonly text: string;
+      readonly address: Address;
+      /** Interface index. */
+      readonly device: number;
+      /** Nothing is received for it until the kernel has found that nobody else on the link has it (RFC 4862 §5.4). */
+      readonly awaited: boolean;
+    }
+  | { readonly kind: "own-route"; readonly text: string; readonly route: KernelOwnRoute }
+  | { readonly kind: "rule"; readonly text: string; readonly rule: Rule };
 
-export type OwnItems = ReadonlyMap<string, OwnItem>;
+/** What of an intent is looked at: all of it, or what differs from another. */
+export type OwnWish = {
+  readonly addresses: Iterable<OwnAddress>;
+  readonly routes: Iterable<OwnKernelRoute>;
+  readonly rules: Iterable<PolicyRule>;
+};
 
 export type KernelOwnRoute = Pick<OwnKernelRoute, "type" | "prefix" | "metric"> & {
   readonly table: number;
@@ -72,22 +82,72 @@ function routeMessage(order: RouteOrder, route: KernelOwnRoute): Uint8Array {
 const routeItem = (route: KernelOwnRoute): OwnItem => ({
   kind: "own-route",
   text: ownRouteText(route),
-  add: () => routeMessage("add", route),
-  remove: () => routeMessage("remove", route),
-  enter: (_host, own, present) => keep(own.routes, ownRouteText(route), route, present),
+  route,
 });
 
-const ruleItem = (rule: Rule): OwnItem => ({
-  kind: "rule",
-  text: ruleText(rule),
-  add: () => encodeRule("add", rule),
-  remove: () => encodeRule("remove", rule),
-  enter: (_host, own, present) => keep(own.rules, ruleText(rule), rule, present),
-});
+const ruleItem = (rule: Rule): OwnItem => ({ kind: "rule", text: ruleText(rule), rule });
 
-function keep<V>(map: Map<string, V>, key: string, value: V, present: boolean): void {
-  if (present) map.set(key, value);
-  else map.delete(key);
+export function orderOf(item: OwnItem, order: "add" | "remove"): Uint8Array {
+  switch (item.kind) {
+    case "address":
+      return encodeAddress(order, item.address, item.device);
+    case "own-route":
+      return routeMessage(order, item.route);
+    case "rule":
+      return encodeRule(order, item.rule);
+  }
+}
+
+/**
+ * Enters in the model that it is there now, or is not: the kernel's news do not tell our own doings. The returned function puts
+ * back what was known before.
+ */
+export function enter({ host, own }: Known, item: OwnItem, present: boolean): () => void {
+  switch (item.kind) {
+    case "address": {
+      const { address, device, awaited } = item;
+      const before = host.addresses.on(address, device);
+      const length = bitsOf(familyOf(address));
+      const bound = { address, length, device, protocol: PROTOCOL, duplicate: false };
+      if (present) host.addresses.set({ ...bound, tentative: awaited });
+      else host.addresses.delete(item);
+      return () => {
+        if (before === undefined) host.addresses.delete(item);
+        else host.addresses.set(before);
+      };
+    }
+    case "own-route":
+      return kept(own.routes, item.text, present ? item.route : undefined);
+    case "rule":
+      return kept(own.rules, item.text, present ? item.rule : undefined);
+  }
+}
+
+function kept<V>(map: Map<string, V>, key: string, value: V | undefined): () => void {
+  const before = map.get(key);
+  const put = (one: V | undefined): void =>
+    void (one === undefined ? map.delete(key) : map.set(key, one));
+  put(value);
+  return () => put(before);
+}
+
+/** As our own, with our mark. */
+export function isThere({ host, own, isOurs }: Known, item: OwnItem): boolean {
+  switch (item.kind) {
+    case "address": {
+      const bound = host.addresses.on(item.address, item.device);
+      const name = host.links.get(item.device)?.name ?? "";
+      return (
+        bound !== undefined &&
+        bound.length === bitsOf(familyOf(bound.address)) &&
+        isOurs(bound.address, name, bound.protocol)
+      );
+    }
+    case "own-route":
+      return own.routes.has(item.text);
+    case "rule":
+      return own.rules.has(item.text);
+  }
 }
 
 const ruleOf = (
@@ -103,95 +163,118 @@ const normal = ({ type, prefix, metric }: OwnKernelRoute, table: number): Kernel
   metric: metric === 0 && prefixFamily(prefix) === "ipv6" ? 1024 : metric,
 });
 
-/** `isOurs`: by the kernel's mark or the ledger. */
-export function wantedItems(
-  intent: KernelIntent,
-  host: Host,
-  isOurs: (address: Address, device: string) => boolean,
-): { readonly items: OwnItems; readonly problems: readonly OwnProblem[] } {
-  const items = new Map<string, OwnItem>();
-  const problems: OwnProblem[] = [];
-  const bound = new Map<Address, string[]>();
-  for (const { address, device } of host.addresses.values()) {
-    const name = host.links.get(device)?.name ?? "";
-    bound.set(address, [...(bound.get(address) ?? []), name]);
-  }
-  for (const own of intent.addresses.values()) {
-    const entry = addressText(own);
-    const link = linkNamed(host, own.device);
-    const there = bound.get(own.address) ?? [];
-    const other = there.find((name) => name !== own.device && !isOurs(own.address, name));
-    if (link === undefined) problems.push({ entry, reason: `device ${own.device} is not there` });
-    else if (other !== undefined) {
-      const reason = `${own.address} is bound on ${other} already: take it away there, or give the VIP another address`;
-      problems.push({ entry, reason });
-    } else if (!there.includes(own.device) || isOurs(own.address, own.device)) {
-      items.set(entry, addressItem(own, link.index));
-      if (host.addresses.get(addressKey({ ...own, device: link.index }))?.duplicate === true) {
-        const reason = `another host on ${own.device} has ${own.address} (duplicate address detection failed)`;
-        problems.push({ entry, reason });
-      }
-    }
-  }
-  const absent = (entry: string, vrf: string): void =>
-    void problems.push({ entry, reason: `VRF device ${vrf} is not there` });
-  for (const [entry, route] of intent.routes) {
-    const table = tableOfVrf(host, route.vrf);
-    if (table === undefined) absent(entry, route.vrf);
-    else {
-      const item = routeItem(normal(route, table));
-      items.set(item.text, item);
-    }
-  }
-  for (const [entry, rule] of intent.rules) {
-    const { table: where } = rule;
-    const table = typeof where === "number" ? where : tableOfVrf(host, where.vrf);
-    if (table === undefined) absent(entry, typeof where === "number" ? "" : where.vrf);
-    else {
-      const item = ruleItem(ruleOf(rule, table));
-      items.set(item.text, item);
-    }
-  }
-  return { items, problems };
-}
+/** What of the model is asked here. `isOurs`: by the kernel's mark or the ledger. */
+export type Known = {
+  readonly host: Host;
+  readonly own: OwnState;
+  isOurs(address: Address, device: string, protocol?: number): boolean;
+};
 
-const addressItem = (own: Pick<OwnAddress, "address" | "device">, index: number): OwnItem => ({
-  kind: "address",
-  text: addressText(own),
-  add: () => encodeAddress("add", own.address, index),
-  remove: () => encodeAddress("remove", own.address, index),
-  enter(host, _own, present) {
-    const { address } = own;
-    const length = bitsOf(familyOf(address));
-    const bound = { address, length, device: index, protocol: PROTOCOL, duplicate: false };
-    keep(host.addresses, addressKey(bound), bound, present);
-  },
+/** Where a wanted entry belongs, or why it can't be there. */
+export type Placed =
+  | { readonly type: "item"; readonly item: OwnItem }
+  /** Another program has bound it on this host, which will do. */
+  | { readonly type: "others" }
+  | { readonly type: "problem"; readonly problem: OwnProblem };
+
+const asItem = (item: OwnItem): Placed => ({ type: "item", item });
+const asProblem = (entry: string, reason: string): Placed => ({
+  type: "problem",
+  problem: { entry, reason },
 });
 
-/** What carries our mark. */
-export function presentItems(
-  host: Host,
-  own: OwnState,
-  isOurs: (address: Address, device: string) => boolean,
-): OwnItems {
-  const items = new Map<string, OwnItem>();
-  for (const { address, device, length } of host.addresses.values()) {
+/**
+ * An address that another program has bound on this host is as good as bound by us: what is sent to it ends here, whatever the
+ * device (kube-proxy binds each LoadBalancer address on kube-ipvs0), and it is theirs to take away. In another VRF it is another
+ * address.
+ */
+export function placeAddress({ host, isOurs }: Known, own: OwnAddress): Placed {
+  const entry = addressText(own);
+  const link = linkNamed(host, own.device);
+  const others = host.addresses.of(own.address).filter(({ device, protocol, duplicate }) => {
+    const there = host.links.get(device);
+    if (there === undefined || duplicate) return false;
+    return (
+      !isOurs(own.address, there.name, protocol) &&
+      (link === undefined || domainOf(host, there) === domainOf(host, link))
+    );
+  });
+  if (link === undefined) {
+    return others.length > 0
+      ? { type: "others" }
+      : asProblem(entry, `device ${own.device} is not there`);
+  }
+  // Ours stays where it is: who came later may go before.
+  const mine = host.addresses.on(own.address, link.index);
+  if (others.length > 0 && (mine === undefined || others.includes(mine))) return { type: "others" };
+  const awaited = familyOf(own.address) === "ipv6" && !link.loopback;
+  return asItem({
+    kind: "address",
+    text: entry,
+    address: own.address,
+    device: link.index,
+    awaited,
+  });
+}
+
+/** Addresses are told apart within a VRF: its table, or main. */
+const domainOf = (host: Host, link: Link): number =>
+  link.vrfTable ?? host.links.get(link.master)?.vrfTable ?? RT_TABLE_MAIN;
+
+export function placeRoute({ host }: Known, route: OwnKernelRoute): Placed {
+  const table = tableOfVrf(host, route.vrf);
+  return table === undefined
+    ? asProblem(`${route.type} ${route.prefix} vrf ${route.vrf}`, noVrf(route.vrf))
+    : asItem(routeItem(normal(route, table)));
+}
+
+export function placeRule({ host }: Known, rule: PolicyRule): Placed {
+  const { table: where } = rule;
+  if (typeof where === "number") return asItem(ruleItem(ruleOf(rule, where)));
+  const table = tableOfVrf(host, where.vrf);
+  const entry = `rule ${rule.priority} from ${rule.from ?? "all"} lookup ${where.vrf}`;
+  return table === undefined
+    ? asProblem(entry, noVrf(where.vrf))
+    : asItem(ruleItem(ruleOf(rule, table)));
+}
+
+const noVrf = (vrf: string): string => `VRF device ${vrf} is not there`;
+
+/** Why a virtual IP that is bound is of no use yet; undefined where it is. */
+export function notUsable(
+  { host }: Known,
+  { address, device }: Pick<OwnAddress, "address" | "device">,
+): string | undefined {
+  const link = linkNamed(host, device);
+  const bound = host.addresses.of(address).filter((one) => {
+    const there = host.links.get(one.device);
+    return (
+      link === undefined || there === undefined || domainOf(host, there) === domainOf(host, link)
+    );
+  });
+  if (bound.some(({ duplicate, tentative }) => !duplicate && !tentative)) return undefined;
+  const [one] = bound;
+  if (one === undefined) return `${address} is not bound`;
+  const name = host.links.get(one.device)?.name ?? "";
+  return one.duplicate
+    ? `another host on ${name} has ${address} (duplicate address detection failed)`
+    : `it is not known yet whether another host on ${name} has it (duplicate address detection)`;
+}
+
+/** Everything that carries our mark, lazily. */
+export function* presentItems({ host, own, isOurs }: Known): Generator<OwnItem> {
+  for (const { address, device, length, protocol } of host.addresses.values()) {
     const name = host.links.get(device)?.name;
-    if (name === undefined || length !== bitsOf(familyOf(address)) || !isOurs(address, name))
-      continue;
-    const item = addressItem({ address, device: name }, device);
-    items.set(item.text, item);
+    if (name === undefined || length !== bitsOf(familyOf(address))) continue;
+    if (!isOurs(address, name, protocol)) continue;
+    yield {
+      kind: "address",
+      text: addressText({ address, device: name }),
+      address,
+      device,
+      awaited: false,
+    };
   }
-  for (const route of own.routes.values()) items.set(ownRouteText(route), routeItem(route));
-  for (const rule of own.rules.values()) items.set(ruleText(rule), ruleItem(rule));
-  return items;
+  for (const route of own.routes.values()) yield routeItem(route);
+  for (const rule of own.rules.values()) yield ruleItem(rule);
 }
-
-/** What is to be added, then what is to be removed: a VIP's new place is there before its old one goes. */
-export const differenceOf = (
-  wanted: OwnItems,
-  present: OwnItems,
-): { readonly add: readonly OwnItem[]; readonly remove: readonly OwnItem[] } => ({
-  add: [...wanted.values()].filter(({ text }) => !present.has(text)),
-  remove: [...present.values()].filter(({ text }) => !wanted.has(text)),
-});

@@ -95,7 +95,9 @@ export function createPump({ orders, forwardings, fibs, settled }: PumpOptions):
     if (state.running || state.stopped) return;
     state.running = true;
     try {
-      await work();
+      // What came between the last look and its end would wait for the next kick.
+      do await work();
+      while (!state.stopped && (tasks.length > 0 || [...fibs()].some(hasWork)));
     } catch (error) {
       // The kernel's fault leads to a reading; our own ends the process.
       if (!(error instanceof NetlinkError)) throw error;

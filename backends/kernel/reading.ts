@@ -9,12 +9,13 @@ import { addressFromOctets } from "../../events/address.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import { found, repair } from "./fib.ts";
 import { NOWHERE } from "./forwarding.ts";
-import { addressKey, clearForeign, foreignRoute, type Words } from "./host.ts";
+import { clearForeign, foreignRoute, type Words } from "./host.ts";
 import type { Orders } from "./io/socket.ts";
 import { type Model, prefixText } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
 import {
   addressFilter,
+  type BoundAddress,
   decodeAddress,
   decodeLink,
   decodeRule,
@@ -51,13 +52,13 @@ export async function readAll(model: Model, orders: Orders): Promise<void> {
     if (link !== undefined) links.set(link.index, link);
   });
   replace(host.links, links);
-  const addresses = new Map(host.addresses);
-  addresses.clear();
+  const addresses: BoundAddress[] = [];
   await orders.dump(N.RTM_GETADDR, addressFilter, ({ body }) => {
     const bound = decodeAddress(body);
-    if (bound !== undefined) addresses.set(addressKey(bound), bound);
+    if (bound !== undefined) addresses.push(bound);
   });
-  replace(host.addresses, addresses);
+  host.addresses.clear();
+  for (const bound of addresses) host.addresses.set(bound);
   forwardings.beforeDump();
   if (model.nexthopObjects) {
     await orders.dump(N.RTM_GETNEXTHOP, nexthopFilter, ({ body }) => {
@@ -163,15 +164,20 @@ function address(model: Model, { type, body, port }: Message, ours: number): New
   const { host } = model;
   const bound = decodeAddress(body);
   if (bound === undefined) return NOTHING;
-  const key = addressKey(bound);
-  const before = host.addresses.get(key);
+  const before = host.addresses.on(bound.address, bound.device);
   if (type === N.RTM_NEWADDR) {
-    host.addresses.set(key, bound);
-    if (before !== undefined && before.duplicate === bound.duplicate) return NOTHING;
+    host.addresses.set(bound);
+    if (
+      before !== undefined &&
+      before.duplicate === bound.duplicate &&
+      before.tentative === bound.tentative
+    ) {
+      return NOTHING;
+    }
     return port === ours ? NOTHING : { type: "host", what: "address", silent: false };
   }
   if (before === undefined) return NOTHING;
-  host.addresses.delete(key);
+  host.addresses.delete(bound);
   if (port === ours) return NOTHING;
   const device = host.links.get(bound.device)?.name ?? `#${bound.device}`;
   if (model.isOurs(before.address, device, before.protocol)) {

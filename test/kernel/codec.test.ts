@@ -77,6 +77,7 @@ describe("what Linux 6.18 wrote", () => {
       length: 32,
       protocol: 82,
       duplicate: false,
+      tentative: false,
     });
     expect(decodeLink(captured("link").body)).toMatchObject({ name: "eth0", up: true, master: 0 });
     expect(decodeRule(captured("rule").body)).toMatchObject({

@@ -8,7 +8,7 @@ import type { ResourceKey } from "../../events/ids.ts";
 import { prefix, prefixFamily } from "../../events/prefix.ts";
 import { createExporter, type Exporter } from "../../backends/kernel/exporter.ts";
 import type { ExportedFact } from "../../backends/kernel/facts.ts";
-import { addressKey, clearForeign, foreignRoute } from "../../backends/kernel/host.ts";
+import { clearForeign, foreignRoute } from "../../backends/kernel/host.ts";
 import { prefixWords } from "../../backends/kernel/imports.ts";
 import type { ExportRule } from "../../backends/kernel/intent.ts";
 import { createModel, type Model } from "../../backends/kernel/model.ts";
@@ -23,14 +23,27 @@ let facts: ExportedFact[];
 let exporter: Exporter;
 
 const link = (index: number, name: string, rest: object = {}): void => {
-  const fresh = { index, name, up: true, master: 0, vrfTable: undefined, ...rest };
+  const fresh = {
+    index,
+    name,
+    up: true,
+    loopback: index === LO,
+    master: 0,
+    vrfTable: undefined,
+    ...rest,
+  };
   model.host.links.set(index, fresh);
 };
 const bind = (text: string, device: number, rest: object = {}): void => {
   const [bare = "", length = ""] = text.split("/");
   const bound = { address: address(bare), length: Number(length), device };
-  const fresh = { ...bound, protocol: 0, duplicate: false, ...rest };
-  model.host.addresses.set(addressKey(fresh), fresh);
+  model.host.addresses.set({
+    ...bound,
+    protocol: 0,
+    duplicate: false,
+    tentative: false,
+    ...rest,
+  });
 };
 const route = (
   text: string,

@@ -45,8 +45,22 @@ const via = (gateway: string | undefined, device = ETH0): Hop => ({
 beforeEach(() => {
   model = createModel({ nexthopObjects: true, seed: 1, repairs: true, inLedger: () => false });
   const { host } = model;
-  host.links.set(ETH0, { index: ETH0, name: "eth0", up: true, master: 0, vrfTable: undefined });
-  host.links.set(BLUE, { index: BLUE, name: "blue", up: true, master: 0, vrfTable: 10 });
+  host.links.set(ETH0, {
+    index: ETH0,
+    name: "eth0",
+    up: true,
+    loopback: false,
+    master: 0,
+    vrfTable: undefined,
+  });
+  host.links.set(BLUE, {
+    index: BLUE,
+    name: "blue",
+    up: true,
+    loopback: false,
+    master: 0,
+    vrfTable: 10,
+  });
   route(host, "10.0.0.0/24", [via(undefined)]);
   route(host, "2001:db8::/64", [via(undefined)]);
 });
@@ -165,7 +179,14 @@ describe("rules", () => {
     learn(red, ["172.16.2.0/24"], set("10.0.0.1"));
     expect(wanted()).toEqual(["172.16.1.0/24 10 20 1"]);
     expect(verdicts(red)).toEqual({ "172.16.2.0/24": "vrf-missing" });
-    model.host.links.set(9, { index: 9, name: "red", up: true, master: 0, vrfTable: 11 });
+    model.host.links.set(9, {
+      index: 9,
+      name: "red",
+      up: true,
+      loopback: false,
+      master: 0,
+      vrfTable: 11,
+    });
     route(model.host, "10.0.0.0/24", [via(undefined)], { table: 11 });
     for (const words of red.hostChanged()) red.judge(words);
     expect(wanted()).toContain("172.16.2.0/24 11 21 1");
@@ -209,12 +230,13 @@ describe("next hops", () => {
     route(host, "203.0.113.0/24", [via("10.0.0.9")]);
     route(host, "198.51.100.0/24", [], { type: 7 });
     route(host, "100.64.0.0/24", [via("100.64.0.1")]);
-    host.addresses.set("10.0.0.5 2", {
+    host.addresses.set({
       address: address("10.0.0.5"),
       length: 24,
       device: ETH0,
       protocol: 0,
       duplicate: false,
+      tentative: false,
     });
     expect(held("203.0.113.77")).toBe("taken");
     expect(wanted()).toEqual(["172.16.1.0/24 254 20 9"]);
@@ -243,6 +265,7 @@ describe("next hops", () => {
       index: ETH0,
       name: "eth0",
       up: false,
+      loopback: false,
       master: 0,
       vrfTable: undefined,
     });
@@ -277,7 +300,7 @@ test("source NAT is one transaction that makes our table anew", () => {
 test("what leaves by a VRF leaves by its ports, what leaves by any device not by the loopback", () => {
   const host = newHost();
   const link = (index: number, name: string, master = 0, vrfTable?: number) =>
-    host.links.set(index, { index, name, up: true, master, vrfTable });
+    host.links.set(index, { index, name, up: true, loopback: false, master, vrfTable });
   link(2, "red", 0, 10);
   link(3, "red1", 2);
   link(4, "eth0");

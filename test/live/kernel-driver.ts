@@ -142,6 +142,8 @@ async function obey(order: DriverOrder): Promise<unknown> {
       return [...kernel.routes()];
     case "facts":
       return facts;
+    case "unusable":
+      return [...(facts.findLast((fact) => fact.type === "unusable")?.addresses ?? [])];
     case "capabilities":
       return {
         has: [...kernel.capabilities.has],

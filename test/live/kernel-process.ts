@@ -50,7 +50,7 @@ export type DriverOrder =
     }
   | { readonly do: "complete"; readonly vrf: string; readonly family: Family }
   | { readonly do: "flood"; readonly count: number; readonly nextHop: Address | null }
-  | { readonly do: "settled" | "status" | "routes" | "facts" | "capabilities" }
+  | { readonly do: "settled" | "status" | "routes" | "facts" | "unusable" | "capabilities" }
   | { readonly do: "close"; readonly mode: "leave" | "final" };
 
 export type Flood = {
@@ -77,6 +77,8 @@ export type KernelDriver = AsyncDisposable & {
   status(): Promise<KernelStatus>;
   routes(): Promise<readonly KernelRoute[]>;
   facts(): Promise<readonly KernelFact[]>;
+  /** As last told. */
+  unusable(): Promise<readonly (readonly [address: string, reason: string])[]>;
   capabilities(): Promise<{
     readonly has: readonly string[];
     readonly missing: readonly (readonly [string, string])[];
@@ -174,6 +176,8 @@ export async function startKernel(
     status: async () => (await ask({ do: "status" })) as KernelStatus,
     routes: async () => (await ask({ do: "routes" })) as readonly KernelRoute[],
     facts: async () => (await ask({ do: "facts" })) as readonly KernelFact[],
+    unusable: async () =>
+      (await ask({ do: "unusable" })) as Awaited<ReturnType<KernelDriver["unusable"]>>,
     capabilities: async () =>
       (await ask({ do: "capabilities" })) as Awaited<ReturnType<KernelDriver["capabilities"]>>,
     async close(mode) {

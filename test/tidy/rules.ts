@@ -78,7 +78,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "backends/kernel/",
     "agent/config-schema.ts",
     "agent/pipeline/",
-    "node:",
+    "node:net",
   ],
   "agent/core/route-view.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/api/", "agent/pipeline/"],
   "agent/core/why-learned.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/plan/"],

@@ -51,6 +51,7 @@ export type Link = {
   readonly name: string;
   /** Set up by the administrator, and with a carrier. */
   readonly up: boolean;
+  readonly loopback: boolean;
   /** Index of the bridge, bond or VRF that it is in; 0: none. */
   readonly master: number;
   /** Of a VRF device: its table (IFLA_VRF_TABLE). */
@@ -71,6 +72,7 @@ export function decodeLink(body: Uint8Array): Link | undefined {
     index: view.getInt32(4, true),
     name: text(attributes.get(N.IFLA_IFNAME)),
     up: (view.getUint32(8, true) & wanted) === wanted,
+    loopback: (view.getUint32(8, true) & N.IFF_LOOPBACK) !== 0,
     master: uint(attributes.get(N.IFLA_MASTER)) ?? 0,
     vrfTable: data === undefined ? undefined : uint(attributesOf(data, 0).get(N.IFLA_VRF_TABLE)),
   };
@@ -85,6 +87,8 @@ export type BoundAddress = {
   readonly protocol: number;
   /** Duplicate address detection found another host with it (RFC 4862 §5.4.5). */
   readonly duplicate: boolean;
+  /** The detection is not over: nothing is received for it yet (RFC 4862 §5.4). */
+  readonly tentative: boolean;
 };
 
 export function decodeAddress(body: Uint8Array): BoundAddress | undefined {
@@ -101,6 +105,7 @@ export function decodeAddress(body: Uint8Array): BoundAddress | undefined {
     device: viewOf(body).getUint32(4, true),
     protocol: uint(attributes.get(N.IFA_PROTO)) ?? 0,
     duplicate: (flags & N.IFA_F_DADFAILED) !== 0,
+    tentative: (flags & N.IFA_F_TENTATIVE) !== 0 && (flags & N.IFA_F_OPTIMISTIC) === 0,
   };
 }
 

@@ -1,0 +1,323 @@
+/**
+ * Keeps own entries as the intent has them: what differs between two intents at the price of the difference, everything where
+ * there is doubt.
+ *
+ * Everything is compared at the start, after a reading, after a change of the host and while something is wrong. What goes to
+ * the kernel goes in portions, so that learned routes and other work get their turn in between. Never removes what is not
+ * marked as ours. Reads next: own.ts (one entry), own-orders.ts.
+ */
+import type { Address } from "../../events/address.ts";
+import { type Change, diff, type PersistentMap } from "../../events/persistent-map.ts";
+import type { Announcements } from "./announcements.ts";
+import type { KernelCapabilities, OwnChange, OwnProblem } from "./facts.ts";
+import type { KernelIntent, KernelKey, OwnAddress, SourceNat } from "./intent.ts";
+import { type Batch, NetlinkError, type Orders } from "./io/socket.ts";
+import type { Model } from "./model.ts";
+import { placedNats } from "./nft.ts";
+import { nothing } from "./nothing.ts";
+import {
+  addressText,
+  isThere,
+  type Known,
+  notUsable,
+  type OwnItem,
+  type OwnWish,
+  type Placed,
+  placeAddress,
+  placeRoute,
+  placeRule,
+  presentItems,
+} from "./own.ts";
+import { applyNats, sendItems } from "./own-orders.ts";
+import type { Pump } from "./pump.ts";
+
+/** Entries compared in a turn of the loop: some 5 ms. */
+const COMPARED_AT_ONCE = 2000;
+/** Orders in a portion: the kernel walks all addresses of a device for each one, 5 ms where there are 100,000. */
+const ORDERED_AT_ONCE = 200;
+/** Entries told in one fact: some 50 kB of the log. */
+const TOLD_AT_ONCE = 1000;
+
+export type OwnParts = {
+  readonly model: Model;
+  readonly pump: Pick<Pump, "alone">;
+  readonly orders: Orders;
+  readonly batch: Batch;
+  readonly tell: Pick<Announcements, "fact">;
+  readonly capabilities: KernelCapabilities;
+  readonly nft: string;
+  /** What the kernel did is not known: it is to be read anew. */
+  readonly lost: (reason: string) => void;
+  /** Bound by us, where the kernel keeps no mark. */
+  readonly bound: (address: Address, device: string) => void;
+};
+
+export type OwnKeeping = {
+  /** One after the other; resolves when all is as wanted or refused. */
+  keep(intent: KernelIntent): Promise<OwnChange>;
+  /** Entries, or what they stand on, may not be what they were. */
+  doubt(): void;
+  /** Tells which addresses are of no use, and puts nothing right. */
+  look(intent: KernelIntent): Promise<void>;
+  problems(): readonly OwnProblem[];
+  clear(): Promise<void>;
+};
+
+/** `before`: what was wanted and in place; undefined: what is there and ours. */
+type Look = { readonly wanted: OwnWish; readonly before: OwnWish | undefined };
+
+type Difference = {
+  readonly add: readonly OwnItem[];
+  readonly remove: readonly OwnItem[];
+  readonly problems: readonly OwnProblem[];
+};
+
+export function createOwnKeeping(parts: OwnParts): OwnKeeping {
+  const { model, pump, orders, batch, tell, capabilities, nft } = parts;
+  const known: Known = model;
+  let doubts = 0;
+  /** In place without a fault, at that count of doubts. */
+  let settled: { readonly intent: KernelIntent; readonly doubts: number } | undefined;
+  let problems: readonly OwnProblem[] = [];
+  let unusable: ReadonlyMap<Address, string> = new Map();
+  let nats: PersistentMap<KernelKey, SourceNat> | undefined;
+  /** Where they are placed hangs on the links of a VRF. */
+  let natsAt = 0;
+  let natsText = capabilities.has.has("nft") ? "" : "[]";
+  let natProblem: OwnProblem | undefined;
+  let turnOf: Promise<unknown> = Promise.resolve();
+
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const mine = turnOf.then(act);
+    turnOf = mine.catch(() => undefined);
+    return mine;
+  };
+
+  const send = async (items: readonly OwnItem[], order: "add" | "remove", sum: Sum) => {
+    for (let from = 0; from < items.length; from += ORDERED_AT_ONCE) {
+      const portion = items.slice(from, from + ORDERED_AT_ONCE);
+      if (order === "add") {
+        for (const item of portion) if (item.kind === "address") note(item);
+      }
+      const refused = await pump.alone(() => sendItems(known, portion, order, orders, batch));
+      const failed = new Set(refused.map(({ item }) => item));
+      for (const { entry, reason } of refused) sum.failed.push({ entry, reason });
+      const done = portion.filter((item) => !failed.has(item)).map(({ text }) => text);
+      sum.done(order === "add" ? "added" : "removed", done);
+    }
+  };
+  const note = ({ address, device }: Extract<OwnItem, { kind: "address" }>): void =>
+    parts.bound(address, model.host.links.get(device)?.name ?? "");
+
+  const keep = async (intent: KernelIntent): Promise<OwnChange> => {
+    const from = settled?.doubts === doubts ? settled.intent : undefined;
+    settled = undefined;
+    const sum = summing(tell);
+    let at = doubts;
+    try {
+      const found = await pump.alone(() => {
+        at = doubts;
+        return compare(known, lookAt(from, intent));
+      });
+      sum.failed.push(...found.problems);
+      // A virtual IP's new place is there before its old one goes.
+      await send(found.add, "add", sum);
+      await send(found.remove, "remove", sum);
+      await keepNats(intent);
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+      sum.failed.push({ entry: "own entries", reason: error.message });
+      parts.lost(error.message);
+    }
+    const { failed } = sum;
+    if (natProblem !== undefined) failed.push(natProblem);
+    const news = failed.some(
+      ({ entry, reason }) => !problems.some((old) => old.entry === entry && old.reason === reason),
+    );
+    problems = failed;
+    sum.tell(news ? failed : []);
+    const { addresses } = intent;
+    const useless = await uselessOf(
+      known,
+      from === undefined ? addresses.values() : changed(from.addresses, addresses),
+      failed,
+    );
+    tellUnusable(useless);
+    if (failed.length === 0 && useless.size === 0) settled = { intent, doubts: at };
+    return { added: sum.added, removed: sum.removed, failed };
+  };
+
+  const tellUnusable = (now: ReadonlyMap<Address, string>): void => {
+    const same =
+      now.size === unusable.size && [...now].every(([one, why]) => unusable.get(one) === why);
+    unusable = now;
+    if (!same) tell.fact({ type: "unusable", addresses: now });
+  };
+
+  const keepNats = async ({ sourceNats }: KernelIntent): Promise<void> => {
+    if (sourceNats === nats && natsAt === doubts && natProblem === undefined) return;
+    nats = sourceNats;
+    natsAt = doubts;
+    natProblem = undefined;
+    const list = placedNats(model.host, sourceNats.values());
+    const text = JSON.stringify(list);
+    if (text === natsText) return;
+    const lacking = capabilities.missing.get("nft");
+    natProblem =
+      lacking === undefined
+        ? await applyNats(nft, list)
+        : { entry: "source NAT (nft table inet rutter)", reason: lacking };
+    if (natProblem === undefined) natsText = text;
+  };
+
+  return {
+    keep: (intent) => inTurn(() => keep(intent)),
+    doubt() {
+      doubts += 1;
+    },
+    look: ({ addresses }) =>
+      inTurn(async () => tellUnusable(await uselessOf(known, addresses.values()))),
+    problems: () => problems,
+    clear: () =>
+      inTurn(async () => {
+        doubts += 1;
+        const { remove } = await pump.alone(() => compare(known, lookAt(undefined, nothing)));
+        await send(remove, "remove", summing(tell));
+        if (natsText !== "[]" && capabilities.has.has("nft")) await applyNats(nft, []);
+      }),
+  };
+}
+
+function lookAt(from: KernelIntent | undefined, to: KernelIntent): Look {
+  if (from === undefined) {
+    const { addresses, routes, rules } = to;
+    const wanted = {
+      addresses: addresses.values(),
+      routes: routes.values(),
+      rules: rules.values(),
+    };
+    return { wanted, before: undefined };
+  }
+  return {
+    wanted: {
+      addresses: changed(from.addresses, to.addresses),
+      routes: changed(from.routes, to.routes),
+      rules: changed(from.rules, to.rules),
+    },
+    before: {
+      addresses: changed(to.addresses, from.addresses),
+      routes: changed(to.routes, from.routes),
+      rules: changed(to.rules, from.rules),
+    },
+  };
+}
+
+/** Values of `to` that `from` has not, or has otherwise. */
+function* changed<V>(
+  from: PersistentMap<KernelKey, V>,
+  to: PersistentMap<KernelKey, V>,
+): Generator<V> {
+  for (const { after } of diff(from, to) as Iterable<Change<KernelKey, V>>) {
+    if (after !== undefined) yield after;
+  }
+}
+
+async function compare(known: Known, { wanted, before }: Look): Promise<Difference> {
+  const add: OwnItem[] = [];
+  const remove: OwnItem[] = [];
+  const problems: OwnProblem[] = [];
+  const texts = new Set<string>();
+  const rest = turns();
+  for (const placed of placing(known, wanted)) {
+    if (rest()) await turn();
+    if (placed.type === "problem") problems.push(placed.problem);
+    if (placed.type !== "item") continue;
+    texts.add(placed.item.text);
+    if (!isThere(known, placed.item)) add.push(placed.item);
+  }
+  for (const item of before === undefined ? presentItems(known) : itemsOf(known, before)) {
+    if (rest()) await turn();
+    if (!texts.has(item.text) && isThere(known, item)) remove.push(item);
+  }
+  return { add, remove, problems };
+}
+
+function* placing(known: Known, { addresses, routes, rules }: OwnWish): Generator<Placed> {
+  for (const one of addresses) yield placeAddress(known, one);
+  for (const one of routes) yield placeRoute(known, one);
+  for (const one of rules) yield placeRule(known, one);
+}
+
+function* itemsOf(known: Known, wish: OwnWish): Generator<OwnItem> {
+  for (const placed of placing(known, wish)) if (placed.type === "item") yield placed.item;
+}
+
+/** `failed`: the words for what could not be bound. */
+async function uselessOf(
+  known: Known,
+  addresses: Iterable<Pick<OwnAddress, "address" | "device">>,
+  failed: readonly OwnProblem[] = [],
+): Promise<ReadonlyMap<Address, string>> {
+  const found = new Map<Address, string>();
+  const reasons = new Map(failed.map(({ entry, reason }) => [entry, reason]));
+  const rest = turns();
+  for (const one of addresses) {
+    if (rest()) await turn();
+    const why = notUsable(known, one);
+    if (why !== undefined) found.set(one.address, reasons.get(addressText(one)) ?? why);
+  }
+  return found;
+}
+
+/** Asked for each entry: whether it is time to let others have the loop. */
+function turns(): () => boolean {
+  let count = 0;
+  return () => {
+    count += 1;
+    return count % COMPARED_AT_ONCE === 0;
+  };
+}
+
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+type Sum = {
+  readonly added: string[];
+  readonly removed: string[];
+  readonly failed: OwnProblem[];
+  done(what: "added" | "removed", texts: readonly string[]): void;
+  /** What is left, with what is new of failures. */
+  tell(failed: readonly OwnProblem[]): void;
+};
+
+/** What was done, told in facts of a limited size. */
+function summing(tell: Pick<Announcements, "fact">): Sum {
+  const added: string[] = [];
+  const removed: string[] = [];
+  const failed: OwnProblem[] = [];
+  const told = { added: 0, removed: 0 };
+  const fact = (fresh: readonly OwnProblem[]): void => {
+    const change = { added: added.slice(told.added), removed: removed.slice(told.removed) };
+    told.added = added.length;
+    told.removed = removed.length;
+    if (change.added.length + change.removed.length + fresh.length === 0) return;
+    tell.fact({ type: "own-changed", ...change, failed: fresh });
+  };
+  return {
+    added,
+    removed,
+    failed,
+    done(what, texts) {
+      (what === "added" ? added : removed).push(...texts);
+      if (added.length - told.added + removed.length - told.removed >= TOLD_AT_ONCE) fact([]);
+    },
+    tell(fresh) {
+      for (let from = 0; from < fresh.length; from += TOLD_AT_ONCE) {
+        fact(fresh.slice(from, from + TOLD_AT_ONCE));
+      }
+      fact([]);
+    },
+  };
+}
