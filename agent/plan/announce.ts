@@ -39,6 +39,8 @@ export type NotAnnounced =
 
 export type Verdict = {
   readonly announced: boolean;
+  /** Its addresses are bound here: before they are announced, and while a check asks them whether they may be. */
+  readonly bound: boolean;
   /** Empty where it is announced. */
   readonly code: NotAnnounced | "";
   /** The code with what led to it, for people. */
@@ -184,10 +186,11 @@ export function announce(context: Context, held: Held<Service>): Announcement {
   if (context.nodeRefuses !== undefined) return no(context.nodeRefuses, "this host is marked so");
   const health = healthOf(context, held.key);
   if (!health.healthy) {
-    return no(
+    const { verdict } = no(
       spec.externalTrafficPolicy === "Local" ? "noLocalEndpoints" : "noEndpoints",
       health.reason,
     );
+    return { verdict: { ...verdict, bound: asksAddress(context, held.key) }, contributions: [] };
   }
   const provenance = [held.fact, allocation.fact, pool.fact, ...health.facts];
   const contributions = allocation.addresses.flatMap(({ address }) =>
@@ -205,7 +208,10 @@ export function announce(context: Context, held: Held<Service>): Announcement {
     ...(spec.externalTrafficPolicy === "Local" ? prefixes.flatMap(aggregateWarning) : []),
     ...new Set(contributions.flatMap((one) => outvoted(context, one))),
   ];
-  return { verdict: { announced: true, code: "", reason: "", prefixes, warnings }, contributions };
+  return {
+    verdict: { announced: true, bound: true, code: "", reason: "", prefixes, warnings },
+    contributions,
+  };
 }
 
 const lengthFor = ({ spec }: BgpAdvertisement, family: "ipv4" | "ipv6"): number =>
@@ -280,7 +286,23 @@ export function healthOf(
   return { healthy: seen.healthy, reason: seen.reason, facts: [seen.fact] };
 }
 
+/** A tcp or http check without an address goes to the Service's own, which nobody answers on before it is bound. */
+function asksAddress({ desired, endpoints }: Context, service: ResourceKey): boolean {
+  const { check } = effectiveCheck(
+    endpoints.get(service),
+    desired.host?.facts.defaultEndpoint ?? "none",
+  );
+  return (check.type === "tcp" || check.type === "http") && check.address === undefined;
+}
+
 const no = (code: NotAnnounced, detail: string): Announcement => ({
-  verdict: { announced: false, code, reason: `${code}: ${detail}`, prefixes: [], warnings: [] },
+  verdict: {
+    announced: false,
+    bound: false,
+    code,
+    reason: `${code}: ${detail}`,
+    prefixes: [],
+    warnings: [],
+  },
   contributions: [],
 });

@@ -97,7 +97,7 @@ function addressOf(
   const device = desired.host?.facts.bindAddresses;
   if (device === undefined) return undefined;
   const holders = (desired.addressHolders.get(address) ?? []).filter(
-    (service) => verdicts.get(service)?.announced === true,
+    (service) => verdicts.get(service)?.bound === true,
   );
   if (holders.length === 0) return undefined;
   const prefixes = new Set(holders.flatMap((service) => verdicts.get(service)?.prefixes ?? []));

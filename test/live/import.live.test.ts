@@ -10,7 +10,14 @@ import { SHARED, skipUnless } from "../probe.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { startBird } from "./bird.ts";
 import { startFrr } from "./frr.ts";
-import { ALWAYS, documents, peerManifest } from "./manifests.ts";
+import {
+  advertisementManifest,
+  ALWAYS,
+  documents,
+  peerManifest,
+  poolManifest,
+  serviceManifest,
+} from "./manifests.ts";
 import { makeNetwork, type Node } from "./netns.ts";
 import { call, serve } from "./tcp.ts";
 import { until } from "./until.ts";
@@ -81,6 +88,40 @@ test("example 05: the router's routes are in the main table, the VIP answers, an
   await agent.rutter("delete", "service", "hello-lb-l3");
   await until(async () => !(await addresses(host)).includes("172.19.20.181"), {
     what: "no VIP",
+    explain,
+  });
+});
+
+test("a VIP that a check asks is bound before it is announced, and announced once it answers", async () => {
+  await using network = await makeNetwork(["host", "router"]);
+  const { host, router } = network.nodes;
+  await using bird = await startBird(router, {
+    asn: 64999,
+    routerId: router.ipv4,
+    neighbours: [{ name: "host", address: host.ipv4, asn: 64512, families: ["ipv4"] }],
+  });
+  await using agent = await startAgent(host);
+  const explain = explaining(host, agent);
+  const endpoint = `apiVersion: rutter/v1\nkind: ServiceEndpoint\nmetadata: {name: web, namespace: default}\nspec: {check: {type: tcp, port: 8080}, intervalSeconds: 0.5, rise: 1}`;
+  await agent.apply(
+    documents(
+      poolManifest(["203.0.113.7/32"]),
+      advertisementManifest(),
+      peerManifest({ localAs: 64512, remoteAs: 64999, address: router.ipv4 }),
+      serviceManifest("web"),
+      endpoint,
+    ),
+  );
+  await until(async () => (await addresses(host)).includes("203.0.113.7/32"), {
+    what: "the VIP",
+    explain,
+  });
+  expect(await bird.route("203.0.113.7/32")).toBeUndefined();
+  const server = await serve(host, { address: "203.0.113.7" });
+  await until(() => bird.route("203.0.113.7/32"), { what: "the route", explain });
+  await server[Symbol.asyncDispose]();
+  await until(async () => (await bird.route("203.0.113.7/32")) === undefined, {
+    what: "no route",
     explain,
   });
 });

@@ -40,6 +40,18 @@ describe("virtual IPs", () => {
   test("one that is not announced is not bound", () => {
     expect(entriesOf(world(BOUND, together(one, p1, service("s"))))).toEqual([]);
   });
+  test("one that a check asks whether it lives is bound before, or it never would", () => {
+    const endpoint = (check: object) =>
+      `apiVersion: rutter/v1\nkind: ServiceEndpoint\nmetadata: {name: s, namespace: default}\nspec: ${JSON.stringify({ check })}`;
+    const base = together(one, p1, advertisement("a"), service("s"));
+    const made = world(BOUND, base, endpoint({ type: "tcp", port: 80 }));
+    expect(planOf(made).verdicts.get("/Service/default/s" as never)).toMatchObject({
+      announced: false,
+    });
+    expect(entriesOf(made)).toEqual(["address 192.0.2.0 dev lo"]);
+    const elsewhere = endpoint({ type: "tcp", port: 80, address: "127.0.0.1" });
+    expect(entriesOf(world(BOUND, base, elsewhere))).toEqual([]);
+  });
   test("the rest of an aggregate ends here", () => {
     const wide = advertisement("a", { aggregationLength: 24 });
     const made = world(BOUND, together(one, p1, wide, service("s")));
