@@ -77,6 +77,8 @@ export function createForwardings(objects: boolean): Forwardings {
   const byContent = new Map<string, number>();
   const byId = new Map<number, NexthopObject>();
   const byEntry = new Map<string, NexthopObject>();
+  /** Members of groups that were told before them, and by how many: a dump goes by number. */
+  const awaited = new Map<number, number>();
   let nextId = FIRST_NEXTHOP;
   /** Forwardings that nothing refers to. */
   let unused = 0;
@@ -145,14 +147,17 @@ export function createForwardings(objects: boolean): Forwardings {
     });
   };
 
+  const useMembers = (entry: NexthopEntry, by: 1 | -1): void => {
+    for (const id of entry.type === "group" ? entry.members : []) {
+      const one = byId.get(id);
+      if (one === undefined) awaited.set(id, (awaited.get(id) ?? 0) + by);
+      else one.users += by;
+    }
+  };
   const release = ({ id, content, entry }: NexthopObject): void => {
     byId.delete(id);
     byEntry.delete(content);
-    if (entry.type !== "group") return;
-    for (const member of entry.members) {
-      const one = byId.get(member);
-      if (one !== undefined) one.users -= 1;
-    }
+    useMembers(entry, -1);
   };
 
   return {
@@ -235,14 +240,13 @@ export function createForwardings(objects: boolean): Forwardings {
       }
       // A number that was used for something else, or content that is there twice: the newer knowledge replaces nothing in use.
       if (known !== undefined || byEntry.has(content)) return;
-      const made = { id: entry.id, content, entry, users: 0, present: true };
+      const users = awaited.get(entry.id) ?? 0;
+      awaited.delete(entry.id);
+      const made = { id: entry.id, content, entry, users, present: true };
       byId.set(entry.id, made);
       byEntry.set(content, made);
       strangers = true;
-      for (const id of entry.type === "group" ? entry.members : []) {
-        const member = byId.get(id);
-        if (member !== undefined) member.users += 1;
-      }
+      useMembers(entry, 1);
     },
     restore() {
       const orders: Uint8Array[] = [];
