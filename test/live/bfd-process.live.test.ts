@@ -13,7 +13,7 @@ import { startBfdd } from "./bfdd.ts";
 import { startBird } from "./bird.ts";
 import { makeNetwork, type Node } from "./netns.ts";
 import type { Router } from "./router.ts";
-import { until } from "./until.ts";
+import { pause, until } from "./until.ts";
 
 beforeEach(skipUnless("netns", "bird", "frr"));
 
@@ -162,12 +162,22 @@ describe("FRR's bfdd", () => {
       return found[1];
     };
     const [ours, theirs] = [await linkLocal(host), await linkLocal(far)];
-    const peer = lines(`${ours} local-address ${theirs} interface eth0`);
-    await using frr = await startBfdd(far, peer, { zebra: true });
+    const name = `${ours} local-address ${theirs} interface eth0`;
+    await using frr = await startBfdd(far, [], { zebra: true });
     await using bfd = await startBfd(host);
     await using agent = await bfd.connect();
     await agent.hold([sessionTo(theirs, { interface: "eth0" })]);
-    await isUp(agent, frr.explain);
+    // bfdd tries to bind such an address once, which may be before zebra has told it of the interface.
+    const isUpByNow = async (): Promise<boolean> => {
+      await frr.configure(["bfd", ...lines(name)]);
+      for (let look = 0; look < 30; look += 1) {
+        if ((await agent.session())?.state === "Up") return true;
+        await pause(100);
+      }
+      await frr.configure(["bfd", `no peer ${name}`]);
+      return false;
+    };
+    await until(isUpByNow, { what: "BFD", timeoutMs: 40_000, ...frr });
     await until(async () => (await frr.peer())?.status === "up", { what: "bfdd", ...frr });
     expect(agent.transitions().at(-1)).toMatchObject({ to: "Up" });
     await seesTheCut(agent, far);
