@@ -24,7 +24,7 @@ import { createModel, type Model } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
 import { createOwnKeeping } from "./own-keeping.ts";
 import { createPump, sendAll } from "./pump.ts";
-import { enter, readAll } from "./reading.ts";
+import { enter, isRouteOfOurs, readAll } from "./reading.ts";
 import { shownRoutes, statusOf } from "./showing.ts";
 
 export type KernelOptions = {
@@ -212,6 +212,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   };
 
   const onNews = (message: Message): void => {
+    // Which came first, theirs or ours, nobody says: the outcome of ours would be entered over it.
+    if (pump.isOut() && isRouteOfOurs(message)) resyncSoon("a route was changed under our orders");
     const news = enter(model, message, orders.port);
     if (news.type === "nothing") return;
     if (news.type === "drift") {

@@ -22,6 +22,8 @@ export type Pump = {
   alone<T>(act: () => Promise<T>): Promise<T>;
   /** Resolves once nothing is left to do. */
   idle(): Promise<void>;
+  /** A batch is with the kernel, and its outcome is not entered yet. */
+  isOut(): boolean;
   /** No batch after the one that is out. */
   stop(): void;
 };
@@ -41,7 +43,7 @@ export function createPump({ orders, forwardings, fibs, settled }: PumpOptions):
   let rooms: readonly [Room, Room] = [room(), room()];
   const tasks: (() => Promise<void>)[] = [];
   const idlers: (() => void)[] = [];
-  const state = { running: false, stopped: false };
+  const state = { running: false, stopped: false, out: false };
 
   /** `under`: a batch is out, so only what was dirty before it may be prepared: nothing twice at once. */
   const prepare = ({ batch, prepared }: Room, under: boolean): boolean => {
@@ -70,10 +72,13 @@ export function createPump({ orders, forwardings, fibs, settled }: PumpOptions):
     let more = prepare(rooms[0], false);
     while (more && !state.stopped) {
       const [now, next] = rooms;
+      state.out = true;
       const sending = send(now);
       more = tasks.length === 0 && prepare(next, true);
       const failures = await sending;
-      settled(settle(now.prepared, forwardings, failures), failures);
+      const doubt = settle(now.prepared, forwardings, failures);
+      state.out = false;
+      settled(doubt, failures);
       rooms = [next, now];
     }
   };
@@ -120,6 +125,7 @@ export function createPump({ orders, forwardings, fibs, settled }: PumpOptions):
         idlers.push(resolve);
         void run();
       }),
+    isOut: () => state.out,
     stop() {
       state.stopped = true;
       for (const idler of idlers.splice(0)) idler();

@@ -9,7 +9,7 @@ import { addressFromOctets } from "../../events/address.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import { found, repair } from "./fib.ts";
 import { NOWHERE } from "./forwarding.ts";
-import { clearForeign, foreignRoute, type Words } from "./host.ts";
+import { clearForeign, foreignRoute, type Host, type Words } from "./host.ts";
 import type { Orders } from "./io/socket.ts";
 import { type Model, prefixText } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
@@ -58,7 +58,7 @@ export async function readAll(model: Model, orders: Orders): Promise<void> {
     if (bound !== undefined) addresses.push(bound);
   });
   host.addresses.clear();
-  for (const bound of addresses) host.addresses.set(bound);
+  for (const bound of addresses) host.addresses.set(settledOn(host, bound));
   forwardings.beforeDump();
   if (model.nexthopObjects) {
     await orders.dump(N.RTM_GETNEXTHOP, nexthopFilter, ({ body }) => {
@@ -114,6 +114,16 @@ export type News =
 
 const NOTHING: News = { type: "nothing" };
 
+/** A change by others: what we do ourselves is not told (io/socket.ts). `rtm_protocol` is the sixth octet of struct rtmsg. */
+export const isRouteOfOurs = ({ type, body }: Message): boolean =>
+  (type === N.RTM_NEWROUTE || type === N.RTM_DELROUTE) && body[5] === N.PROTOCOL;
+
+/** On a loopback there is nobody to ask, though the kernel tells of the address before it has seen that (addrconf_dad_begin). */
+const settledOn = ({ links }: Host, bound: BoundAddress): BoundAddress =>
+  bound.tentative && links.get(bound.device)?.loopback === true
+    ? { ...bound, tentative: false }
+    : bound;
+
 /** Enters a message of the multicast groups. `ours`: the port of our own orders, whose doings are known already. */
 export function enter(model: Model, message: Message, ours: number): News {
   switch (message.type) {
@@ -162,8 +172,9 @@ function link({ host }: Model, { type, body }: Message): News {
 
 function address(model: Model, { type, body, port }: Message, ours: number): News {
   const { host } = model;
-  const bound = decodeAddress(body);
-  if (bound === undefined) return NOTHING;
+  const told = decodeAddress(body);
+  if (told === undefined) return NOTHING;
+  const bound = settledOn(host, told);
   const before = host.addresses.on(bound.address, bound.device);
   if (type === N.RTM_NEWADDR) {
     host.addresses.set(bound);

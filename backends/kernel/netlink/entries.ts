@@ -124,6 +124,8 @@ export function encodeAddress(
     [N.IFA_LOCAL, octets],
     [N.IFA_ADDRESS, octets],
     [N.IFA_PROTO, uint8(N.PROTOCOL)],
+    // Else the kernel of IPv6 adds a route to the main table beside the local one that receives, and tells of it as another's.
+    ...(octets.length === 16 ? [[N.IFA_FLAGS, uint32(N.IFA_F_NOPREFIXROUTE)] as const] : []),
   ];
   return type === "add"
     ? encodeMessage(

@@ -101,6 +101,7 @@ export const IFA_PROTO = 11;
 export const IFA_F_OPTIMISTIC = 0x04;
 export const IFA_F_DADFAILED = 0x08;
 export const IFA_F_TENTATIVE = 0x40;
+export const IFA_F_NOPREFIXROUTE = 0x200;
 
 /** fib_rules.h */
 export const FRA_DST = 1;
