@@ -1,6 +1,6 @@
 /**
  * The main job, shown: a manifest that a MetalLB user has becomes a route in a real FRR's and a real BIRD's own table,
- * survives kill -9, and is explained step by step from the log.
+ * survives kill -9 with BFD and the kernel's routes as they were, and is explained step by step from the log.
  *
  * Makes three network namespaces, takes them away again, and ends by itself with exit code 0, or 1 and the reason. Uses the
  * harness of the live tests (test/live/); nothing on the host's own interfaces is touched.
@@ -23,6 +23,8 @@ import { lacking, type ProbeName } from "../probes.ts";
 
 const HOST_AS = 64512;
 const VIP = "203.0.113.10/32";
+/** What BIRD tells us, and the host shall know. */
+const LEARNED = "198.51.100.0/24";
 const started = performance.now();
 const colour = process.stdout.isTTY
   ? (text: string) => `\x1b[1m${text}\x1b[0m`
@@ -53,7 +55,10 @@ const manifest = (frr: string, bird: string): string =>
       remoteAs: 64602,
       address: bird,
       gracefulRestart: true,
+      extra: ["bfdProfile: fast"],
     }),
+    "apiVersion: metallb.io/v1beta1\nkind: BFDProfile\nmetadata: {name: fast, namespace: metallb-system}\nspec: {transmitInterval: 100, receiveInterval: 100, detectMultiplier: 5}",
+    "apiVersion: rutter/v1\nkind: RouteImport\nmetadata: {name: fabric, namespace: metallb-system}\nspec: {peers: [bird]}",
     advertisementManifest({
       ipAddressPools: ["first-pool"],
       communities: ["64512:100", "large:64512:1:1"],
@@ -96,7 +101,11 @@ async function demo(): Promise<void> {
   await using bird = await startBird(birdNode, {
     asn: 64602,
     routerId: birdNode.ipv4,
+    networks: [LEARNED],
     neighbours: [towards],
+    raw: [
+      `protocol bfd watch_host { interface "*" { interval 100 ms; multiplier 5; }; neighbor ${host.ipv4}; }`,
+    ],
   });
   const routers = [frr, bird];
   const first = await startAgent(host, { config: ALWAYS });
@@ -113,9 +122,33 @@ async function demo(): Promise<void> {
   heading("The virtual IP in the routers' own tables");
   for (const router of routers) await show(router);
 
-  heading("kill -9, and what the routers have while no agent runs");
+  heading(
+    "On the host: the virtual IP bound, BIRD's route in the kernel, BFD in a process of its own",
+  );
+  const onHost = async (): Promise<void> => {
+    indented((await host.ip("-4", "-brief", "address", "show", "dev", "lo")).trim());
+    indented((await host.ip("route", "show", LEARNED)).trim());
+    const sessions = await bird.ask("show bfd sessions");
+    indented(
+      sessions
+        .split("\n")
+        .filter((line) => line.includes(host.ipv4))
+        .join("\n"),
+    );
+  };
+  await until(async () => (await host.ip("route", "show", LEARNED)) !== "", {
+    what: `${LEARNED} in the kernel`,
+    explain: () => first.explain(),
+  });
+  const isUp = async () => (await first.ask<{ state: string }[]>("bfd"))[0]?.state === "Up";
+  await until(isUp, { what: "BFD", explain: () => first.explain() });
+  await onHost();
+  indented((await first.rutter("bfd")).stdout);
+
+  heading("kill -9, and what the routers and the host have while no agent runs");
   await first.kill();
   for (const router of routers) await show(router);
+  await onHost();
 
   heading("Start again: the log is replayed, the sessions come back");
   await using second = await first.restart();
