@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeControl } from "../../backends/bfd/packet.ts";
 import type { Datagram } from "../../backends/bfd/port.ts";
-import { type Link, makeLink, parametersOf, type Sent, TIMING } from "./link.ts";
+import { DELAY_MICROS, type Link, makeLink, parametersOf, type Sent, TIMING } from "./link.ts";
 import { datagramOf, packetOf, status, upLink, withFlag, withOctet, withWord } from "./packets.ts";
 
 describe("state machine (RFC 5880 §6.2, §6.8.6)", () => {
@@ -241,7 +241,9 @@ test("two random ends come up, hold while less than a Detection Time is lost, an
       link.run(longest / 1000 + 1);
       for (const end of link.ends) {
         expect(end.transitions.at(-1)).toMatchObject({ to: "Down" });
-        expect((end.transitions.at(-1)?.atMicros ?? 0) - cut).toBeLessThanOrEqual(longest);
+        // What was under way at the cut still arrives.
+        const took = (end.transitions.at(-1)?.atMicros ?? 0) - cut;
+        expect(took).toBeLessThanOrEqual(longest + DELAY_MICROS);
       }
     }),
     { numRuns: 40, endOnFailure: true },

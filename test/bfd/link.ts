@@ -56,7 +56,7 @@ export type Link = {
   alter(change: (datagram: Datagram, to: 0 | 1) => Datagram): void;
 };
 
-const DELAY_MICROS = 500;
+export const DELAY_MICROS = 500;
 
 /** `random`: uniform in [0, 1), the same for both ends. */
 export function makeLink(

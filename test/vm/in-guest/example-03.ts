@@ -91,7 +91,10 @@ await wait("the route again", async () => (await learned(network.nodes, 10)).len
 
 await host.ip("link", "delete", plan.vrf);
 await host.ip("link", "delete", "vlan1001");
-await wait("the VIP's problem", async () => (await status()).problems.length > 0);
+await wait("what is missing, said of the VIP and of the peer", async () => {
+  const { peers, problems } = await status();
+  return problems.length > 0 && peers.some((reason) => reason.includes("VRF device"));
+});
 const after = await status();
 await makeVrf(network.nodes, { ...plan, table: 12 });
 // It would keep the old session for as long as its hold time.
