@@ -77,12 +77,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     "agent",
   );
   const commands = createCommands(before.desired, log, pen, recorder);
-  const facts = hostFacts(config, hostname(), hostNetworks());
+  const { kernel, problem: kernelProblem } = await openKernel(config, before, logger);
+  // Node asks for each address with two calls and an object: 20,000 virtual IPs hold the loop for longer than the kernel's dump.
+  const networks = () => kernel?.networks() ?? hostNetworks();
+  const facts = hostFacts(config, hostname(), networks());
   if (JSON.stringify(before.desired.host?.facts) !== JSON.stringify(facts)) {
     commands.observe({ type: "observe-host", facts });
   }
 
-  const { kernel, problem: kernelProblem } = await openKernel(config, before, logger);
   const backend = openBackend(config, logger, secrets.reveal, restartContext(book));
   const planOptions = { backend: backend.name, capabilities: backend.capabilities };
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
@@ -155,7 +157,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       backend,
       recorder,
       onHost() {
-        const now = hostFacts(config, hostname(), hostNetworks());
+        const now = hostFacts(config, hostname(), networks());
         if (JSON.stringify(commands.current().host?.facts) === JSON.stringify(now)) return;
         commands.observe({ type: "observe-host", facts: now });
       },

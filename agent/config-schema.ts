@@ -50,6 +50,8 @@ export type AgentConfig = {
   readonly kernel: {
     /** Device that virtual IPs are bound to; undefined: somebody else does it. */
     readonly bindAddresses: string | undefined;
+    /** Those of IPv4: where `ip address` shows them, or as local routes, of which the kernel takes any number. */
+    readonly bindAs: "addresses" | "routes";
     /** Networks and hosts that manage this one: no learned route takes over the way to them. */
     readonly protect: readonly Prefix[];
     /** What is done where somebody changes what is ours. */
@@ -187,6 +189,7 @@ export const writtenConfig = z.strictObject({
   kernel: z
     .strictObject({
       bindAddresses: z.string().regex(INTERFACE_NAME, "is no name of a device").optional(),
+      bindAs: z.enum(["addresses", "routes"]).optional(),
       protect: z.array(prefixText).optional(),
       onForeignChange: z.enum(["repair", "report"]).optional(),
     })
@@ -245,6 +248,7 @@ export function mergeConfig(
     receive: written.receive && hostReceive(written.receive),
     kernel: {
       bindAddresses: bindAddresses === "never" ? undefined : bindAddresses,
+      bindAs: written.kernel?.bindAs ?? "addresses",
       protect: written.kernel?.protect ?? [],
       onForeignChange: written.kernel?.onForeignChange ?? "repair",
     },
@@ -286,5 +290,6 @@ export function hostFacts(
     ...(config.kernel.bindAddresses === undefined
       ? {}
       : { bindAddresses: config.kernel.bindAddresses }),
+    ...(config.kernel.bindAs === "routes" ? { bindAs: "routes" } : {}),
   };
 }

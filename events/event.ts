@@ -84,6 +84,8 @@ export type HostFacts = {
   readonly receive?: HostReceive;
   /** Device that virtual IPs are bound to; absent: they are not bound by us. */
   readonly bindAddresses?: string;
+  /** Those of IPv4 as local routes; absent: as addresses. */
+  readonly bindAs?: "routes";
 };
 
 export type HostReceive = {

@@ -27,6 +27,8 @@ export type KernelFindings = {
   /** What this kernel or host lacks of what is configured here, in words. */
   readonly lacking: readonly string[];
   readonly problems: readonly { readonly entry: string; readonly reason: string }[];
+  /** Virtual IPs of IPv4 that are on a device as addresses. */
+  readonly onDevices: number;
   /** Knobs that are not as the configuration needs them. */
   readonly sysctls: readonly {
     readonly name: string;
@@ -40,6 +42,8 @@ type Check = DoctorJson[number];
 
 /** Below this a burst of events could fill the disk before somebody looks. */
 const LOW_OCTETS = 256n * 1024n * 1024n;
+/** Up to here all are bound or unbound in half a second; it grows with the square (docs/decisions/011). */
+const MANY_ON_DEVICES = 1000;
 
 export function doctorReport(findings: Findings): DoctorJson {
   return [
@@ -90,10 +94,19 @@ function kernelChecks(kernel: KernelFindings | string): DoctorJson {
   if (typeof kernel === "string") {
     return [bad("kernel", `nothing is installed or bound: ${kernel}`, "")];
   }
-  const { lacking, problems, sysctls } = kernel;
+  const { lacking, problems, onDevices, sysctls } = kernel;
   const all = [
     ...lacking.map((what) => warn("kernel", what, "")),
     ...problems.map(({ entry, reason }) => warn("kernel", `${entry}: ${reason}`, "")),
+    ...(onDevices > MANY_ON_DEVICES
+      ? [
+          warn(
+            "kernel",
+            `${onDevices} virtual IPs of IPv4 are bound as addresses: the kernel goes through all of them for each one more`,
+            "kernel: { bindAs: routes } in agent.yaml, and start the agent again: they stay bound meanwhile",
+          ),
+        ]
+      : []),
     ...sysctls.map(({ name, value, why, fix }) =>
       warn("sysctl", `${name} is ${value}: ${why}`, fix),
     ),

@@ -3,12 +3,13 @@
  */
 import type { Kernel, KernelCapability } from "../../backends/kernel/facts.ts";
 import { probeSysctls } from "../../backends/kernel/io/probe.ts";
+import { familyOf } from "../../events/address.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { KernelFindings } from "./doctor.ts";
 
 export function kernelFindings(kernel: Kernel, plan: Plan): KernelFindings {
   const routers = Object.values(plan.speakers).flatMap((speaker) => speaker?.routers ?? []);
-  const { imports, rules, sourceNats } = plan.kernel;
+  const { addresses, imports, rules, sourceNats } = plan.kernel;
   const isUsed = {
     vrf:
       routers.some(({ vrf }) => vrf !== "") ||
@@ -33,6 +34,9 @@ export function kernelFindings(kernel: Kernel, plan: Plan): KernelFindings {
       capabilities[name] === true ? [why] : [],
     ),
     problems: kernel.status().problems,
+    onDevices: [...addresses.values()].filter(
+      ({ as, address }) => as === "address" && familyOf(address) === "ipv4",
+    ).length,
     sysctls: probeSysctls().filter(
       ({ name, good }) => !good && knobs.some(([which, used]) => used && which.test(name)),
     ),

@@ -11,7 +11,7 @@ import type {
   OwnAddress,
   OwnKernelRoute,
 } from "../../backends/kernel/intent.ts";
-import { type Address, bitsOf } from "../../events/address.ts";
+import { type Address, bitsOf, familyOf } from "../../events/address.ts";
 import type { ResourceKey } from "../../events/ids.ts";
 import { PersistentMap } from "../../events/persistent-map.ts";
 import {
@@ -94,7 +94,7 @@ function addressOf(
   { desired, verdicts, routers }: KernelSources,
   address: Address,
 ): OwnAddress | undefined {
-  const device = desired.host?.facts.bindAddresses;
+  const { bindAddresses: device, bindAs } = desired.host?.facts ?? {};
   if (device === undefined) return undefined;
   const holders = (desired.addressHolders.get(address) ?? []).filter(
     (service) => verdicts.get(service)?.bound === true,
@@ -110,6 +110,8 @@ function addressOf(
   return {
     address,
     device: vrfs.size === 1 && vrf !== "" ? vrf : device,
+    // bind(2) asks IPv6 for an address, and IPv4 for a local route.
+    as: bindAs === "routes" && familyOf(address) === "ipv4" ? "route" : "address",
     announcedAs: [...prefixes].filter((prefix) => prefixContains(prefix, hostPrefix(address))),
     provenance: holders.flatMap((service) => desired.allocations.get(service)?.fact ?? []),
   };
@@ -129,7 +131,7 @@ function blackholeOf(
   return { type: "blackhole", prefix, vrf: router.vrf, metric: LAST_METRIC, provenance };
 }
 
-const addressKey = ({ address, device }: OwnAddress): KernelKey =>
-  `address ${address} dev ${device}` as KernelKey;
+const addressKey = ({ as, address, device }: OwnAddress): KernelKey =>
+  `${as === "route" ? "local" : "address"} ${address} dev ${device}` as KernelKey;
 const routeKey = ({ type, prefix, vrf }: OwnKernelRoute): KernelKey =>
   `${type} ${prefix}${vrf === "" ? "" : ` vrf ${vrf}`}` as KernelKey;

@@ -1,32 +1,35 @@
 /**
- * The addresses of a host, found by address and by device: one lookup each, however many there are.
+ * The addresses of a host, found by address and by device, or its local routes, by address and by table: one lookup each, however
+ * many there are.
  *
  * Pure. Reads next: host.ts (who holds them), own.ts (which of them are ours).
  */
 import type { Address } from "../../events/address.ts";
-import type { BoundAddress } from "./netlink/entries.ts";
 
-export type BoundAddresses = {
+/** `place`: what tells two of one address apart. */
+export type Bound<T extends { readonly address: Address }> = {
   readonly size: number;
   has(address: Address): boolean;
-  /** On whatever devices. */
-  of(address: Address): readonly BoundAddress[];
-  on(address: Address, device: number): BoundAddress | undefined;
-  set(bound: BoundAddress): void;
-  delete(bound: Pick<BoundAddress, "address" | "device">): void;
+  /** At whatever places. */
+  of(address: Address): readonly T[];
+  on(address: Address, place: number): T | undefined;
+  set(bound: T): void;
+  delete(address: Address, place: number): void;
   clear(): void;
-  values(): Iterable<BoundAddress>;
+  values(): Iterable<T>;
 };
 
-const NOWHERE: readonly BoundAddress[] = [];
+const NOWHERE: readonly never[] = [];
 
-export function boundAddresses(): BoundAddresses {
-  const all = new Map<Address, readonly BoundAddress[]>();
+export function newBound<T extends { readonly address: Address }>(
+  placeOf: (one: T) => number,
+): Bound<T> {
+  const all = new Map<Address, readonly T[]>();
   const state = { size: 0 };
-  const of = (address: Address): readonly BoundAddress[] => all.get(address) ?? NOWHERE;
-  const remove = ({ address, device }: Pick<BoundAddress, "address" | "device">): void => {
+  const of = (address: Address): readonly T[] => all.get(address) ?? NOWHERE;
+  const remove = (address: Address, place: number): void => {
     const list = of(address);
-    const rest = list.filter((one) => one.device !== device);
+    const rest = list.filter((one) => placeOf(one) !== place);
     state.size -= list.length - rest.length;
     if (rest.length === 0) all.delete(address);
     else if (rest.length < list.length) all.set(address, rest);
@@ -37,9 +40,9 @@ export function boundAddresses(): BoundAddresses {
     },
     has: (address) => all.has(address),
     of,
-    on: (address, device) => of(address).find((one) => one.device === device),
+    on: (address, place) => of(address).find((one) => placeOf(one) === place),
     set(bound) {
-      remove(bound);
+      remove(bound.address, placeOf(bound));
       all.set(bound.address, [...of(bound.address), bound]);
       state.size += 1;
     },

@@ -148,6 +148,8 @@ export interface Kernel {
   export(rules: readonly ExportRule[]): void;
   /** What these rules would take, without taking effect: for plans that are only shown. */
   offers(rules: readonly ExportRule[]): readonly ExportedFact[];
+  /** Networks that this host has an address in now, loopback and host prefixes left out; sorted, each once. */
+  networks(): readonly Prefix[];
   watch(listener: (fact: KernelFact) => void): () => void;
   status(): KernelStatus;
   /** Walked lazily. */

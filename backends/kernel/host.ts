@@ -4,7 +4,8 @@
  * Pure. What of the routes is kept are those that say how to reach a next hop or must not be shadowed; equal targets are one
  * object, prefixes stand in packed tables. Our own routes are never in here. Reads next: resolve.ts, guards.ts.
  */
-import { type Address, bitsOf, type Family } from "../../events/address.ts";
+import { type Address, bitsOf, type Family, familyOf } from "../../events/address.ts";
+import { type Prefix, prefixOf } from "../../events/prefix.ts";
 import {
   claimSlot,
   createPrefixTable,
@@ -16,13 +17,11 @@ import {
   slotsOf,
   wordAt,
 } from "../native/rib/prefix-table.ts";
-import { type BoundAddresses, boundAddresses } from "./bound.ts";
-import type { Link } from "./netlink/entries.ts";
-import { RT_TABLE_MAIN, RTN_BLACKHOLE, RTN_UNICAST } from "./netlink/numbers.ts";
+import { type Bound, newBound } from "./bound.ts";
+import type { BoundAddress, Link } from "./netlink/entries.ts";
+import { RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN_BLACKHOLE, RTN_UNICAST } from "./netlink/numbers.ts";
 import type { Hop, RouteView } from "./netlink/route.ts";
 
-/** The table of addresses and broadcasts, which the kernel keeps by itself. */
-const RT_TABLE_LOCAL = 255;
 /** Types that mean "not to be reached": blackhole, unreachable, prohibit. */
 const RTN_PROHIBIT = 8;
 
@@ -47,9 +46,19 @@ type ForeignTable = {
   readonly lengths: Uint32Array;
 };
 
+export type LocalRoute = {
+  readonly address: Address;
+  /** Interface index. */
+  readonly device: number;
+  /** That of addresses, or a VRF's. */
+  readonly table: number;
+};
+
 export type Host = {
   readonly links: Map<number, Link>;
-  readonly addresses: BoundAddresses;
+  readonly addresses: Bound<BoundAddress>;
+  /** Ours: addresses that are received without being on the device. */
+  readonly locals: Bound<LocalRoute>;
   readonly foreign: Map<number, ForeignTable>;
   /** Targets of one prefix, best first; equal lists are one. */
   readonly lists: (readonly Target[])[];
@@ -70,7 +79,8 @@ const CHANGED_MAX = 10_000;
 
 export const newHost = (): Host => ({
   links: new Map(),
-  addresses: boundAddresses(),
+  addresses: newBound(({ device }) => device),
+  locals: newBound(({ table }) => table),
   foreign: new Map(),
   lists: [[]],
   listNumbers: new Map([["", 0]]),
@@ -86,7 +96,20 @@ export function linkNamed(host: Host, name: string): Link | undefined {
 export const tableOfVrf = (host: Host, vrf: string): number | undefined =>
   vrf === "" ? RT_TABLE_MAIN : linkNamed(host, vrf)?.vrfTable;
 
-export const isOwnAddress = (host: Host, address: Address): boolean => host.addresses.has(address);
+/** Networks that this host has an address in now, loopback and host prefixes left out; sorted, each once. */
+export function networksOf({ links, addresses }: Host): readonly Prefix[] {
+  const found = new Set<Prefix>();
+  for (const { address, length, device } of addresses.values()) {
+    // Virtual IPs among them: 100,000 of those are passed over in some 2 ms.
+    if (length === bitsOf(familyOf(address)) || address.startsWith("fe80:")) continue;
+    const link = links.get(device);
+    if (link?.up === true && !link.loopback) found.add(prefixOf(address, length));
+  }
+  return [...found].toSorted();
+}
+
+export const isOwnAddress = ({ addresses, locals }: Host, address: Address): boolean =>
+  addresses.has(address) || locals.has(address);
 
 /** A number, for it is looked up for every prefix. */
 const placeOf = (family: Family, table: number): number => table * 2 + (family === "ipv4" ? 0 : 1);

@@ -27,6 +27,8 @@ export type KernelKey = string & { readonly __brand: "KernelKey" };
 export type OwnAddress = {
   readonly address: Address;
   readonly device: string;
+  /** On the device, or as a local route to it, of which the kernel takes any number (docs/decisions/011). */
+  readonly as: "address" | "route";
   /** Prefixes that are announced for its sake: of no use to anybody while it is not bound. */
   readonly announcedAs: readonly Prefix[];
   readonly provenance: Provenance;

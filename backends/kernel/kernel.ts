@@ -13,7 +13,7 @@ import type { Clock, Logger } from "../clock.ts";
 import { announcements } from "./announcements.ts";
 import type { Kernel, KernelApplied, KernelCapabilities, KernelLedger } from "./facts.ts";
 import { markLeftovers, retryBlocked, wantNothing } from "./fib.ts";
-import { connectedPrefixes, type Words } from "./host.ts";
+import { connectedPrefixes, networksOf, type Words } from "./host.ts";
 import { createExporter } from "./exporter.ts";
 import { createImporter, type Importer } from "./importer.ts";
 import { rulesText } from "./imports.ts";
@@ -90,6 +90,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   let stopNews = (): void => {};
   let changedHost = { links: false, addresses: false, vrfs: false };
   let ownTouched = false;
+  /** What of ours is bound may not be what it was, and is not put right. */
+  let ownSeen = false;
 
   const pump = createPump({
     orders,
@@ -192,7 +194,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     if (ownTouched) {
       ownTouched = false;
       if (intent !== undefined) await own.keep(intent);
-    }
+    } else if (ownSeen && intent !== undefined) await own.look(intent);
+    ownSeen = false;
   };
 
   const gather = (): void => {
@@ -213,14 +216,15 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
 
   const onNews = (message: Message): void => {
     // Which came first, theirs or ours, nobody says: the outcome of ours would be entered over it.
-    if (pump.isOut() && isRouteOfOurs(message)) resyncSoon("a route was changed under our orders");
+    if ((pump.isOut() || !model.isWhole()) && isRouteOfOurs(message))
+      resyncSoon("a route was changed under our orders");
     const news = enter(model, message, orders.port);
     if (news.type === "nothing") return;
     if (news.type === "drift") {
       tell.drift(news.what, news.entry, options.drift);
       if (news.what !== "route" && news.what !== "nexthop") own.doubt();
       if (options.drift === "report") {
-        if (news.what === "address" && intent !== undefined) guarded(own.look(intent));
+        ownSeen ||= news.what === "address" || news.what === "own-route";
       } else {
         if (news.what === "nexthop") resyncSoon("a next hop object was changed");
         else if (news.what !== "route") ownTouched = true;
@@ -329,6 +333,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     },
     export: exporter.setRules,
     offers: exporter.offers,
+    networks: () => networksOf(model.host),
     watch: tell.watch,
     status: () =>
       statusOf(model, importers.values(), exporter.counts(), {

@@ -16,7 +16,7 @@ import type { Model } from "./model.ts";
 import { placedNats } from "./nft.ts";
 import { nothing } from "./nothing.ts";
 import {
-  addressText,
+  entryOf,
   isThere,
   type Known,
   notUsable,
@@ -33,8 +33,10 @@ import type { Pump } from "./pump.ts";
 
 /** Entries compared in a turn of the loop: some 5 ms. */
 const COMPARED_AT_ONCE = 2000;
-/** Orders in a portion: the kernel walks all addresses of a device for each one, 5 ms where there are 100,000. */
-const ORDERED_AT_ONCE = 200;
+/** Orders in a portion: some 20 ms, and one batch. */
+const ORDERED_AT_ONCE = 2000;
+/** An address counts for so many: the kernel walks all addresses of the device for each (20,000: 0.2 ms). */
+const ADDRESS_COUNTS = 10;
 /** Entries told in one fact: some 50 kB of the log. */
 const TOLD_AT_ONCE = 1000;
 
@@ -94,14 +96,16 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
   };
 
   const send = async (items: readonly OwnItem[], order: "add" | "remove", sum: Sum) => {
-    for (let from = 0; from < items.length; from += ORDERED_AT_ONCE) {
-      const portion = items.slice(from, from + ORDERED_AT_ONCE);
+    for (const portion of portions(items)) {
       if (order === "add") {
         for (const item of portion) if (item.kind === "address") note(item);
       }
       const refused = await pump.alone(() => sendItems(known, portion, order, orders, batch));
       const failed = new Set(refused.map(({ item }) => item));
-      for (const { entry, reason } of refused) sum.failed.push({ entry, reason });
+      for (const { entry, reason, item } of refused) {
+        sum.failed.push({ entry, reason });
+        if ("address" in item) sum.refused.add(item.address);
+      }
       const done = portion.filter((item) => !failed.has(item)).map(({ text }) => text);
       sum.done(order === "add" ? "added" : "removed", done);
     }
@@ -120,9 +124,11 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
         return compare(known, lookAt(from, intent));
       });
       sum.failed.push(...found.problems);
-      // A virtual IP's new place is there before its old one goes.
+      // A virtual IP's new place or form is there before its old one goes, which stays where the new one was refused.
       await send(found.add, "add", sum);
-      await send(found.remove, "remove", sum);
+      const { refused } = sum;
+      const gone = found.remove.filter((item) => !("address" in item && refused.has(item.address)));
+      await send(gone, "remove", sum);
       await keepNats(intent);
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
@@ -252,10 +258,21 @@ function* itemsOf(known: Known, wish: OwnWish): Generator<OwnItem> {
   for (const placed of placing(known, wish)) if (placed.type === "item") yield placed.item;
 }
 
+function* portions(items: readonly OwnItem[]): Generator<readonly OwnItem[]> {
+  for (let from = 0; from < items.length;) {
+    let to = from;
+    for (let room = ORDERED_AT_ONCE; room > 0 && to < items.length; to += 1) {
+      room -= items[to]?.kind === "address" ? ADDRESS_COUNTS : 1;
+    }
+    yield items.slice(from, to);
+    from = to;
+  }
+}
+
 /** `failed`: the words for what could not be bound. */
 async function uselessOf(
   known: Known,
-  addresses: Iterable<Pick<OwnAddress, "address" | "device">>,
+  addresses: Iterable<OwnAddress>,
   failed: readonly OwnProblem[] = [],
 ): Promise<ReadonlyMap<Address, string>> {
   const found = new Map<Address, string>();
@@ -264,7 +281,7 @@ async function uselessOf(
   for (const one of addresses) {
     if (rest()) await turn();
     const why = notUsable(known, one);
-    if (why !== undefined) found.set(one.address, reasons.get(addressText(one)) ?? why);
+    if (why !== undefined) found.set(one.address, reasons.get(entryOf(known, one)) ?? why);
   }
   return found;
 }
@@ -287,6 +304,8 @@ type Sum = {
   readonly added: string[];
   readonly removed: string[];
   readonly failed: OwnProblem[];
+  /** Virtual IPs whose entry was refused. */
+  readonly refused: Set<Address>;
   done(what: "added" | "removed", texts: readonly string[]): void;
   /** What is left, with what is new of failures. */
   tell(failed: readonly OwnProblem[]): void;
@@ -309,6 +328,7 @@ function summing(tell: Pick<Announcements, "fact">): Sum {
     added,
     removed,
     failed,
+    refused: new Set(),
     done(what, texts) {
       (what === "added" ? added : removed).push(...texts);
       if (added.length - told.added + removed.length - told.removed >= TOLD_AT_ONCE) fact([]);

@@ -1,18 +1,26 @@
 /**
- * Own entries: addresses, blackhole and unreachable routes, policy rules; what is wanted and what is there, as items with a text.
+ * Own entries: addresses, local, blackhole and unreachable routes, policy rules; what is wanted and what is there, as items with a text.
  *
  * Pure. Equal texts are the same entry, and the text is what people read. Only what carries our mark is ever removed; an
  * address that is there by another hand is left alone and counts as present. Reads next: own-keeping.ts, netlink/entries.ts.
  */
 import { type Address, bitsOf, familyOf } from "../../events/address.ts";
-import { prefixFamily } from "../../events/prefix.ts";
+import { hostPrefix, prefixFamily } from "../../events/prefix.ts";
 import type { OwnProblem } from "./facts.ts";
-import { type Host, linkNamed, tableOfVrf } from "./host.ts";
+import { type Host, linkNamed, type LocalRoute, tableOfVrf } from "./host.ts";
 import { prefixWords } from "./imports.ts";
 import type { OwnAddress, OwnKernelRoute, PolicyRule } from "./intent.ts";
 import { encodeAddress, encodeRule, type Link, type Rule } from "./netlink/entries.ts";
-import { PROTOCOL, RT_TABLE_MAIN, RTN_BLACKHOLE, RTN_UNREACHABLE } from "./netlink/numbers.ts";
-import { type RouteOrder, routeOctets, writeRoute } from "./netlink/route.ts";
+import {
+  PROTOCOL,
+  RT_TABLE_LOCAL,
+  RT_TABLE_MAIN,
+  RTN_BLACKHOLE,
+  RTN_LOCAL,
+  RTN_UNREACHABLE,
+} from "./netlink/numbers.ts";
+import { encodeAttributes } from "./netlink/codec.ts";
+import { encodeHops, type RouteOrder, routeOctets, writeRoute } from "./netlink/route.ts";
 
 /** Plain data: with 100,000 virtual IPs there are 100,000 of them. */
 export type OwnItem =
@@ -25,8 +33,15 @@ export type OwnItem =
       /** Nothing is received for it until the kernel has found that nobody else on the link has it (RFC 4862 §5.4). */
       readonly awaited: boolean;
     }
+  | ({ readonly kind: "local" } & LocalItem)
   | { readonly kind: "own-route"; readonly text: string; readonly route: KernelOwnRoute }
   | { readonly kind: "rule"; readonly text: string; readonly rule: Rule };
+
+type LocalItem = LocalRoute & {
+  readonly text: string;
+  /** Another one of ours stands there, to another device: it is taken over in one step. */
+  readonly over: boolean;
+};
 
 /** What of an intent is looked at: all of it, or what differs from another. */
 export type OwnWish = {
@@ -69,6 +84,22 @@ export const ruleText = ({ priority, family, from, to, incoming, mark, table }: 
     `table ${table}`,
   ].join(" ");
 
+/** Beside the kernel's own, which has 0, so that an address and a route to it can be there together: one before the other goes. */
+export const LOCAL_METRIC = 1;
+
+export const localText = ({ address, table }: Omit<LocalRoute, "device">, device: string): string =>
+  `local ${address}/${bitsOf(familyOf(address))} dev ${device} table ${table}`;
+
+function localMessage(order: RouteOrder, { address, device, table }: LocalRoute): Uint8Array {
+  const family = familyOf(address);
+  const [length, a, b, c, d] = prefixWords(hostPrefix(address));
+  const rest = encodeAttributes(encodeHops(family, [{ device, gateway: undefined }]));
+  const out = new Uint8Array(routeOctets(family) + rest.length);
+  const key = { family, table, metric: LOCAL_METRIC };
+  writeRoute(new DataView(out.buffer), 0, order, key, length, a, b, c, d, rest, RTN_LOCAL);
+  return out;
+}
+
 function routeMessage(order: RouteOrder, route: KernelOwnRoute): Uint8Array {
   const family = prefixFamily(route.prefix);
   const [length, a, b, c, d] = prefixWords(route.prefix);
@@ -91,6 +122,8 @@ export function orderOf(item: OwnItem, order: "add" | "remove"): Uint8Array {
   switch (item.kind) {
     case "address":
       return encodeAddress(order, item.address, item.device);
+    case "local":
+      return localMessage(order === "add" && item.over ? "replace" : order, item);
     case "own-route":
       return routeMessage(order, item.route);
     case "rule":
@@ -110,10 +143,20 @@ export function enter({ host, own }: Known, item: OwnItem, present: boolean): ()
       const length = bitsOf(familyOf(address));
       const bound = { address, length, device, protocol: PROTOCOL, duplicate: false };
       if (present) host.addresses.set({ ...bound, tentative: awaited });
-      else host.addresses.delete(item);
+      else host.addresses.delete(address, device);
       return () => {
-        if (before === undefined) host.addresses.delete(item);
+        if (before === undefined) host.addresses.delete(address, device);
         else host.addresses.set(before);
+      };
+    }
+    case "local": {
+      const { address, device, table } = item;
+      const before = host.locals.on(address, table);
+      if (present) host.locals.set({ address, device, table });
+      else if (before?.device === device) host.locals.delete(address, table);
+      return () => {
+        if (before === undefined) host.locals.delete(address, table);
+        else host.locals.set(before);
       };
     }
     case "own-route":
@@ -143,6 +186,8 @@ export function isThere({ host, own, isOurs }: Known, item: OwnItem): boolean {
         isOurs(bound.address, name, bound.protocol)
       );
     }
+    case "local":
+      return host.locals.on(item.address, item.table)?.device === item.device;
     case "own-route":
       return own.routes.has(item.text);
     case "rule":
@@ -188,9 +233,10 @@ const asProblem = (entry: string, reason: string): Placed => ({
  * device (kube-proxy binds each LoadBalancer address on kube-ipvs0), and it is theirs to take away. In another VRF it is another
  * address.
  */
-export function placeAddress({ host, isOurs }: Known, own: OwnAddress): Placed {
-  const entry = addressText(own);
+export function placeAddress(known: Known, own: OwnAddress): Placed {
+  const { host, isOurs } = known;
   const link = linkNamed(host, own.device);
+  const entry = entryOf(known, own);
   const others = host.addresses.of(own.address).filter(({ device, protocol, duplicate }) => {
     const there = host.links.get(device);
     if (there === undefined || duplicate) return false;
@@ -205,6 +251,14 @@ export function placeAddress({ host, isOurs }: Known, own: OwnAddress): Placed {
       : asProblem(entry, `device ${own.device} is not there`);
   }
   // Ours stays where it is: who came later may go before.
+  if (own.as === "route") {
+    const { address } = own;
+    const table = localTable(host, link);
+    const there = host.locals.on(address, table);
+    if (others.length > 0 && there === undefined) return { type: "others" };
+    const over = there !== undefined && there.device !== link.index;
+    return asItem({ kind: "local", text: entry, address, device: link.index, table, over });
+  }
   const mine = host.addresses.on(own.address, link.index);
   if (others.length > 0 && (mine === undefined || others.includes(mine))) return { type: "others" };
   const awaited = familyOf(own.address) === "ipv6" && !link.loopback;
@@ -220,6 +274,20 @@ export function placeAddress({ host, isOurs }: Known, own: OwnAddress): Placed {
 /** Addresses are told apart within a VRF: its table, or main. */
 const domainOf = (host: Host, link: Link): number =>
   link.vrfTable ?? host.links.get(link.master)?.vrfTable ?? RT_TABLE_MAIN;
+
+/** Where the kernel looks for its own addresses: a VRF has them beside its routes. */
+function localTable(host: Host, link: Link): number {
+  const domain = domainOf(host, link);
+  return domain === RT_TABLE_MAIN ? RT_TABLE_LOCAL : domain;
+}
+
+/** By what an item for it, or a problem with it, is called. */
+export function entryOf({ host }: Pick<Known, "host">, own: OwnAddress): string {
+  if (own.as === "address") return addressText(own);
+  const link = linkNamed(host, own.device);
+  const table = link === undefined ? RT_TABLE_LOCAL : localTable(host, link);
+  return localText({ address: own.address, table }, own.device);
+}
 
 export function placeRoute({ host }: Known, route: OwnKernelRoute): Placed {
   const table = tableOfVrf(host, route.vrf);
@@ -246,12 +314,14 @@ export function notUsable(
   { address, device }: Pick<OwnAddress, "address" | "device">,
 ): string | undefined {
   const link = linkNamed(host, device);
-  const bound = host.addresses.of(address).filter((one) => {
+  const isHere = (one: { readonly device: number }): boolean => {
     const there = host.links.get(one.device);
     return (
       link === undefined || there === undefined || domainOf(host, there) === domainOf(host, link)
     );
-  });
+  };
+  if (host.locals.of(address).some(isHere)) return undefined;
+  const bound = host.addresses.of(address).filter(isHere);
   if (bound.some(({ duplicate, tentative }) => !duplicate && !tentative)) return undefined;
   const [one] = bound;
   if (one === undefined) return `${address} is not bound`;
@@ -274,6 +344,10 @@ export function* presentItems({ host, own, isOurs }: Known): Generator<OwnItem> 
       device,
       awaited: false,
     };
+  }
+  for (const local of host.locals.values()) {
+    const name = host.links.get(local.device)?.name ?? `#${local.device}`;
+    yield { kind: "local", text: localText(local, name), ...local, over: false };
   }
   for (const route of own.routes.values()) yield routeItem(route);
   for (const rule of own.rules.values()) yield ruleItem(rule);

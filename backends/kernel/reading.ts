@@ -4,12 +4,11 @@
  * What a message means is entered in the model here and nowhere else; whether and when something is done about it is for
  * kernel.ts. Reads next: model.ts, io/socket.ts.
  */
-import type { Family } from "../../events/address.ts";
-import { addressFromOctets } from "../../events/address.ts";
-import type { Prefix } from "../../events/prefix.ts";
+import { addressFromOctets, bitsOf, type Family } from "../../events/address.ts";
+import { type Prefix, prefixAddress } from "../../events/prefix.ts";
 import { found, repair } from "./fib.ts";
 import { NOWHERE } from "./forwarding.ts";
-import { clearForeign, foreignRoute, type Host, type Words } from "./host.ts";
+import { clearForeign, foreignRoute, type Host, type LocalRoute, type Words } from "./host.ts";
 import type { Orders } from "./io/socket.ts";
 import { type Model, prefixText } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
@@ -25,7 +24,14 @@ import {
 import { decodeNexthop, nexthopFilter, nexthopId } from "./netlink/nexthop.ts";
 import * as N from "./netlink/numbers.ts";
 import { decodeRoute, routeFilter, routeView, type RouteView } from "./netlink/route.ts";
-import { type KernelOwnRoute, ownRouteText, ownRouteType, ruleText } from "./own.ts";
+import {
+  type KernelOwnRoute,
+  LOCAL_METRIC,
+  localText,
+  ownRouteText,
+  ownRouteType,
+  ruleText,
+} from "./own.ts";
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 const view = routeView();
@@ -37,6 +43,14 @@ function ownRouteOf(route: RouteView): KernelOwnRoute | undefined {
   if (type === undefined) return undefined;
   const prefix: Prefix = prefixText(route.family, wordsOf(route));
   return { type, prefix, table: route.table, metric: route.metric };
+}
+
+function localOf(route: RouteView): LocalRoute | undefined {
+  const [hop] = route.hops;
+  const { type, metric, length, family, table } = route;
+  if (type !== N.RTN_LOCAL || metric !== LOCAL_METRIC || hop === undefined) return undefined;
+  if (length !== bitsOf(family)) return undefined;
+  return { address: prefixAddress(prefixText(family, wordsOf(route))), device: hop.device, table };
 }
 
 /**
@@ -68,6 +82,7 @@ export async function readAll(model: Model, orders: Orders): Promise<void> {
   }
   own.rules.clear();
   own.routes.clear();
+  host.locals.clear();
   clearForeign(host);
   for (const family of FAMILIES) {
     await orders.dump(N.RTM_GETRULE, ruleFilter(family), ({ body }) => {
@@ -78,8 +93,10 @@ export async function readAll(model: Model, orders: Orders): Promise<void> {
       if (!decodeRoute(body, view) || (view.flags & N.RTM_F_CLONED) !== 0) return;
       if (view.protocol !== N.PROTOCOL) foreignRoute(host, view, true);
       else {
+        const local = localOf(view);
         const mine = ownRouteOf(view);
-        if (mine !== undefined) own.routes.set(ownRouteText(mine), mine);
+        if (local !== undefined) host.locals.set(local);
+        else if (mine !== undefined) own.routes.set(ownRouteText(mine), mine);
         else
           found(
             model.fib(view.family, view.table, view.metric),
@@ -188,7 +205,7 @@ function address(model: Model, { type, body, port }: Message, ours: number): New
     return port === ours ? NOTHING : { type: "host", what: "address", silent: false };
   }
   if (before === undefined) return NOTHING;
-  host.addresses.delete(bound);
+  host.addresses.delete(bound.address, bound.device);
   if (port === ours) return NOTHING;
   const device = host.links.get(bound.device)?.name ?? `#${bound.device}`;
   if (model.isOurs(before.address, device, before.protocol)) {
@@ -218,6 +235,8 @@ function route(model: Model, { type, flags, body, port }: Message, ours: number)
     if (!isNew && fib !== undefined) repair(fib, words);
     return { type: "host", what: "route", silent: false };
   }
+  const local = localOf(view);
+  if (local !== undefined) return localRoute(host, local, isNew);
   const mine = ownRouteOf(view);
   if (mine !== undefined) {
     const known = own.routes.has(ownRouteText(mine));
@@ -232,6 +251,15 @@ function route(model: Model, { type, flags, body, port }: Message, ours: number)
     return NOTHING;
   model.repair(there, words);
   return { type: "drift", what: "route", entry: routeText(view) };
+}
+
+function localRoute({ links, locals }: Host, local: LocalRoute, isNew: boolean): News {
+  const known = locals.on(local.address, local.table)?.device === local.device;
+  if (known === isNew) return NOTHING;
+  if (isNew) locals.set(local);
+  else locals.delete(local.address, local.table);
+  const device = links.get(local.device)?.name ?? `#${local.device}`;
+  return { type: "drift", what: "own-route", entry: localText(local, device) };
 }
 
 function rule({ own }: Model, { type, body, port }: Message, ours: number): News {

@@ -139,7 +139,13 @@ test("a script of random faults, after which the kernel holds what is wanted", a
   await using network = await makeNetwork(["host", "far"]);
   const { host, far } = network.nodes;
   await using kernel = await startKernel(host);
-  const vip = { address: "192.0.2.1" as never, device: "lo", announcedAs: [], provenance: [] };
+  const vip = {
+    address: "192.0.2.1" as never,
+    device: "lo",
+    as: "address" as const,
+    announcedAs: [],
+    provenance: [],
+  };
   await kernel.apply({
     imports: [importRule({ preferredSource: { ipv4: "192.0.2.1" as never } })],
     addresses: [vip],

@@ -177,7 +177,15 @@ describe("restart", () => {
     const { host, far } = network.nodes;
     const intent = {
       ...ALL,
-      addresses: [{ address: "192.0.2.1" as never, device: "lo", announcedAs: [], provenance: [] }],
+      addresses: [
+        {
+          address: "192.0.2.1" as never,
+          device: "lo",
+          as: "address" as const,
+          announcedAs: [],
+          provenance: [],
+        },
+      ],
     };
     const first = await startKernel(host);
     await first.apply(intent);
@@ -197,6 +205,7 @@ describe("own entries", () => {
   const address = (text: string, device = "lo") => ({
     address: text as never,
     device,
+    as: "address" as const,
     announcedAs: [],
     provenance: [],
   });

@@ -47,11 +47,15 @@ export const RTM_DELNEXTHOP = 105;
 export const RTM_GETNEXTHOP = 106;
 
 export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
 export const RTN_BLACKHOLE = 6;
 export const RTN_UNREACHABLE = 7;
 export const RT_SCOPE_UNIVERSE = 0;
+export const RT_SCOPE_HOST = 254;
 export const RT_SCOPE_NOWHERE = 255;
 export const RT_TABLE_MAIN = 254;
+/** Of addresses and broadcasts; the kernel keeps it by itself. */
+export const RT_TABLE_LOCAL = 255;
 /** A copy that the kernel made for one destination (IPv6), never an entry of the table. */
 export const RTM_F_CLONED = 0x200;
 

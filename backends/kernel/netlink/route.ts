@@ -15,6 +15,7 @@ import {
   NLM_F_REPLACE,
   NLM_F_REQUEST,
   PROTOCOL,
+  RT_SCOPE_HOST,
   RT_SCOPE_NOWHERE,
   RT_SCOPE_UNIVERSE,
   RTA_DST,
@@ -28,6 +29,7 @@ import {
   RTA_VIA,
   RTM_DELROUTE,
   RTM_NEWROUTE,
+  RTN_LOCAL,
   RTN_UNICAST,
 } from "./numbers.ts";
 
@@ -248,7 +250,8 @@ export function writeRoute(
   out.setUint32(at + 12, 0, true);
   // family, dst len, src len, tos; table (RTA_TABLE says it), protocol, scope, type; flags.
   out.setUint32(at + 16, FAMILY_NUMBER[key.family] | (length << 8), true);
-  const scope = order === "remove" ? RT_SCOPE_NOWHERE : RT_SCOPE_UNIVERSE;
+  const kept = type === RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+  const scope = order === "remove" ? RT_SCOPE_NOWHERE : kept;
   out.setUint32(at + 20, (PROTOCOL << 8) | (scope << 16) | (type << 24), true);
   out.setUint32(at + 24, 0, true);
   let next = at + 28;
