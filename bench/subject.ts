@@ -39,12 +39,13 @@ export type Subject = {
   remove(): Promise<void>;
 };
 
-export function createSubject(): Subject {
+/** `bindAs`: as in agent.yaml. */
+export function createSubject(bindAs: "addresses" | "routes" = "addresses"): Subject {
   const directory = mkdtempSync(join(tmpdir(), "rutter-bench-"));
   const config = join(directory, "agent.yaml");
   const socket = join(directory, "api.sock");
   const state = join(directory, "state");
-  writeFileSync(config, ALWAYS);
+  writeFileSync(config, `${ALWAYS}kernel: { bindAs: ${bindAs} }\n`);
   const keepAlive = new Agent({ keepAlive: true, maxSockets: 1 });
   let child: ChildProcess | undefined;
   const apply = (text: string) => post(socket, keepAlive, text);

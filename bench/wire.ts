@@ -1,10 +1,12 @@
 /**
- * Change to wire: `node bench/wire.ts [VIPS …]`, by default with 10, 10,000 and 100,000 VIPs bound and announced already.
+ * Change to wire: `node bench/wire.ts [FORM[:VIPS] …]`, by default routes:10 routes:10000 routes:100000 addresses:10 addresses:10000:
+ * so many VIPs bound in that form (`kernel.bindAs`) and announced already.
  *
  * From sending the apply of one more Service to the API until its address is bound, until the UPDATE is at a peer, and until
- * the answer is here, the durable commit included; the time in which a peer that is new is told everything; and a fresh start
- * with nothing bound: until the last VIP is announced, and the memory it takes. Figures of ROUNDS changes; they hang on the
- * machine.
+ * the answer is here, the durable commit included; the time in which a peer that is new is told everything; an orderly end, of
+ * which until the last one is unbound; a fresh start with nothing bound: until the last VIP is bound, and announced, and the
+ * memory it takes; and a start after kill -9 with all of them bound, with what was unbound meanwhile, which is to be nothing.
+ * Figures of ROUNDS changes; they hang on the machine.
  */
 import { readFileSync } from "node:fs";
 import { serviceManifest } from "../test/live/manifests.ts";
@@ -17,24 +19,26 @@ const ROUNDS = 200;
 const WARM_UP = 20;
 
 alone();
-const sizes = process.argv.slice(2).map(Number);
+const DEFAULT = ["routes:10", "routes:10000", "routes:100000", "addresses:10", "addresses:10000"];
+const asked = process.argv.slice(2);
 const rows: Row[] = [];
-for (const vips of sizes.length > 0 ? sizes : [10, 10_000, 100_000]) rows.push(await measure(vips));
+for (const one of asked.length > 0 ? asked : DEFAULT) {
+  const [form = "", vips = "100000"] = one.split(":");
+  if (form !== "routes" && form !== "addresses") throw new Error(`${one}: routes or addresses`);
+  rows.push(await measure(form, Number(vips)));
+}
 print(
-  ["VIPs", "bound p50", "wire p50", "wire p99", "wire max", "answer p50", "told in s"].concat([
-    "end s",
-    "ready s",
-    "start s",
-    "MB",
-  ]),
+  ["as", "VIPs", "bound p50", "wire p50", "wire p99", "wire max", "answer p50", "told in s"].concat(
+    ["end s", "unbound s", "ready s", "bound s", "start s", "MB", "again s", "unbound"],
+  ),
   rows,
 );
 
-async function measure(vips: number): Promise<Row> {
+async function measure(form: "addresses" | "routes", vips: number): Promise<Row> {
   const witness = openWitness();
   let sink = await openSink(SINK_AS);
   const { port } = sink;
-  const subject = createSubject();
+  const subject = createSubject(form);
   try {
     await subject.start();
     await subject.fill(vips);
@@ -57,17 +61,34 @@ async function measure(vips: number): Promise<Row> {
     }
     const sorted = wire.toSorted((a, b) => a - b);
     const part = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
+    const all = vips + WARM_UP + ROUNDS;
     const ending = performance.now();
-    await subject.stop("SIGTERM");
-    const ended = performance.now() - ending;
+    const [unbound, ended] = await Promise.all([
+      witness.gone(witness.unbound() + all).then((at) => at - ending),
+      subject.stop("SIGTERM").then(() => performance.now() - ending),
+    ]);
     sink.close();
     sink = await openSink(SINK_AS, port);
-    const all = vips + WARM_UP + ROUNDS;
     const starting = performance.now();
-    const [last, ready] = await Promise.all([sink.reaches(all), subject.start()]);
+    const [last, ready, held] = await Promise.all([
+      sink.reaches(all),
+      subject.start(),
+      witness.reaches(witness.bound() + all),
+    ]);
+    const memory = memoryOf(subject);
+    await subject.stop("SIGKILL");
+    sink.close();
+    sink = await openSink(SINK_AS, port);
+    const unboundBefore = witness.unbound();
+    const rising = performance.now();
+    const [again] = await Promise.all([sink.reaches(all), subject.start()]);
     const figures = [median(bound), part(0.5), part(0.99), part(1), median(answered)];
-    const seconds = [told, ended, ready, last - starting].map((one) => (one / 1000).toFixed(2));
-    return [vips, ...figures.map((one) => one.toFixed(2)), ...seconds, memoryOf(subject)];
+    const inSeconds = (millis: number): string => (millis / 1000).toFixed(2);
+    return [
+      ...[form, vips, ...figures.map((one) => one.toFixed(2))],
+      ...[told, ended, unbound, ready, held - starting, last - starting].map(inSeconds),
+      ...[memory, inSeconds(again - rising), witness.unbound() - unboundBefore],
+    ];
   } finally {
     await subject.remove();
     sink.close();
