@@ -152,6 +152,8 @@ test("the host's facts always name the node, and a configured label goes first",
   });
   const unbound = mergeConfig({ kernel: { bindAddresses: "never" } }, {}, "H1");
   expect(hostFacts(unbound, "H1", [])).not.toHaveProperty("bindAddresses");
+  const asRoutes = mergeConfig({ kernel: { bindAs: "routes" } }, {}, "H1");
+  expect(hostFacts(asRoutes, "H1", [])).toMatchObject({ bindAddresses: "lo", bindAs: "routes" });
   expect(mergeConfig({}, {}, "H1").node.name).toBe("h1");
 });
 

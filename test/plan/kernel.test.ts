@@ -37,6 +37,15 @@ describe("virtual IPs", () => {
     expect(entriesOf(after(made, deleting("/Service/default/s")))).toEqual([]);
     expect(entriesOf(world({}, together(one, p1, advertisement("a"), service("s"))))).toEqual([]);
   });
+  test("as local routes where the host says so, those of IPv6 as addresses all the same", () => {
+    const six = pool("six", ["2001:db8::/120"]);
+    const made = world(
+      { ...BOUND, bindAs: "routes" },
+      together(one, six, p1, advertisement("a"), service("s")),
+      service("t", { loadBalancerIP: "2001:db8::7" }),
+    );
+    expect(entriesOf(made)).toEqual(["address 2001:db8::7 dev lo", "local 192.0.2.0 dev lo"]);
+  });
   test("one that is not announced is not bound", () => {
     expect(entriesOf(world(BOUND, together(one, p1, service("s"))))).toEqual([]);
   });

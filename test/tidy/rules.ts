@@ -83,6 +83,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "agent/core/route-view.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/api/", "agent/pipeline/"],
   "agent/core/why-learned.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/plan/"],
   "agent/core/kernel-findings.ts": [
+    "events/address.ts",
     KERNEL_SEAM,
     "backends/kernel/io/probe.ts",
     "agent/core/doctor.ts",
