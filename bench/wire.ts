@@ -84,11 +84,10 @@ async function measure(form: "addresses" | "routes", vips: number): Promise<Row>
     const [again] = await Promise.all([sink.reaches(all), subject.start()]);
     const figures = [median(bound), part(0.5), part(0.99), part(1), median(answered)];
     const inSeconds = (millis: number): string => (millis / 1000).toFixed(2);
-    return [
-      ...[form, vips, ...figures.map((one) => one.toFixed(2))],
-      ...[told, ended, unbound, ready, held - starting, last - starting].map(inSeconds),
-      ...[memory, inSeconds(again - rising), witness.unbound() - unboundBefore],
-    ];
+    const took = [told, ended, unbound, ready, held - starting, last - starting].map(inSeconds);
+    const taken = witness.unbound() - unboundBefore;
+    const cells = figures.map((one) => one.toFixed(2));
+    return [form, vips, ...cells, ...took, memory, inSeconds(again - rising), taken];
   } finally {
     await subject.remove();
     sink.close();

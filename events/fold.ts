@@ -5,7 +5,7 @@
  * decision is tried out before it is recorded. Reads no clock and knows no policy: who may do what was decided before.
  */
 import { match, P } from "ts-pattern";
-import { type Address, familyOf } from "./address.ts";
+import { type Address, addressFromBigInt, type Family, familyOf } from "./address.ts";
 import type { Erased, Recorded } from "./envelope.ts";
 import type {
   AllocatedAddress,
@@ -236,8 +236,14 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
 }
 
 /** The block in which addressesInBlock counts an address: IPv4 /24, IPv6 /120. */
-export const blockOf = (address: Address): Prefix =>
+const blockOf = (address: Address): Prefix =>
   prefixOf(address, familyOf(address) === "ipv4" ? 24 : 120);
+
+/** The block of an address by its number: a search passes hundreds of full blocks, and reads no text for it. */
+export function blockAt(value: bigint, family: Family): Prefix {
+  const first = addressFromBigInt(value - (value % BigInt(BLOCK_SIZE)), family);
+  return `${first}/${family === "ipv4" ? 24 : 120}` as Prefix;
+}
 
 /** Addresses of one block, when all are taken. */
 export const BLOCK_SIZE = 256;

@@ -12,7 +12,7 @@ import {
   bitsOf,
   type Family,
 } from "../../events/address.ts";
-import { BLOCK_SIZE, blockOf } from "../../events/fold.ts";
+import { BLOCK_SIZE, blockAt } from "../../events/fold.ts";
 import { type Prefix, prefixAddress, prefixFamily, prefixLength } from "../../events/prefix.ts";
 import type { IpAddressPoolSpec } from "../../events/resources/ip-address-pool.ts";
 import type { DesiredState } from "../../events/state.ts";
@@ -49,9 +49,9 @@ function freeInPrefix(
   const size = 1n << BigInt(bitsOf(family) - prefixLength(prefix));
   const block = BigInt(BLOCK_SIZE);
   for (let at = start; at < start + size; at = (at / block + 1n) * block) {
-    const first = addressFromBigInt(at, family);
-    const taken = desired.addressesInBlock.get(blockOf(first)) ?? 0;
+    const taken = desired.addressesInBlock.get(blockAt(at, family)) ?? 0;
     if (taken >= BLOCK_SIZE && mayShare === undefined) continue;
+    const first = addressFromBigInt(at, family);
     const end = (at / block + 1n) * block;
     const count = Number((end < start + size ? end : start + size) - at);
     const found = freeInBlock(first, at, count, family, (address) => {

@@ -33,12 +33,19 @@ const link = (index: number, name: string, rest: object = {}): void => {
 };
 const bind = (text: string, length: number, device: number, protocol = 0): void =>
   model.host.addresses.set({
-    ...{ address: address(text), length, device, protocol },
-    ...{ duplicate: false, tentative: false },
+    address: address(text),
+    length,
+    device,
+    protocol,
+    duplicate: false,
+    tentative: false,
   });
 const wanted = (device = "lo", as: OwnAddress["as"] = "route"): OwnAddress => ({
-  ...{ address: A, device, as },
-  ...{ announcedAs: [], provenance: [] },
+  address: A,
+  device,
+  as,
+  announcedAs: [],
+  provenance: [],
 });
 const itemOf = (own: OwnAddress): OwnItem => {
   const placed = placeAddress(model, own);

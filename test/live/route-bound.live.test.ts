@@ -86,7 +86,9 @@ test("it takes TCP, a program binds to it, it outlives kill -9, comes back when 
   });
   expect(await first.unusable()).toEqual([]);
   expect(await addresses(host)).not.toContain(VIP);
-  await using _server = await serve(host, { address: VIP });
+  // bind(2) to it, or it would not listen.
+  await using stack = new AsyncDisposableStack();
+  stack.use(await serve(host, { address: VIP }));
   expect(await call(far, VIP)).toBe(`host hears ${far.ipv4}`);
   // From the host itself, too; and it may be the source.
   expect(await call(host, VIP, { address: VIP })).toBe(`host hears ${VIP}`);
@@ -186,7 +188,8 @@ test("an agent that is told to change the form does so at its start, and what is
   const bound = await binding(host);
   await first.kill();
   // By `listen`: the program that serves it says that it lives, whatever the form.
-  await using _server = await serve(host, { address: VIP, port: 80 });
+  await using stack = new AsyncDisposableStack();
+  stack.use(await serve(host, { address: VIP, port: 80 }));
   await using second = await first.restart({ config: ROUTES });
   const changed = async () =>
     (await locals(host)).length === 1 && !(await addresses(host)).includes(VIP);

@@ -2,6 +2,8 @@
  * Addresses of Services: MetalLB's rules (reference/rules.md §2.2.5, manifests.md §1.3 and §1.7), and that they never change.
  */
 import { describe, expect, test } from "vitest";
+import { address, addressToBigInt } from "../../events/address.ts";
+import { blockAt } from "../../events/fold.ts";
 import {
   addressesOf,
   after,
@@ -21,6 +23,19 @@ describe("a Service gets", () => {
     expect([addressesOf(made, "a"), addressesOf(made, "b")]).toEqual([
       ["192.0.2.1"],
       ["192.0.2.2"],
+    ]);
+  });
+
+  test("an address that counts for the block by which the search passes full ones", () => {
+    const [four, six] = [pool("four", ["192.0.2.7/32"]), pool("six", ["2001:db8::1:7/128"])];
+    const made = world(
+      {},
+      together(four, six, service("a"), service("b", { loadBalancerIP: "2001:db8::1:7" })),
+    );
+    const counted = [...made.desired.addressesInBlock].toSorted();
+    expect(counted).toEqual([
+      [blockAt(addressToBigInt(address("192.0.2.7")), "ipv4"), 1],
+      [blockAt(addressToBigInt(address("2001:db8::1:7")), "ipv6"), 1],
     ]);
   });
 
