@@ -82,9 +82,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     commands.observe({ type: "observe-host", facts });
   }
 
-  const { kernel, problem: kernelProblem } = await openKernel(config, before, logger);
+  const { kernel, problem: kernelProblem, ability } = await openKernel(config, before, logger);
   const backend = openBackend(config, logger, secrets.reveal, restartContext(book));
-  const planOptions = { backend: backend.name, capabilities: backend.capabilities };
+  const { name, capabilities } = backend;
+  const planOptions = { backend: name, capabilities, kernel: ability };
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
   const health = createHealth({
     clock: systemClock,
@@ -201,6 +202,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     secrets,
     backend,
     kernel,
+    kernelAbility: ability,
     bfd,
     recorded: book.state,
     planned: () => planned$.value,

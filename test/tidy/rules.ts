@@ -120,6 +120,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     ...PURE_SEAM,
     "backends/bfd/intent.ts",
     "backends/kernel/intent.ts",
+    KERNEL_SEAM,
     "agent/health/effective-check.ts",
     "agent/api/contract.ts",
   ],
