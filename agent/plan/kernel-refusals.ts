@@ -35,32 +35,22 @@ export const kernelRefusals = (
   );
 
 function lacks(desired: DesiredState, resource: Resource, kernel: KernelAbility): readonly Lack[] {
-  switch (resource.type) {
-    case "metallb.io/BGPPeer":
-    case "frrk8s.metallb.io/FRRConfiguration":
-      return inVrfs(desired, resource, kernel);
-    case "rutter/RouteImport": {
-      const { vrf, nodeSelectors } = resource.spec;
-      return anySelects(nodeSelectors, nodeLabels(desired))
-        ? [[fieldOf(vrf), importLacking(kernel, vrf)]]
-        : [];
-    }
-    case "rutter/RouteExport": {
-      const { vrf, nodeSelectors } = resource.spec;
-      return anySelects(nodeSelectors, nodeLabels(desired))
-        ? [[fieldOf(vrf), exportLacking(kernel, vrf)]]
-        : [];
-    }
-    case "k8s.ovn.org/EgressService":
-      return [
-        ...(leavesOtherwise(desired, resource)
-          ? [["spec.network", ruleLacking(kernel, resource.spec)] as const]
-          : []),
-        ...(needsNat(desired, resource) ? [["spec.sourceIPBy", natLacking(kernel)] as const] : []),
-      ];
-    default:
-      return [];
+  const { type } = resource;
+  if (type === "metallb.io/BGPPeer" || type === "frrk8s.metallb.io/FRRConfiguration")
+    return inVrfs(desired, resource, kernel);
+  if (type === "rutter/RouteImport" || type === "rutter/RouteExport") {
+    const { vrf, nodeSelectors } = resource.spec;
+    const why = type === "rutter/RouteImport" ? importLacking : exportLacking;
+    const isHere = anySelects(nodeSelectors, nodeLabels(desired));
+    return isHere ? [[vrf === "" ? "spec" : "spec.vrf", why(kernel, vrf)]] : [];
   }
+  if (type !== "k8s.ovn.org/EgressService") return [];
+  const rule: Lack = ["spec.network", ruleLacking(kernel, resource.spec)];
+  const nat: Lack = ["spec.sourceIPBy", natLacking(kernel)];
+  return [
+    ...(leavesOtherwise(desired, resource) ? [rule] : []),
+    ...(needsNat(desired, resource) ? [nat] : []),
+  ];
 }
 
 /** Neighbours that are not opened. */
@@ -71,5 +61,3 @@ function inVrfs(desired: DesiredState, resource: Resource, kernel: KernelAbility
     .routers.flatMap(({ neighbors }) => neighbors)
     .map(({ kind, field, vrf }) => [kind === "peer" ? "spec.vrf" : field, vrfLacking(kernel, vrf)]);
 }
-
-const fieldOf = (vrf: string): string => (vrf === "" ? "spec" : "spec.vrf");

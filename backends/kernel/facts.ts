@@ -49,7 +49,7 @@ export type KernelFact =
   /** Somebody changed what is ours. */
   | {
       readonly type: "drift";
-      readonly what: "route" | "nexthop" | "address" | "rule" | "own-route";
+      readonly what: "route" | "nexthop" | "address" | "rule" | "own-route" | "nat";
       /** The entry, or one of `count`. */
       readonly entry: string;
       readonly count: number;

@@ -8,12 +8,13 @@
  */
 import type { Address } from "../../events/address.ts";
 import { type Change, diff, type PersistentMap } from "../../events/persistent-map.ts";
+import type { Clock, Logger } from "../clock.ts";
 import type { Announcements } from "./announcements.ts";
 import type { KernelCapabilities, OwnChange, OwnProblem } from "./facts.ts";
-import type { KernelIntent, KernelKey, OwnAddress, SourceNat } from "./intent.ts";
+import type { KernelIntent, KernelKey, OwnAddress } from "./intent.ts";
 import { type Batch, NetlinkError, type Orders } from "./io/socket.ts";
 import type { Model } from "./model.ts";
-import { placedNats } from "./nft.ts";
+import { createNatKeeping } from "./nat-keeping.ts";
 import { nothing } from "./nothing.ts";
 import {
   addressText,
@@ -28,7 +29,7 @@ import {
   placeRule,
   presentItems,
 } from "./own.ts";
-import { applyNats, sendItems } from "./own-orders.ts";
+import { sendItems } from "./own-orders.ts";
 import type { Pump } from "./pump.ts";
 
 /** Entries compared in a turn of the loop: some 5 ms. */
@@ -43,9 +44,13 @@ export type OwnParts = {
   readonly pump: Pick<Pump, "alone">;
   readonly orders: Orders;
   readonly batch: Batch;
-  readonly tell: Pick<Announcements, "fact">;
+  readonly tell: Pick<Announcements, "fact" | "drift">;
   readonly capabilities: KernelCapabilities;
   readonly nft: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly receiveOctets: number;
+  readonly drift: "repair" | "report";
   /** What the kernel did is not known: it is to be read anew. */
   readonly lost: (reason: string) => void;
   /** Bound by us, where the kernel keeps no mark. */
@@ -60,7 +65,10 @@ export type OwnKeeping = {
   /** Tells which addresses are of no use, and puts nothing right. */
   look(intent: KernelIntent): Promise<void>;
   problems(): readonly OwnProblem[];
+  /** Looks whether others changed our nft table. */
+  lookAtNats(): Promise<void>;
   clear(): Promise<void>;
+  stop(): void;
 };
 
 /** `before`: what was wanted and in place; undefined: what is there and ours. */
@@ -73,18 +81,15 @@ type Difference = {
 };
 
 export function createOwnKeeping(parts: OwnParts): OwnKeeping {
-  const { model, pump, orders, batch, tell, capabilities, nft } = parts;
+  const { model, pump, orders, batch, tell } = parts;
   const known: Known = model;
   let doubts = 0;
   /** In place without a fault, at that count of doubts. */
   let settled: { readonly intent: KernelIntent; readonly doubts: number } | undefined;
   let problems: readonly OwnProblem[] = [];
   let unusable: ReadonlyMap<Address, string> = new Map();
-  let nats: PersistentMap<KernelKey, SourceNat> | undefined;
   /** Where they are placed hangs on the links of a VRF. */
   let natsAt = 0;
-  let natsText = capabilities.has.has("nft") ? "" : "[]";
-  let natProblem: OwnProblem | undefined;
   let turnOf: Promise<unknown> = Promise.resolve();
 
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
@@ -123,14 +128,15 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
       // A virtual IP's new place is there before its old one goes.
       await send(found.add, "add", sum);
       await send(found.remove, "remove", sum);
-      await keepNats(intent);
+      const natProblem = await nats.keep(intent.sourceNats, natsAt !== doubts);
+      natsAt = doubts;
+      if (natProblem !== undefined) sum.failed.push(natProblem);
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
       sum.failed.push({ entry: "own entries", reason: error.message });
       parts.lost(error.message);
     }
     const { failed } = sum;
-    if (natProblem !== undefined) failed.push(natProblem);
     const news = failed.some(
       ({ entry, reason }) => !problems.some((old) => old.entry === entry && old.reason === reason),
     );
@@ -154,21 +160,18 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
     if (!same) tell.fact({ type: "unusable", addresses: now });
   };
 
-  const keepNats = async ({ sourceNats }: KernelIntent): Promise<void> => {
-    if (sourceNats === nats && natsAt === doubts && natProblem === undefined) return;
-    nats = sourceNats;
-    natsAt = doubts;
-    natProblem = undefined;
-    const list = placedNats(model.host, sourceNats.values());
-    const text = JSON.stringify(list);
-    if (text === natsText) return;
-    const lacking = capabilities.missing.get("nft");
-    natProblem =
-      lacking === undefined
-        ? await applyNats(nft, list)
-        : { entry: "source NAT (nft table inet rutter)", reason: lacking };
-    if (natProblem === undefined) natsText = text;
-  };
+  const lookAtNats = (): Promise<void> =>
+    inTurn(async () => {
+      const problem = await nats.look();
+      const isKnown = problems.some(
+        ({ entry, reason }) => entry === problem?.entry && reason === problem.reason,
+      );
+      if (problem === undefined || isKnown) return;
+      settled = undefined;
+      problems = [...problems.filter(({ entry }) => entry !== problem.entry), problem];
+      tell.fact({ type: "own-changed", added: [], removed: [], failed: [problem] });
+    });
+  const nats = createNatKeeping({ ...parts, touched: () => void lookAtNats() });
 
   return {
     keep: (intent) => inTurn(() => keep(intent)),
@@ -183,8 +186,10 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
         doubts += 1;
         const { remove } = await pump.alone(() => compare(known, lookAt(undefined, nothing)));
         await send(remove, "remove", summing(tell));
-        if (natsText !== "[]" && capabilities.has.has("nft")) await applyNats(nft, []);
+        await nats.clear();
       }),
+    lookAtNats,
+    stop: nats.stop,
   };
 }
 
