@@ -169,6 +169,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     receiveOctets,
     drift: options.drift,
     lost: (reason) => resyncSoon(reason),
+    guarded: (work) => guarded(work),
     bound: (address, device) => void ledger.add(`${address} ${device}`),
   });
 

@@ -14,6 +14,7 @@ import type { KernelCapabilities, OwnChange, OwnProblem } from "./facts.ts";
 import type { KernelIntent, KernelKey, OwnAddress } from "./intent.ts";
 import { type Batch, NetlinkError, type Orders } from "./io/socket.ts";
 import type { Model } from "./model.ts";
+import { createDuplicates } from "./duplicates.ts";
 import { createNatKeeping } from "./nat-keeping.ts";
 import { nothing } from "./nothing.ts";
 import {
@@ -36,6 +37,8 @@ import type { Pump } from "./pump.ts";
 const COMPARED_AT_ONCE = 2000;
 /** Orders in a portion: the kernel walks all addresses of a device for each one, 5 ms where there are 100,000. */
 const ORDERED_AT_ONCE = 200;
+/** What the kernel has told by then is heard, unless the loop is held up: then a drift is told that is none. */
+const HEARD_MILLIS = 100;
 /** Entries told in one fact: some 50 kB of the log. */
 const TOLD_AT_ONCE = 1000;
 
@@ -53,6 +56,8 @@ export type OwnParts = {
   readonly drift: "repair" | "report";
   /** What the kernel did is not known: it is to be read anew. */
   readonly lost: (reason: string) => void;
+  /** Looks after work that nobody waits for. */
+  readonly guarded: (work: Promise<unknown>) => void;
   /** Bound by us, where the kernel keeps no mark. */
   readonly bound: (address: Address, device: string) => void;
 };
@@ -90,6 +95,7 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
   let unusable: ReadonlyMap<Address, string> = new Map();
   /** Where they are placed hangs on the links of a VRF. */
   let natsAt = 0;
+  let last: KernelIntent | undefined;
   let turnOf: Promise<unknown> = Promise.resolve();
 
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
@@ -117,6 +123,7 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
   const keep = async (intent: KernelIntent): Promise<OwnChange> => {
     const from = settled?.doubts === doubts ? settled.intent : undefined;
     settled = undefined;
+    last = intent;
     const sum = summing(tell);
     let at = doubts;
     try {
@@ -126,7 +133,9 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
       });
       sum.failed.push(...found.problems);
       // A virtual IP's new place is there before its old one goes.
-      await send(found.add, "add", sum);
+      const { free, taken } = await duplicates.sift(found.add);
+      sum.failed.push(...taken);
+      await send(free, "add", sum);
       await send(found.remove, "remove", sum);
       const natProblem = await nats.keep(intent.sourceNats, natsAt !== doubts);
       natsAt = doubts;
@@ -149,6 +158,7 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
       failed,
     );
     tellUnusable(useless);
+    duplicates.left(useless.keys());
     if (failed.length === 0 && useless.size === 0) settled = { intent, doubts: at };
     return { added: sum.added, removed: sum.removed, failed };
   };
@@ -171,7 +181,25 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
       problems = [...problems.filter(({ entry }) => entry !== problem.entry), problem];
       tell.fact({ type: "own-changed", added: [], removed: [], failed: [problem] });
     });
-  const nats = createNatKeeping({ ...parts, touched: () => void lookAtNats() });
+  /** Duplicates of ours are taken away, and bound by what is kept next. */
+  const tryAgain = async (): Promise<void> => {
+    if (last === undefined) return;
+    const items = [...duplicatesOf(known, last)];
+    for (let from = 0; from < items.length; from += ORDERED_AT_ONCE) {
+      const portion = items.slice(from, from + ORDERED_AT_ONCE);
+      await pump.alone(() => sendItems(known, portion, "remove", orders, batch));
+    }
+    // The kernel's news of an IPv6 address do not say whose doing they are: they are heard before it is bound again.
+    await new Promise<void>((resolve) => {
+      parts.clock.after(HEARD_MILLIS, resolve);
+    });
+    doubts += 1;
+    await keep(last);
+  };
+  const duplicates = createDuplicates(model.host, parts.clock, parts.logger, () =>
+    parts.guarded(inTurn(tryAgain)),
+  );
+  const nats = createNatKeeping({ ...parts, touched: () => parts.guarded(lookAtNats()) });
 
   return {
     keep: (intent) => inTurn(() => keep(intent)),
@@ -184,12 +212,16 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
     clear: () =>
       inTurn(async () => {
         doubts += 1;
+        last = undefined;
         const { remove } = await pump.alone(() => compare(known, lookAt(undefined, nothing)));
         await send(remove, "remove", summing(tell));
         await nats.clear();
       }),
     lookAtNats,
-    stop: nats.stop,
+    stop() {
+      nats.stop();
+      duplicates.stop();
+    },
   };
 }
 
@@ -272,6 +304,17 @@ async function uselessOf(
     if (why !== undefined) found.set(one.address, reasons.get(addressText(one)) ?? why);
   }
   return found;
+}
+
+/** Bound by us to no use, for another host has them. */
+function* duplicatesOf(known: Known, { addresses }: KernelIntent): Generator<OwnItem> {
+  for (const own of addresses.values()) {
+    const placed = placeAddress(known, own);
+    if (placed.type !== "item" || placed.item.kind !== "address") continue;
+    const { address, device } = placed.item;
+    if (known.host.addresses.on(address, device)?.duplicate !== true) continue;
+    if (isThere(known, placed.item)) yield placed.item;
+  }
 }
 
 /** Asked for each entry: whether it is time to let others have the loop. */

@@ -159,7 +159,7 @@ test("a rule set that another program flushes is noticed: the source address is 
     (await agent.rutter("log", "--type", "kernel-drifted", "-o", "json")).stdout.trim();
   await until(drifted, { what: "the fact", explain: agent.explain });
   expect(JSON.parse(await drifted())).toMatchObject({
-    event: { what: "nat", entry: "nft table inet rutter", count: 1, action: "repaired" },
+    body: { what: "nat", entry: "nft table inet rutter", count: 1, action: "repaired" },
   });
   expect(await agent.ask("status")).toMatchObject({ kernel: { drift: 1 } });
 });

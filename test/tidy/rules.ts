@@ -23,6 +23,7 @@ const KERNEL_SEAM: Place = "backends/kernel/facts.ts";
 /** Of the kernel backend: what decides, and does no I/O. */
 const KERNEL_CORE: readonly Place[] = [
   "netlink/",
+  "arp.ts",
   "exporter.ts",
   "fib.ts",
   "forwarding.ts",
