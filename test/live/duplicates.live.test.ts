@@ -55,7 +55,7 @@ test.for([
     await using bird = await startBird(router, {
       asn: 64999,
       routerId: router.ipv4,
-      neighbours: [{ name: "host", address: host.ipv4, asn: 64512, families: ["ipv4", "ipv6"] }],
+      neighbours: [{ name: "host", address: host[family], asn: 64512, families: [family] }],
     });
     await using agent = await startAgent(host, {
       config: `${ALWAYS}kernel: {bindAddresses: eth0}\n`,
@@ -68,8 +68,7 @@ test.for([
         peerManifest({
           localAs: 64512,
           remoteAs: 64999,
-          address: router.ipv4,
-          dualStack: true,
+          address: router[family],
         }),
         serviceManifest("taken", { ...families, loadBalancerIP: taken }),
         serviceManifest("free", { ...families, loadBalancerIP: free }),

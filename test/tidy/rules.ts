@@ -58,7 +58,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     ...SEAM,
     ...EVENTS,
   ],
-  "backends/kernel/io/": ["backends/kernel/", "backends/os/", "node:"],
+  "backends/kernel/io/": ["backends/kernel/", "backends/os/", ...SEAM, ...EVENTS, "node:"],
   "backends/kernel/netlink/": ["events/address.ts", "events/prefix.ts"],
   "backends/kernel/own-orders.ts": ["backends/kernel/", ...EVENTS, "node:"],
   "backends/os/": [...EVENTS, "node:", "koffi"],

@@ -38,14 +38,14 @@ export async function whoHas(
   addresses: ReadonlySet<Address>,
   clock: Clock,
 ): Promise<ReadonlyMap<Address, string> | string> {
-  let fd: number;
+  let socket: Socket;
   try {
-    fd = opened(device);
+    socket = opened(device);
   } catch (error) {
     if (error instanceof SystemError) return error.message;
     throw error;
   }
-  const own = hardwareOf(fd);
+  const { fd, own } = socket;
   const found = new Map<Address, string>();
   const packet = new Uint8Array(MOST_OCTETS);
   const stop = whenReadable(fd, () => {
@@ -80,13 +80,16 @@ export async function whoHas(
 const received = (fd: number, packet: Uint8Array): number =>
   calls.recv(fd, packet, packet.length, 0) as number;
 
-function opened(device: number): number {
+/** `own`: the device's hardware address. */
+type Socket = { readonly fd: number; readonly own: Uint8Array };
+
+function opened(device: number): Socket {
   const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   const fd = check(calls.socket(AF_PACKET, type, 0) as number, "packet socket");
   try {
     const name = linkName(device);
     check(calls.bind(fd, name, name.length) as number, "bind a packet socket");
-    return fd;
+    return { fd, own: hardwareOf(fd) };
   } catch (error) {
     closeFd(fd);
     throw error;
@@ -103,7 +106,7 @@ function linkName(device: number): Uint8Array {
   return name;
 }
 
-/** The device's own, which the kernel puts into the name of a socket that is bound to it. */
+/** Which the kernel puts into the name of a socket that is bound to it. */
 function hardwareOf(fd: number): Uint8Array {
   const name = new Uint8Array(NAME_OCTETS);
   check(calls.getsockname(fd, name, new Uint32Array([NAME_OCTETS])) as number, "getsockname");
