@@ -77,7 +77,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     "agent",
   );
   const commands = createCommands(before.desired, log, pen, recorder);
-  const { kernel, problem: kernelProblem } = await openKernel(config, before, logger);
+  const { kernel, problem: kernelProblem, ability } = await openKernel(config, before, logger);
   // Node asks for each address with two calls and an object: 20,000 virtual IPs hold the loop for longer than the kernel's dump.
   const networks = () => kernel?.networks() ?? hostNetworks();
   const facts = hostFacts(config, hostname(), networks());
@@ -86,7 +86,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
 
   const backend = openBackend(config, logger, secrets.reveal, restartContext(book));
-  const planOptions = { backend: backend.name, capabilities: backend.capabilities };
+  const { name, capabilities } = backend;
+  const planOptions = { backend: name, capabilities, kernel: ability };
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
   const health = createHealth({
     clock: systemClock,
@@ -203,6 +204,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     secrets,
     backend,
     kernel,
+    kernelAbility: ability,
     bfd,
     recorded: book.state,
     planned: () => planned$.value,

@@ -168,7 +168,7 @@ export type ObservedEvent =
   /** Somebody else changed what is ours in the kernel: `entry` is one of `count`. */
   | {
       readonly type: "kernel-drifted";
-      readonly what: "route" | "nexthop" | "address" | "rule" | "own-route";
+      readonly what: "route" | "nexthop" | "address" | "rule" | "own-route" | "nat";
       readonly entry: string;
       readonly count: number;
       readonly action: "repaired" | "reported";

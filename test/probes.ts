@@ -47,6 +47,17 @@ const netns: Probe = () => {
   return undefined;
 };
 
+/** For what is refused where a kernel has no VRFs; with them: test/vm/. */
+const withoutVrf: Probe = () => {
+  const name = `rutter-probe-${process.pid}-${Math.trunc(performance.now() * 1000)}`;
+  const made = spawnSync("ip", ["netns", "add", name]);
+  if (made.status !== 0) return "no network namespaces";
+  const link = ["-n", name, "link", "add", "probe", "type", "vrf", "table", "10"];
+  const { status } = spawnSync("ip", link);
+  spawnSync("ip", ["netns", "delete", name]);
+  return status === 0 ? "this kernel has VRFs" : undefined;
+};
+
 /** Mounts a file system of one page and takes it away again. */
 const mount: Probe = () => {
   const directory = mkdtempSync(join(tmpdir(), "rutter-probe-"));
@@ -91,6 +102,7 @@ const probes = {
   root,
   netns: () => root() ?? netns(),
   mount: () => root() ?? mount(),
+  "no-vrf": () => root() ?? withoutVrf(),
   bird: executable("/usr/sbin/bird"),
   frr: executable("/usr/lib/frr/bgpd"),
   gobgp: executable("/usr/bin/gobgpd"),

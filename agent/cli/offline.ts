@@ -108,7 +108,12 @@ export const resourcesAt = (
   once(file, (log) => {
     const at = reached(log, moment);
     const { types } = kindNamed(kind);
-    const resources = resourceViews(at.state.desired, { types, namespace, name }, at.seqOf);
+    const resources = resourceViews(
+      at.state.desired,
+      { types, namespace, name },
+      at.seqOf,
+      undefined,
+    );
     return { ...position(at), resources: [...resources] };
   });
 

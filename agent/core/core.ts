@@ -32,6 +32,7 @@ import type { Answer, Commands } from "../pipeline/commands.ts";
 import { withOffers } from "../pipeline/exports.ts";
 import type { Planned } from "../pipeline/reconcile.ts";
 import type { Unexplained } from "../pipeline/upgrade.ts";
+import type { KernelAbility } from "../plan/kernel-ability.ts";
 import type { Plan } from "../plan/plan.ts";
 import { preview } from "../plan/preview.ts";
 import { why } from "../plan/why.ts";
@@ -70,6 +71,7 @@ export type CoreParts = {
   readonly backend: SpeakerBackend;
   /** undefined: this agent leaves the kernel alone. */
   readonly kernel: Kernel | undefined;
+  readonly kernelAbility: KernelAbility;
   readonly bfd: Pick<BfdClient, "statuses" | "refresh" | "problems">;
   /** Everything committed, folded. */
   readonly recorded: () => State;
@@ -136,7 +138,10 @@ export function createCore(parts: CoreParts): Core {
       const refused = hasErrors(read.complaints) && !request.keepGoing;
       const command = applyCommand({ ...request, ...previewOptions }, read);
       const decision = commands.preview(command);
-      const answer = answerOf(decision, read, new Map(), true);
+      const answer = answerOf(decision, read, new Map(), {
+        dryRun: true,
+        kernel: parts.kernelAbility,
+      });
       const before = planned();
       const foreseen = withOffers(parts.kernel, decision.after);
       const after = refused ? before.plan : parts.replan(before, foreseen);
@@ -153,7 +158,12 @@ export function createCore(parts: CoreParts): Core {
     },
 
     get(query) {
-      const views = resourceViews(commands.current(), selectionOf(query), seqOf);
+      const views = resourceViews(
+        commands.current(),
+        selectionOf(query),
+        seqOf,
+        parts.kernelAbility,
+      );
       if (query.name !== undefined && views.length === 0) {
         throw new CoreError("NOT_FOUND", `there is no ${query.kind} ${query.name}`);
       }
@@ -235,7 +245,7 @@ export function createCore(parts: CoreParts): Core {
 
     resourcesAt(moment, query) {
       const at = atMoment(log, moment);
-      const views = resourceViews(at.state.desired, selectionOf(query), at.seqOf);
+      const views = resourceViews(at.state.desired, selectionOf(query), at.seqOf, undefined);
       return { ...position(at), resources: [...views] };
     },
 
@@ -254,14 +264,16 @@ async function changed(
   caller: Caller,
   batch: SecretBatch,
 ): Promise<ApplyAnswer> {
+  const { kernelAbility: kernel } = parts;
   if (options.dryRun) {
-    return answerOf(parts.commands.preview(command), read, new Map(), true);
+    return answerOf(parts.commands.preview(command), read, new Map(), { dryRun: true, kernel });
   }
   const source = sourceOf(caller.source, options.idempotencyKey);
   const repeated = source.position === undefined ? undefined : parts.log.find(source);
   if (repeated !== undefined) {
     const decision = parts.commands.preview(command);
-    return { ...answerOf(decision, read, new Map(), false), outcome: "unchanged", seq: repeated };
+    const asBefore = answerOf(decision, read, new Map(), { dryRun: false, kernel });
+    return { ...asBefore, outcome: "unchanged", seq: repeated };
   }
   const answer = await submitted(parts, command, caller.actor, source, batch);
   if (options.wait && !(await parts.onTheWire())) {
@@ -270,7 +282,7 @@ async function changed(
       "recorded, but the speaker has not taken it yet: see rutter status",
     );
   }
-  return answerOf(answer.decision, read, answer.positions, false);
+  return answerOf(answer.decision, read, answer.positions, { dryRun: false, kernel });
 }
 
 async function submitted(

@@ -8,11 +8,10 @@ import type { Plan } from "../plan/plan.ts";
 import type { KernelFindings } from "./doctor.ts";
 
 export function kernelFindings(kernel: Kernel, plan: Plan): KernelFindings {
-  const routers = Object.values(plan.speakers).flatMap((speaker) => speaker?.routers ?? []);
   const { addresses, imports, rules, sourceNats } = plan.kernel;
   const isUsed = {
     vrf:
-      routers.some(({ vrf }) => vrf !== "") ||
+      [...plan.neighbors.values()].some(({ neighbor }) => neighbor.vrf !== "") ||
       [...rules.values()].some(({ table }) => typeof table !== "number"),
     imports: imports.length > 0,
     egress: rules.size + sourceNats.size > 0,
@@ -20,6 +19,7 @@ export function kernelFindings(kernel: Kernel, plan: Plan): KernelFindings {
   };
   const capabilities: Readonly<Partial<Record<KernelCapability, boolean>>> = {
     vrf: isUsed.vrf,
+    changes: isUsed.imports || isUsed.egress || plan.kernel.addresses.size > 0,
     nft: sourceNats.size > 0,
     "nexthop-objects": isUsed.imports,
     "ipv4-via-ipv6": isUsed.imports,
@@ -31,7 +31,7 @@ export function kernelFindings(kernel: Kernel, plan: Plan): KernelFindings {
   ];
   return {
     lacking: [...kernel.capabilities.missing].flatMap(([name, why]) =>
-      capabilities[name] === true ? [why] : [],
+      capabilities[name] === true || isRefusedFor(plan, why) ? [why] : [],
     ),
     problems: kernel.status().problems,
     onDevices: [...addresses.values()].filter(
@@ -42,3 +42,7 @@ export function kernelFindings(kernel: Kernel, plan: Plan): KernelFindings {
     ),
   };
 }
+
+/** What the plan left out is in no intent. */
+const isRefusedFor = ({ notCarried }: Plan, why: string): boolean =>
+  notCarried.some(({ reason }) => reason.includes(why));

@@ -6,15 +6,20 @@
  */
 import { createServer, type Server } from "node:net";
 import { type Logger, systemClock } from "../../backends/clock.ts";
-import type { Kernel } from "../../backends/kernel/facts.ts";
+import type { Kernel, KernelCapabilities } from "../../backends/kernel/facts.ts";
 import { createKernel } from "../../backends/kernel/kernel.ts";
 import type { State } from "../../events/state.ts";
 import type { AgentConfig } from "../config-schema.ts";
 import { ledgerOf } from "../pipeline/kernel.ts";
 
+/** `ability`: what plans may count on. */
 export type OpenedKernel =
-  | { readonly kernel: Kernel; readonly problem: undefined }
-  | { readonly kernel: undefined; readonly problem: string };
+  | {
+      readonly kernel: Kernel;
+      readonly problem: undefined;
+      readonly ability: KernelCapabilities;
+    }
+  | { readonly kernel: undefined; readonly problem: string; readonly ability: string };
 
 /** An abstract address: it belongs to the network namespace, and goes with the process that holds it. */
 const CLAIM = "\0rutter-kernel";
@@ -37,14 +42,14 @@ export async function openKernel(
       drift: onForeignChange,
     });
     await kernel.start(ledgerOf(before));
-    return { kernel, problem: undefined };
+    return { kernel, problem: undefined, ability: kernel.capabilities };
   } catch (error) {
     claim?.close();
     const problem = isTaken(error)
       ? "another agent has the kernel's routing in this network namespace: stop it, or give this one a namespace of its own"
       : `the kernel's routing cannot be read or changed (${String(error)}): give the agent CAP_NET_ADMIN`;
     logger.error({ problem }, "nothing is installed or bound");
-    return { kernel: undefined, problem };
+    return { kernel: undefined, problem, ability: problem };
   }
 }
 

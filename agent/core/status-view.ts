@@ -11,6 +11,7 @@ import { rfc3339 } from "../../events/log/export.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import { type DesiredState, resourcesOf, type State } from "../../events/state.ts";
 import type { BfdJson, HeldJson, PeerJson, ServiceJson, StatusJson } from "../api/contract.ts";
+import type { MergedNeighbor } from "../plan/merge.ts";
 import type { Plan } from "../plan/plan.ts";
 import { recordedBfd } from "./bfd-view.ts";
 import { quarantinedViews, type SeqOf } from "./resource-view.ts";
@@ -24,7 +25,7 @@ export function peerViews(
   bfd: ReadonlyMap<NeighborKey, BfdJson>,
   wallOf: WallOf,
 ): readonly PeerJson[] {
-  return Object.values(plan.speakers)
+  const opened = Object.values(plan.speakers)
     .flatMap((speaker) => speaker?.routers ?? [])
     .flatMap((router) =>
       router.neighbors.map((neighbor) =>
@@ -36,9 +37,41 @@ export function peerViews(
           wallOf,
         ),
       ),
-    )
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    );
+  const refused = [...plan.neighbors.values()].flatMap(({ neighbor, verdict }) =>
+    verdict.type === "refused" ? [refusedView(neighbor, verdict.reason)] : [],
+  );
+  return [...opened, ...refused].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+/** The speaker never hears of it: its times are never agreed, and shown as zero. */
+function refusedView(neighbor: MergedNeighbor, reason: string): PeerJson {
+  const { name, remote, vrf, localAsn, localAsOverride, remoteAs } = neighbor;
+  return {
+    ...UNAGREED,
+    name,
+    address: remote.type === "address" ? remote.address : null,
+    interface: remote.type === "interface" ? remote.interface : null,
+    vrf,
+    localAs: localAsOverride ?? localAsn,
+    remoteAs: remoteAs.type === "asn" ? remoteAs.asn : remoteAs.type,
+    state: "Refused",
+    since: null,
+    reason,
+    resets: 0,
+    provenance: [...new Set(neighbor.owners.flatMap(({ facts }) => facts))],
+  };
+}
+
+const UNAGREED = {
+  holdTime: 0,
+  keepaliveTime: 0,
+  capabilities: [],
+  bfd: null,
+  sent: 0,
+  received: 0,
+  accepted: 0,
+};
 
 function peerView(
   router: RouterIntent,
@@ -147,6 +180,7 @@ export function statusView(
 /** `at … status`: what the log says of that moment. Counters of the wire are not in the log and are zero. */
 export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
   const peers = [...state.sessions].map(([key, session]): PeerJson => ({
+    ...UNAGREED,
     name: session.peer,
     address: key.split("|")[1] ?? null,
     interface: null,
@@ -156,13 +190,6 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
     state: session.state,
     since: rfc3339(session.since.wall),
     reason: session.reason,
-    holdTime: 0,
-    keepaliveTime: 0,
-    capabilities: [],
-    bfd: null,
-    sent: 0,
-    received: 0,
-    accepted: 0,
     resets: session.resets,
     provenance: [session.fact],
   }));

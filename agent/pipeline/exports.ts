@@ -13,19 +13,19 @@ import type { Commands } from "./commands.ts";
 
 /** Returns what ends it. */
 export function startExports(
-  kernel: Pick<Kernel, "watch" | "export">,
+  kernel: Pick<Kernel, "watch" | "export" | "capabilities">,
   commands: Pick<Commands, "observe" | "current">,
 ): () => void {
   const stop = kernel.watch((fact) => {
     if (fact.type === "exported") commands.observe({ ...fact, type: "observe-exports" });
   });
-  kernel.export(planExports(commands.current()));
+  kernel.export(planExports(commands.current(), kernel.capabilities));
   return stop;
 }
 
 /** A state that is only shown, with what the kernel would offer its RouteExports. */
 export function withOffers(
-  kernel: Pick<Kernel, "offers"> | undefined,
+  kernel: Pick<Kernel, "offers" | "capabilities"> | undefined,
   shown: DesiredState,
 ): DesiredState {
   let counter = 0;
@@ -33,10 +33,13 @@ export function withOffers(
     counter += 1;
     return `offer-${counter}` as EventId;
   };
-  return (kernel?.offers(planExports(shown)) ?? []).reduce(
-    (desired, fact) => decide(desired, { ...fact, type: "observe-exports" }, nextId).after,
-    shown,
-  );
+  if (kernel === undefined) return shown;
+  return kernel
+    .offers(planExports(shown, kernel.capabilities))
+    .reduce(
+      (desired, fact) => decide(desired, { ...fact, type: "observe-exports" }, nextId).after,
+      shown,
+    );
 }
 
 /** Another boot's kernel that can't be read now offers nothing. */

@@ -1,5 +1,6 @@
 /**
- * What of a resource has no effect on this host now: what this version does not carry, and neighbours that wait for a Secret.
+ * What of a resource has no effect on this host now: what this version or the kernel does not carry, and neighbours that wait
+ * for a Secret.
  *
  * Pure. Only an FRRConfiguration waits in part; a BGPPeer whose Secret is missing is set aside whole (conflicts.ts).
  */
@@ -11,18 +12,27 @@ import type { NotCarried } from "../../events/resources/resource.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import { claimsOf } from "./claims.ts";
 import { missingPeers } from "./exports.ts";
+import { type KernelAbility, vrfLacking } from "./kernel-ability.ts";
+import { kernelRefusals } from "./kernel-refusals.ts";
 import { anySelects, nodeLabels, selects } from "./labels.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
 
 const CONFIGURATION = "frrk8s.metallb.io/FRRConfiguration";
 
-/** `peers`: all BGPPeers in force, for advice. */
+/** `peers`: all BGPPeers in force, for advice. `kernel`: of now; without it nothing is said of what the kernel can. */
 export function notCarriedHere(
   desired: DesiredState,
   resource: Resource,
-  peers: readonly BgpPeer[] = [],
+  {
+    peers = [],
+    kernel,
+  }: { readonly peers?: readonly BgpPeer[]; readonly kernel: KernelAbility | undefined },
 ): readonly NotCarried[] {
-  const fields = [...notCarried(resource, peers), ...peersMissing(desired, resource)];
+  const fields = [
+    ...notCarried(resource, peers),
+    ...peersMissing(desired, resource),
+    ...(kernel === undefined ? [] : kernelRefusals(desired, resource, kernel)),
+  ];
   if (resource.type !== CONFIGURATION) return fields;
   const owner = resourcesOf(desired, CONFIGURATION).get(keyOf(resource));
   if (owner === undefined || !selects(owner.resource.spec.nodeSelector, nodeLabels(desired)))
@@ -48,12 +58,13 @@ function peersMissing(desired: DesiredState, resource: Resource): readonly NotCa
   }));
 }
 
-/** Neighbours of FRRConfigurations that the speaker can't open, each with what it lacks. */
+/** Neighbours of FRRConfigurations that the speaker can't open, each with what it lacks; what the kernel lacks is said above. */
 export const notOpened = (
   neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>,
+  kernel: KernelAbility,
 ): readonly NotCarried[] =>
   [...neighbors.values()].flatMap(({ neighbor, verdict }) =>
-    verdict.type === "opened"
+    verdict.type === "opened" || vrfLacking(kernel, neighbor.vrf) !== undefined
       ? []
       : neighbor.owners
           .filter(({ resource }) => resource.startsWith(`${CONFIGURATION}/`))

@@ -17,18 +17,35 @@ import { resourceKey } from "../../events/ids.ts";
 import { PersistentMap } from "../../events/persistent-map.ts";
 import { hostPrefix, type Prefix } from "../../events/prefix.ts";
 import type { EgressService } from "../../events/resources/egress-service.ts";
-import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
+import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import { inForceOf } from "./held.ts";
+import { natLacking, ruleLacking } from "./kernel-ability.ts";
 import { nodeLabels, selects } from "./labels.ts";
 import type { KernelSources } from "./kernel.ts";
+
+/** Whether it asks for another way out than the main table's, on this host. */
+export const leavesOtherwise = (desired: DesiredState, { spec }: EgressService): boolean =>
+  spec.network.type !== "main" && isHere(desired, spec);
+
+/** Whether its traffic here needs another source address: a virtual IP's own has the right one with LoadBalancerIP. */
+export const needsNat = (desired: DesiredState, resource: EgressService): boolean =>
+  isHere(desired, resource.spec) &&
+  (resource.spec.sourceIPBy === "Network" ||
+    (resource.spec.sourceIPBy === "LoadBalancerIP" &&
+      endpointAddresses(desired, resource).length > 0));
+
+const isHere = (
+  desired: DesiredState,
+  { sourceIPBy, nodeSelector }: EgressService["spec"],
+): boolean => sourceIPBy !== "LoadBalancerIP" || selects(nodeSelector, nodeLabels(desired));
 
 /** OVN's own; before the main table (32766), after VRFs (1000). */
 const RULE_PRIORITY = 5000;
 
 type Egress = Pick<KernelIntent, "rules" | "sourceNats">;
 
-export function planEgress({ desired, verdicts }: KernelSources): Egress {
-  const labels = nodeLabels(desired);
+export function planEgress({ desired, verdicts, kernel }: KernelSources): Egress {
+  const cannotNat = natLacking(kernel) !== undefined;
   const rules: [KernelKey, PolicyRule][] = [];
   const nats: [KernelKey, SourceNat][] = [];
   for (const held of inForceOf(desired, "k8s.ovn.org/EgressService")) {
@@ -36,16 +53,16 @@ export function planEgress({ desired, verdicts }: KernelSources): Egress {
     const service = resourceKey("", "Service", metadata.namespace, metadata.name);
     // Who does not serve it sends nothing for it either.
     if (verdicts.get(service)?.announced !== true) continue;
-    if (spec.sourceIPBy === "LoadBalancerIP" && !selects(spec.nodeSelector, labels)) continue;
+    if (!isHere(desired, spec)) continue;
     const allocation = desired.allocations.get(service);
     const addresses = allocation?.addresses.map(({ address }) => address) ?? [];
-    const senders = [...addresses, ...endpointAddresses(desired, held)];
+    const senders = [...addresses, ...endpointAddresses(desired, held.resource)];
     const provenance = [held.fact, ...(allocation === undefined ? [] : [allocation.fact])];
-    for (const sender of new Set(senders)) {
+    for (const sender of ruleLacking(kernel, spec) === undefined ? new Set(senders) : []) {
       const rule = ruleFor(spec, hostPrefix(sender));
       if (rule !== undefined) rules.push([ruleKey(rule), { ...rule, provenance }]);
     }
-    for (const nat of natsOf(held.resource, addresses, senders)) {
+    for (const nat of cannotNat ? [] : natsOf(held.resource, addresses, senders)) {
       nats.push([`nat ${nat.name}` as KernelKey, { ...nat, provenance }]);
     }
   }
@@ -53,10 +70,7 @@ export function planEgress({ desired, verdicts }: KernelSources): Egress {
 }
 
 /** Where the Service runs on this host, as far as a check says. */
-function endpointAddresses(
-  desired: DesiredState,
-  { resource: { metadata } }: Held<EgressService>,
-): readonly Address[] {
+function endpointAddresses(desired: DesiredState, { metadata }: EgressService): readonly Address[] {
   return [...resourcesOf(desired, "rutter/ServiceEndpoint").values()].flatMap(
     ({ resource: { metadata: own, spec } }) => {
       const isIts = own.namespace === metadata.namespace && spec.service === metadata.name;

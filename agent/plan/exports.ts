@@ -21,6 +21,7 @@ import type { Contribution } from "./announce.ts";
 import { claimsOf, remoteText } from "./claims.ts";
 import { resolveCommunities } from "./communities.ts";
 import { inForceOf } from "./held.ts";
+import { exportLacking, type KernelAbility } from "./kernel-ability.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
 import { ownersHere, type PlannedRouter } from "./neighbors.ts";
 
@@ -41,19 +42,21 @@ export const exportsHere = (desired: DesiredState): readonly Held<RouteExport>[]
 };
 
 /** What the kernel is asked to look for, in order of key. */
-export const planExports = (desired: DesiredState): readonly ExportRule[] =>
-  exportsHere(desired).map(({ key, resource: { spec }, fact }): ExportRule => {
-    const { from } = spec;
-    return {
-      rule: key,
-      vrf: spec.vrf,
-      from: from.type === "kernel-routes" ? { ...from, table: from.table } : from,
-      prefixes: spec.prefixes.map(({ prefix, ge, le }) => ({ prefix, atLeast: ge, atMost: le })),
-      maximum: spec.maximum,
-      exportDefault: spec.exportDefault,
-      provenance: [fact],
-    };
-  });
+export const planExports = (desired: DesiredState, kernel: KernelAbility): readonly ExportRule[] =>
+  exportsHere(desired)
+    .filter(({ resource: { spec } }) => exportLacking(kernel, spec.vrf) === undefined)
+    .map(({ key, resource: { spec }, fact }): ExportRule => {
+      const { from } = spec;
+      return {
+        rule: key,
+        vrf: spec.vrf,
+        from: from.type === "kernel-routes" ? { ...from, table: from.table } : from,
+        prefixes: spec.prefixes.map(({ prefix, ge, le }) => ({ prefix, atLeast: ge, atMost: le })),
+        maximum: spec.maximum,
+        exportDefault: spec.exportDefault,
+        provenance: [fact],
+      };
+    });
 
 /** RouteImports and RouteExports name peers alike. */
 export const namesPeer = (

@@ -16,6 +16,7 @@ import {
 import type { DesiredState, Held } from "../../events/state.ts";
 import { namesPeer } from "./exports.ts";
 import { inForceOf } from "./held.ts";
+import { importLacking, type KernelAbility } from "./kernel-ability.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
 import type { PlannedRouter } from "./neighbors.ts";
 
@@ -81,9 +82,13 @@ function wider(a: ReceiveRule, b: ReceiveRule): ReceiveRule {
 export function planImports(
   desired: DesiredState,
   planned: readonly PlannedRouter[],
+  kernel: KernelAbility,
 ): readonly ImportRule[] {
   const routers = planned.map(({ router }) => router);
-  const asked = importsHere(desired).map((held): ImportRule => {
+  const able = importsHere(desired).filter(
+    ({ resource }) => importLacking(kernel, resource.spec.vrf) === undefined,
+  );
+  const asked = able.map((held): ImportRule => {
     const { metadata, spec } = held.resource;
     const neighbors = routers.flatMap(({ vrf, neighbors: all }) =>
       all.filter((one) => namesPeer(spec, vrf, one)).map(({ key }) => key),

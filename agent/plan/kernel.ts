@@ -24,6 +24,7 @@ import {
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import type { Verdict } from "./announce.ts";
 import { planEgress } from "./egress.ts";
+import type { KernelAbility } from "./kernel-ability.ts";
 
 export type KernelSources = {
   readonly desired: DesiredState;
@@ -31,6 +32,7 @@ export type KernelSources = {
   readonly routers: readonly RouterIntent[];
   /** Whether only the kernel's own routes make us announce it. */
   readonly isFromKernel: (prefix: Prefix) => boolean;
+  readonly kernel: KernelAbility;
 };
 
 /** Worse than any route that an operator or a daemon makes, so that it only takes what nobody else does. */

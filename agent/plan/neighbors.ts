@@ -17,6 +17,7 @@ import { type Address, type Family, familyOf } from "../../events/address.ts";
 import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import { claimsOf, type NeighborOwner } from "./claims.ts";
+import { type KernelAbility, vrfLacking } from "./kernel-ability.ts";
 import { anySelects, nodeLabels, selects } from "./labels.ts";
 import { merge, type MergedNeighbor, type MergedRouter } from "./merge.ts";
 import {
@@ -48,7 +49,11 @@ export type NeighborVerdict = {
   readonly verdict: Extract<PeerVerdict, { readonly type: "opened" | "refused" }>;
 };
 
-export type PlanOptions = { readonly backend: BackendName; readonly capabilities: Capabilities };
+export type PlanOptions = {
+  readonly backend: BackendName;
+  readonly capabilities: Capabilities;
+  readonly kernel: KernelAbility;
+};
 
 /** A router without its routes; the plan adds them. */
 export type PlannedRouter = {
@@ -134,11 +139,13 @@ function peerVerdicts(
   );
 }
 
-/** What the speaker lacks for this neighbour, in words; undefined where it can be opened. */
+/** What the kernel or the speaker lacks for this neighbour, in words; undefined where it can be opened. */
 function refusal(
   { remote, vrf, localAsOverride, secret, source, addressFamilies }: MergedNeighbor,
-  { capabilities, backend }: PlanOptions,
+  { capabilities, backend, kernel }: PlanOptions,
 ): string | undefined {
+  const noVrf = vrfLacking(kernel, vrf);
+  if (noVrf !== undefined) return noVrf;
   const needs: readonly (Capability | undefined)[] = [
     remote.type === "interface" ? "unnumbered" : undefined,
     vrf === "" ? undefined : "vrf",

@@ -27,6 +27,7 @@ import {
 } from "./exports.ts";
 import { openFor, planImports } from "./imports.ts";
 import { planKernel, replanKernel } from "./kernel.ts";
+import type { KernelAbility } from "./kernel-ability.ts";
 import {
   type NeighborVerdict,
   type PeerVerdict,
@@ -69,6 +70,7 @@ type Memo = {
 const quiet: readonly string[] = [];
 
 export function plan(desired: DesiredState, options: PlanOptions): Plan {
+  const { kernel } = options;
   const { routers: merged, peers, neighbors } = planNeighbors(desired, options);
   const routers = openFor(desired, merged);
   const context = contextOf(desired, preferredOf(neighbors));
@@ -101,13 +103,14 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
         verdicts: judged,
         routers: speaker.routers,
         isFromKernel: (prefix) => isFromKernel(contributors.get(prefix) ?? []),
+        kernel,
       },
-      { imports: planImports(desired, merged), exports: planExports(desired) },
+      { imports: planImports(desired, merged, kernel), exports: planExports(desired, kernel) },
     ),
     verdicts: judged,
     peers,
     neighbors,
-    notCarried: notCarriedOf(desired, neighbors),
+    notCarried: notCarriedOf(desired, neighbors, kernel),
     warnings: PersistentMap.from(
       verdicts.flatMap(([key, { warnings }]) =>
         warnings.length > 0 ? [[key, warnings] as const] : [],
@@ -168,12 +171,14 @@ export function replan(
       verdicts: before.plan.verdicts,
       routers: was?.routers ?? [],
       isFromKernel: (prefix) => isFromKernel(memo.contributors.get(prefix) ?? []),
+      kernel: options.kernel,
     },
     {
       desired,
       verdicts,
       routers: speaker.routers,
       isFromKernel: (prefix) => isFromKernel(contributors.get(prefix) ?? []),
+      kernel: options.kernel,
     },
     { addresses, prefixes: touched },
   );
@@ -284,15 +289,19 @@ function speakerAfter(
   return changed ? { routers } : before;
 }
 
-function notCarriedOf(desired: DesiredState, neighbors: Plan["neighbors"]): readonly NotCarried[] {
+function notCarriedOf(
+  desired: DesiredState,
+  neighbors: Plan["neighbors"],
+  kernel: KernelAbility,
+): readonly NotCarried[] {
   const peers = [...resourcesOf(desired, "metallb.io/BGPPeer").values()].map(
     ({ resource }) => resource,
   );
   const fields = Object.entries(desired.resources)
     .filter(([type]) => type !== "/Service")
     .flatMap(([, ofType]) => [...ofType.values()] as readonly Held[])
-    .flatMap(({ resource }) => notCarriedHere(desired, resource, peers));
-  return [...fields, ...notOpened(neighbors)].toSorted((a, b) =>
+    .flatMap(({ resource }) => notCarriedHere(desired, resource, { peers, kernel }));
+  return [...fields, ...notOpened(neighbors, kernel)].toSorted((a, b) =>
     compare(`${a.resource} ${a.field}`, `${b.resource} ${b.field}`),
   );
 }

@@ -11,12 +11,10 @@ import type { HeldReason } from "./importer.ts";
 import type { ExportRule, KernelIntent } from "./intent.ts";
 
 export type KernelCapability =
-  | "vrf"
-  | "nexthop-objects"
-  | "nft"
-  | "address-protocol"
-  | "ipv4-via-ipv6";
+  /** To change anything at all: CAP_NET_ADMIN. */
+  "changes" | "vrf" | "nexthop-objects" | "nft" | "address-protocol" | "ipv4-via-ipv6";
 
+/** Declared before the first apply; the plan refuses what is missing, with this reason. */
 export type KernelCapabilities = {
   readonly has: ReadonlySet<KernelCapability>;
   readonly missing: ReadonlyMap<KernelCapability, string>;
@@ -51,7 +49,7 @@ export type KernelFact =
   /** Somebody changed what is ours. */
   | {
       readonly type: "drift";
-      readonly what: "route" | "nexthop" | "address" | "rule" | "own-route";
+      readonly what: "route" | "nexthop" | "address" | "rule" | "own-route" | "nat";
       /** The entry, or one of `count`. */
       readonly entry: string;
       readonly count: number;

@@ -38,7 +38,7 @@ export type KernelOptions = {
   readonly nft?: string;
   /** Between two readings of everything; 60 s unless told, longer where a reading takes long. */
   readonly resyncMillis?: number;
-  /** Of the socket that hears the kernel's news. */
+  /** Of each socket that hears the kernel's news. */
   readonly receiveOctets?: number;
   /** Off: routes carry their hops themselves, as on a kernel without next hop objects. */
   readonly nexthopObjects?: boolean;
@@ -56,7 +56,7 @@ const JUDGED_AT_ONCE = 1000;
 
 /** Opens the sockets and asks what the kernel can. Throws SystemError where there is no netlink to be had. */
 export async function createKernel(options: KernelOptions): Promise<Kernel> {
-  const { clock, logger, nft = "nft" } = options;
+  const { clock, logger, nft = "nft", receiveOctets = RECEIVE_OCTETS } = options;
   const orders = openOrders();
   const batch = newBatch();
   let capabilities: KernelCapabilities;
@@ -166,7 +166,12 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     tell,
     capabilities,
     nft,
+    clock,
+    logger,
+    receiveOctets,
+    drift: options.drift,
     lost: (reason) => resyncSoon(reason),
+    guarded: (work) => guarded(work),
     bound: (address, device) => void ledger.add(`${address} ${device}`),
   });
 
@@ -286,6 +291,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     period(millis);
     ownTouched ||= options.drift === "repair" || reason !== PERIOD;
     await hostChanged();
+    await own.lookAtNats();
     allowSweep();
     pump.kick();
   };
@@ -300,7 +306,6 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     capabilities,
     async start({ addresses }: KernelLedger) {
       for (const { address, device } of addresses) ledger.add(`${address} ${device}`);
-      const receiveOctets = options.receiveOctets ?? RECEIVE_OCTETS;
       const lost = (): void => resyncSoon("the kernel's news were lost (ENOBUFS)");
       stopNews = openNews({ port: orders.port, receiveOctets, take: onNews, lost });
       for (let attempt = 1; ; attempt += 1) {
@@ -355,6 +360,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       state.closing = true;
       for (const cancel of [cancelResync, cancelGather, cancelPeriod]) cancel?.();
       tell.stop();
+      own.stop();
       pump.stop();
       stopNews();
       orders.close();

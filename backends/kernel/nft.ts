@@ -9,7 +9,7 @@ import { prefixAddress, prefixFamily, prefixLength } from "../../events/prefix.t
 import { type Host, linkNamed } from "./host.ts";
 import type { SourceNat } from "./intent.ts";
 
-const TABLE = { family: "inet", name: "rutter" } as const;
+export const NFT_TABLE = { family: "inet", name: "rutter" } as const;
 const CHAIN = "postrouting";
 /** Where source NAT belongs (NF_IP_PRI_NAT_SRC). */
 const PRIORITY = 100;
@@ -45,11 +45,11 @@ function portsOf(host: Host, device: string): readonly string[] {
 
 /** Rules in the order given; none at all: our table goes. */
 export function nftProgram(nats: readonly PlacedNat[]): string {
-  const table = { table: TABLE };
+  const table = { table: NFT_TABLE };
   const chain = {
     chain: {
-      family: TABLE.family,
-      table: TABLE.name,
+      family: NFT_TABLE.family,
+      table: NFT_TABLE.name,
       name: CHAIN,
       type: "nat",
       hook: "postrouting",
@@ -85,7 +85,13 @@ function ruleIn({ name, sources, to, outgoing }: PlacedNat, family: Family): obj
     { match: { ...leaving(outgoing), left: { meta: { key: "oifname" } } } },
     to === "masquerade" ? { masquerade: null } : { snat: { family: IP[family], addr: to } },
   ];
-  const rule = { family: TABLE.family, table: TABLE.name, chain: CHAIN, expr, comment: name };
+  const rule = {
+    family: NFT_TABLE.family,
+    table: NFT_TABLE.name,
+    chain: CHAIN,
+    expr,
+    comment: name,
+  };
   return { add: { rule } };
 }
 

@@ -8,12 +8,14 @@
  */
 import type { Address } from "../../events/address.ts";
 import { type Change, diff, type PersistentMap } from "../../events/persistent-map.ts";
+import type { Clock, Logger } from "../clock.ts";
 import type { Announcements } from "./announcements.ts";
 import type { KernelCapabilities, OwnChange, OwnProblem } from "./facts.ts";
-import type { KernelIntent, KernelKey, OwnAddress, SourceNat } from "./intent.ts";
+import type { KernelIntent, KernelKey, OwnAddress } from "./intent.ts";
 import { type Batch, NetlinkError, type Orders } from "./io/socket.ts";
 import type { Model } from "./model.ts";
-import { placedNats } from "./nft.ts";
+import { createDuplicates } from "./duplicates.ts";
+import { createNatKeeping } from "./nat-keeping.ts";
 import { nothing } from "./nothing.ts";
 import {
   entryOf,
@@ -28,7 +30,7 @@ import {
   placeRule,
   presentItems,
 } from "./own.ts";
-import { applyNats, sendItems } from "./own-orders.ts";
+import { sendItems } from "./own-orders.ts";
 import type { Pump } from "./pump.ts";
 
 /** Entries compared in a turn of the loop: some 5 ms. */
@@ -37,6 +39,8 @@ const COMPARED_AT_ONCE = 2000;
 const ORDERED_AT_ONCE = 2000;
 /** An address counts for so many: the kernel walks all addresses of the device for each (20,000: 0.2 ms). */
 const ADDRESS_COUNTS = 10;
+/** What the kernel has told by then is heard, unless the loop is held up: then a drift is told that is none. */
+const HEARD_MILLIS = 100;
 /** Entries told in one fact: some 50 kB of the log. */
 const TOLD_AT_ONCE = 1000;
 
@@ -45,11 +49,17 @@ export type OwnParts = {
   readonly pump: Pick<Pump, "alone">;
   readonly orders: Orders;
   readonly batch: Batch;
-  readonly tell: Pick<Announcements, "fact">;
+  readonly tell: Pick<Announcements, "fact" | "drift">;
   readonly capabilities: KernelCapabilities;
   readonly nft: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly receiveOctets: number;
+  readonly drift: "repair" | "report";
   /** What the kernel did is not known: it is to be read anew. */
   readonly lost: (reason: string) => void;
+  /** Looks after work that nobody waits for. */
+  readonly guarded: (work: Promise<unknown>) => void;
   /** Bound by us, where the kernel keeps no mark. */
   readonly bound: (address: Address, device: string) => void;
 };
@@ -62,7 +72,10 @@ export type OwnKeeping = {
   /** Tells which addresses are of no use, and puts nothing right. */
   look(intent: KernelIntent): Promise<void>;
   problems(): readonly OwnProblem[];
+  /** Looks whether others changed our nft table. */
+  lookAtNats(): Promise<void>;
   clear(): Promise<void>;
+  stop(): void;
 };
 
 /** `before`: what was wanted and in place; undefined: what is there and ours. */
@@ -75,18 +88,16 @@ type Difference = {
 };
 
 export function createOwnKeeping(parts: OwnParts): OwnKeeping {
-  const { model, pump, orders, batch, tell, capabilities, nft } = parts;
+  const { model, pump, orders, batch, tell } = parts;
   const known: Known = model;
   let doubts = 0;
   /** In place without a fault, at that count of doubts. */
   let settled: { readonly intent: KernelIntent; readonly doubts: number } | undefined;
   let problems: readonly OwnProblem[] = [];
   let unusable: ReadonlyMap<Address, string> = new Map();
-  let nats: PersistentMap<KernelKey, SourceNat> | undefined;
   /** Where they are placed hangs on the links of a VRF. */
   let natsAt = 0;
-  let natsText = capabilities.has.has("nft") ? "" : "[]";
-  let natProblem: OwnProblem | undefined;
+  let last: KernelIntent | undefined;
   let turnOf: Promise<unknown> = Promise.resolve();
 
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
@@ -116,6 +127,7 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
   const keep = async (intent: KernelIntent): Promise<OwnChange> => {
     const from = settled?.doubts === doubts ? settled.intent : undefined;
     settled = undefined;
+    last = intent;
     const sum = summing(tell);
     let at = doubts;
     try {
@@ -124,19 +136,25 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
         return compare(known, lookAt(from, intent));
       });
       sum.failed.push(...found.problems);
+      const { free, taken } = await duplicates.sift(found.add);
+      for (const { item, ...problem } of taken) {
+        sum.failed.push(problem);
+        if ("address" in item) sum.refused.add(item.address);
+      }
       // A virtual IP's new place or form is there before its old one goes, which stays where the new one was refused.
-      await send(found.add, "add", sum);
+      await send(free, "add", sum);
       const { refused } = sum;
       const gone = found.remove.filter((item) => !("address" in item && refused.has(item.address)));
       await send(gone, "remove", sum);
-      await keepNats(intent);
+      const natProblem = await nats.keep(intent.sourceNats, natsAt !== doubts);
+      natsAt = doubts;
+      if (natProblem !== undefined) sum.failed.push(natProblem);
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
       sum.failed.push({ entry: "own entries", reason: error.message });
       parts.lost(error.message);
     }
     const { failed } = sum;
-    if (natProblem !== undefined) failed.push(natProblem);
     const news = failed.some(
       ({ entry, reason }) => !problems.some((old) => old.entry === entry && old.reason === reason),
     );
@@ -149,6 +167,7 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
       failed,
     );
     tellUnusable(useless);
+    duplicates.left(useless.keys());
     if (failed.length === 0 && useless.size === 0) settled = { intent, doubts: at };
     return { added: sum.added, removed: sum.removed, failed };
   };
@@ -160,21 +179,36 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
     if (!same) tell.fact({ type: "unusable", addresses: now });
   };
 
-  const keepNats = async ({ sourceNats }: KernelIntent): Promise<void> => {
-    if (sourceNats === nats && natsAt === doubts && natProblem === undefined) return;
-    nats = sourceNats;
-    natsAt = doubts;
-    natProblem = undefined;
-    const list = placedNats(model.host, sourceNats.values());
-    const text = JSON.stringify(list);
-    if (text === natsText) return;
-    const lacking = capabilities.missing.get("nft");
-    natProblem =
-      lacking === undefined
-        ? await applyNats(nft, list)
-        : { entry: "source NAT (nft table inet rutter)", reason: lacking };
-    if (natProblem === undefined) natsText = text;
+  const lookAtNats = (): Promise<void> =>
+    inTurn(async () => {
+      const problem = await nats.look();
+      const isKnown = problems.some(
+        ({ entry, reason }) => entry === problem?.entry && reason === problem.reason,
+      );
+      if (problem === undefined || isKnown) return;
+      settled = undefined;
+      problems = [...problems.filter(({ entry }) => entry !== problem.entry), problem];
+      tell.fact({ type: "own-changed", added: [], removed: [], failed: [problem] });
+    });
+  /** Duplicates of ours are taken away, and bound by what is kept next. */
+  const tryAgain = async (): Promise<void> => {
+    if (last === undefined) return;
+    const items = [...duplicatesOf(known, last)];
+    for (let from = 0; from < items.length; from += ORDERED_AT_ONCE) {
+      const portion = items.slice(from, from + ORDERED_AT_ONCE);
+      await pump.alone(() => sendItems(known, portion, "remove", orders, batch));
+    }
+    // The kernel's news of an IPv6 address do not say whose doing they are: they are heard before it is bound again.
+    await new Promise<void>((resolve) => {
+      parts.clock.after(HEARD_MILLIS, resolve);
+    });
+    doubts += 1;
+    await keep(last);
   };
+  const duplicates = createDuplicates(model.host, parts.clock, parts.logger, () =>
+    parts.guarded(inTurn(tryAgain)),
+  );
+  const nats = createNatKeeping({ ...parts, touched: () => parts.guarded(lookAtNats()) });
 
   return {
     keep: (intent) => inTurn(() => keep(intent)),
@@ -187,10 +221,16 @@ export function createOwnKeeping(parts: OwnParts): OwnKeeping {
     clear: () =>
       inTurn(async () => {
         doubts += 1;
+        last = undefined;
         const { remove } = await pump.alone(() => compare(known, lookAt(undefined, nothing)));
         await send(remove, "remove", summing(tell));
-        if (natsText !== "[]" && capabilities.has.has("nft")) await applyNats(nft, []);
+        await nats.clear();
       }),
+    lookAtNats,
+    stop() {
+      nats.stop();
+      duplicates.stop();
+    },
   };
 }
 
@@ -284,6 +324,17 @@ async function uselessOf(
     if (why !== undefined) found.set(one.address, reasons.get(entryOf(known, one)) ?? why);
   }
   return found;
+}
+
+/** Bound by us to no use, for another host has them. */
+function* duplicatesOf(known: Known, { addresses }: KernelIntent): Generator<OwnItem> {
+  for (const own of addresses.values()) {
+    const placed = placeAddress(known, own);
+    if (placed.type !== "item" || placed.item.kind !== "address") continue;
+    const { address, device } = placed.item;
+    if (known.host.addresses.on(address, device)?.duplicate !== true) continue;
+    if (isThere(known, placed.item)) yield placed.item;
+  }
 }
 
 /** Asked for each entry: whether it is time to let others have the loop. */

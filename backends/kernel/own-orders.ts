@@ -56,11 +56,11 @@ function reasonOf(errno: number, words: string): string {
   return words === "" ? errnoName(errno) : `${words} (${errnoName(errno)})`;
 }
 
-/** Replaces our nft table; the problem, or undefined where it is in place. */
+/** Replaces our nft table; nft's words, or undefined where it is in place. */
 export async function applyNats(
   program: string,
   nats: readonly PlacedNat[],
-): Promise<OwnProblem | undefined> {
+): Promise<string | undefined> {
   const { ok, words } = await runNft(program, ["-j", "-f", "-"], nftProgram(nats));
-  return ok ? undefined : { entry: "source NAT (nft table inet rutter)", reason: words };
+  return ok ? undefined : words;
 }

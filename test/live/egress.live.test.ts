@@ -143,6 +143,27 @@ test("Network: what leaves has the way out's own address; kill -9 and a restart 
   expect(await heard(host, container)).toEqual(before);
 });
 
+test("a rule set that another program flushes is noticed: the source address is back, and the log says so", async () => {
+  await using world = await makeWorld();
+  const { host, container, agent } = world;
+  await agent.apply(egress({ sourceIPBy: "Network", network: String(TABLE) }));
+  await settled(agent, host, BOTH);
+  const table = await ruleset(host);
+  await host.run(["nft", "flush", "ruleset"]);
+  await until(async () => (await ruleset(host)) === table, {
+    what: "the table again",
+    explain: agent.explain,
+  });
+  expect((await heard(host, container)).vip).toBe(`uplink hears ${OUTWARD}`);
+  const drifted = async () =>
+    (await agent.rutter("log", "--type", "kernel-drifted", "-o", "json")).stdout.trim();
+  await until(drifted, { what: "the fact", explain: agent.explain });
+  expect(JSON.parse(await drifted())).toMatchObject({
+    body: { what: "nat", entry: "nft table inet rutter", count: 1, action: "repaired" },
+  });
+  expect(await agent.ask("status")).toMatchObject({ kernel: { drift: 1 } });
+});
+
 test("LoadBalancerIP: the container leaves as the VIP, and replies find back to it", async () => {
   await using world = await makeWorld();
   const { host, container, agent } = world;

@@ -20,6 +20,7 @@ type Told = {
 type Intent = {
   readonly bfd: readonly object[];
   readonly routers: readonly {
+    readonly key: string;
     readonly neighbors: readonly {
       readonly name: string;
       readonly holdTime: number;
@@ -85,10 +86,14 @@ describe("an example applies unchanged", () => {
     }));
 
   test("03: the VRF peer waits with its reason, foreign kinds are not applicable", () =>
-    applied("03-vrf.yaml", async (told, intent, agent) => {
-      expect(peers(intent)).toEqual(["frrviavrf"]);
+    applied("03-vrf.yaml", async (told, _intent, agent) => {
+      // By the plan where the kernel has no VRFs, by the speaker where it has.
       expect(await agent.ask<object[]>("peers")).toMatchObject([
-        { state: "Refused", reason: "VRF device ens4vrf does not exist on this host" },
+        {
+          name: "frrviavrf",
+          state: "Refused",
+          reason: expect.stringMatching(/^VRF (device )?ens4vrf/),
+        },
       ]);
       expect(told.filter(({ result }) => result === "not-applicable")).toHaveLength(2);
       expect(resultOf(told, "Service", "server1")?.notes).toContain("address 192.169.10.0");
@@ -116,10 +121,8 @@ describe("an example applies unchanged", () => {
 
   test("06: the default VRF's neighbour takes exactly its host route; vrf1 waits with its reason", () =>
     applied("06-generated-frrconfiguration.yaml", async (_told, intent, agent) => {
-      expect(intent.routers).toMatchObject([
-        { key: "vrf1|65801|", neighbors: [{ name: "172.19.11.1-vrf1" }] },
+      expect(intent.routers.filter(({ key }) => key === "|65801|")).toMatchObject([
         {
-          key: "|65801|",
           neighbors: [{ name: "172.18.20.1", receive: { type: "prefixes" } }],
           routes: [{ prefix: "172.19.20.181/32" }],
         },
@@ -130,11 +133,13 @@ describe("an example applies unchanged", () => {
     }));
 
   test("07: the Service's own traffic takes table 11; the VRF waits, the device is the operator's", () =>
-    applied("07-vrf-egress.yaml", (told, intent) => {
+    applied("07-vrf-egress.yaml", async (told, _intent, agent) => {
       expect(told.filter(({ result }) => !["created", "not-applicable"].includes(result))).toEqual(
         [],
       );
-      expect(peers(intent)).toEqual(["bgppeer-vrf1"]);
+      expect(await agent.ask<object[]>("peers")).toMatchObject([
+        { name: "bgppeer-vrf1", state: "Refused" },
+      ]);
       expect(told.flatMap(({ notes }) => notes).join()).not.toContain("not carried yet");
     }));
 

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
 import { importRule, startKernel } from "./kernel-process.ts";
 import { ALL, factsOf, many, ours, OURS, prefixesOf, shows } from "./kernel-shown.ts";
-import { makeNetwork } from "./netns.ts";
+import { makeNetwork, type Node } from "./netns.ts";
 import { pause, until } from "./until.ts";
 
 beforeEach(skipUnless("netns"));
@@ -87,6 +87,107 @@ describe("others' doings", () => {
     expect(told).toMatchObject({ what: "route", action: "reported", count: 1 });
     expect(told.entry).toMatch(/^route 172\.16\.0\.0\/24/);
     expect(await prefixesOf(host)).toEqual(["172.16.1.0/24"]);
+  });
+
+  const nat = (name: string, to: string) =>
+    ({ name, sources: ["10.1.0.0/16"], to, outgoing: "eth0", provenance: [] }) as never;
+  const ruleset = async (host: Node): Promise<string> =>
+    (await host.run(["nft", "list", "ruleset"])).stdout;
+
+  test("our nft table: flushed, deleted, edited or switched off, it comes back, and is counted once each", async (context) => {
+    skipUnless("nft")(context);
+    await using network = await makeNetwork(["host"]);
+    const { host } = network.nodes;
+    await using kernel = await startKernel(host);
+    await kernel.apply({ sourceNats: [nat("a", "192.0.2.1")] });
+    const wanted = await ruleset(host);
+    expect(wanted).toContain('snat ip to 192.0.2.1 comment "a"');
+    const faults: readonly (readonly string[])[] = [
+      ["flush", "ruleset"],
+      ["delete", "table", "inet", "rutter"],
+      ["flush", "chain", "inet", "rutter", "postrouting"],
+      ["insert", "rule", "inet", "rutter", "postrouting", "accept"],
+      ["add", "chain", "inet", "rutter", "postrouting", "{ policy drop; }"],
+      ["add", "table", "inet", "rutter", "{ flags dormant; }"],
+    ];
+    const drift = async () => (await kernel.status()).drift;
+    for (const [i, fault] of faults.entries()) {
+      expect((await host.run(["nft", ...fault])).stderr).toBe("");
+      await until(async () => (await drift()) > i, { what: `${fault.join(" ")} to be noticed` });
+      await until(async () => (await ruleset(host)) === wanted, {
+        what: `the table after ${fault.join(" ")}`,
+        explain: () => ruleset(host),
+      });
+    }
+    // Neither our own changes nor those of others' tables are any.
+    await kernel.apply({ sourceNats: [nat("a", "192.0.2.1"), nat("b", "192.0.2.2")] });
+    await host.run(["nft", "add", "table", "inet", "theirs"]);
+    await host.run(["nft", "delete", "table", "inet", "theirs"]);
+    await pause(2500);
+    expect(await drift()).toBe(faults.length);
+    expect((await factsOf(kernel, "drift"))[0]).toEqual({
+      type: "drift",
+      what: "nat",
+      entry: "nft table inet rutter",
+      count: 1,
+      action: "repaired",
+    });
+    expect(await ruleset(host)).toContain('comment "b"');
+  });
+
+  test("or is only reported and left as it is, also by the readings that follow", async (context) => {
+    skipUnless("nft")(context);
+    await using network = await makeNetwork(["host"]);
+    const { host } = network.nodes;
+    await using kernel = await startKernel(host, { drift: "report", resyncMillis: 300 });
+    await kernel.apply({ sourceNats: [nat("a", "192.0.2.1")] });
+    await host.run(["nft", "flush", "ruleset"]);
+    const told = await until(async () => (await factsOf(kernel, "drift"))[0], {
+      what: "the report",
+    });
+    expect(told).toMatchObject({ what: "nat", action: "reported", count: 1 });
+    const { resyncs } = await kernel.status();
+    await until(async () => (await kernel.status()).resyncs > resyncs + 2, { what: "readings" });
+    expect(await ruleset(host)).toBe("");
+    expect((await kernel.status()).drift).toBe(1);
+    // What is wanted anew is made whole.
+    await kernel.apply({ sourceNats: [nat("b", "192.0.2.2")] });
+    expect(await ruleset(host)).toContain('comment "b"');
+  });
+
+  test("also where the kernel's news of it were lost", async (context) => {
+    skipUnless("nft")(context);
+    await using network = await makeNetwork(["host"]);
+    const { host } = network.nodes;
+    await using kernel = await startKernel(host, { receiveOctets: 1, resyncMillis: 500 });
+    const nats = Array.from({ length: 300 }, (_, i) => nat(`n${i}`, "192.0.2.1"));
+    await kernel.apply({ sourceNats: nats });
+    const wanted = await ruleset(host);
+    await host.run(["nft", "flush", "ruleset"]);
+    await until(async () => (await ruleset(host)) === wanted, {
+      what: "the table again",
+      explain: () => kernel.daemon.stderr(),
+    });
+    await until(async () => (await kernel.status()).drift === 1, { what: "the count" });
+    const { resyncs } = await kernel.status();
+    await until(async () => (await kernel.status()).resyncs > resyncs + 4, { what: "readings" });
+    expect((await kernel.status()).drift).toBe(1);
+  });
+
+  test("who holds no source NAT hears nothing of nftables", async (context) => {
+    skipUnless("nft")(context);
+    await using network = await makeNetwork(["host"]);
+    const { host } = network.nodes;
+    await using kernel = await startKernel(host);
+    const sockets = async () =>
+      (await host.run(["cat", "/proc/net/netlink"])).stdout
+        .split("\n")
+        .filter((line) => /^\S+\s+12\s/.test(line)).length;
+    const before = await sockets();
+    await kernel.apply({ sourceNats: [nat("a", "192.0.2.1")] });
+    expect(await sockets()).toBe(before + 2);
+    await kernel.apply({});
+    expect(await sockets()).toBe(before);
   });
 
   test("a next hop object of ours that is deleted takes its routes with it, and all come back", async () => {

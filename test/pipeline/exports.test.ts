@@ -38,7 +38,8 @@ function stage(now: readonly string[]) {
   const { desired } = after(world({}, MANIFEST), seen);
   const commands = createCommands(desired, log, pen, createRecorder(log, pen));
   let listener: (fact: KernelFact) => void = () => {};
-  const kernel: Pick<Kernel, "watch" | "export" | "offers"> = {
+  const kernel: Pick<Kernel, "watch" | "export" | "offers" | "capabilities"> = {
+    capabilities: { has: new Set(), missing: new Map() },
     watch(next) {
       listener = next;
       return () => {

@@ -118,7 +118,7 @@ describe("whom it names", () => {
     const made = world({}, together(p1, routeExport("a", { peers: ["p1", "tor9"] })));
     const line = { field: "spec.peers", reason: "without effect: this host has no peer tor9" };
     const selection = { types: ["rutter/RouteExport"], namespace: undefined, name: "a" } as const;
-    const [view] = resourceViews(made.desired, selection, () => null);
+    const [view] = resourceViews(made.desired, selection, () => null, undefined);
     expect(view!.status.notCarried).toMatchObject([line]);
     expect(preview(undefined, planOf(made)).notCarried).toMatchObject([line]);
   });

@@ -17,6 +17,7 @@ import { type DesiredState, nothingDesired } from "../../events/state.ts";
 export const options: PlanOptions = {
   backend: "native",
   capabilities: { has: new Set(["tcp-md5", "graceful-restart", "local-as"]), missing: new Map() },
+  kernel: { has: new Set(), missing: new Map() },
 };
 
 export const host: HostFacts = {

@@ -23,6 +23,7 @@ const KERNEL_SEAM: Place = "backends/kernel/facts.ts";
 /** Of the kernel backend: what decides, and does no I/O. */
 const KERNEL_CORE: readonly Place[] = [
   "netlink/",
+  "arp.ts",
   "exporter.ts",
   "fib.ts",
   "forwarding.ts",
@@ -57,7 +58,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     ...SEAM,
     ...EVENTS,
   ],
-  "backends/kernel/io/": ["backends/kernel/", "backends/os/", "node:"],
+  "backends/kernel/io/": ["backends/kernel/", "backends/os/", ...SEAM, ...EVENTS, "node:"],
   "backends/kernel/netlink/": ["events/address.ts", "events/prefix.ts"],
   "backends/kernel/own-orders.ts": ["backends/kernel/", ...EVENTS, "node:"],
   "backends/os/": [...EVENTS, "node:", "koffi"],
@@ -121,6 +122,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     ...PURE_SEAM,
     "backends/bfd/intent.ts",
     "backends/kernel/intent.ts",
+    KERNEL_SEAM,
     "agent/health/effective-check.ts",
     "agent/api/contract.ts",
   ],

@@ -26,8 +26,13 @@ const EPERM = 1;
 const EINVAL = 22;
 
 export async function probeKernel(orders: Orders, nft: string): Promise<KernelCapabilities> {
+  const errno = await refusalOfVrf(orders);
   const answers: Readonly<Record<KernelCapability, string>> = {
-    vrf: await lackingVrf(orders),
+    changes:
+      errno === EPERM ? "this process may not change the network: give it CAP_NET_ADMIN" : "",
+    // Who may not make one is not told whether there are any.
+    vrf:
+      errno === EINVAL || errno === EPERM ? "" : "this kernel has no VRF devices (CONFIG_NET_VRF)",
     "nexthop-objects": await lackingNexthops(orders),
     nft: await lackingNft(nft),
     "address-protocol": since(5, 18, "marks on addresses (IFA_PROTO); the ledger serves instead"),
@@ -41,7 +46,7 @@ export async function probeKernel(orders: Orders, nft: string): Promise<KernelCa
 }
 
 /** A VRF device without a table is refused as such (EINVAL) by a kernel that knows VRFs, and as unknown by others. */
-async function lackingVrf(orders: Orders): Promise<string> {
+async function refusalOfVrf(orders: Orders): Promise<number | undefined> {
   const batch = newBatch();
   const kind = encodeAttributes([[IFLA_INFO_KIND, cString("vrf")]]);
   const message = encodeMessage(
@@ -55,10 +60,7 @@ async function lackingVrf(orders: Orders): Promise<string> {
   );
   batch.bytes.set(message, 0);
   const [failure] = await orders.send(batch, message.length, 1);
-  if (failure?.errno === EINVAL) return "";
-  if (failure?.errno === EPERM)
-    return "this process may not change the network: give it CAP_NET_ADMIN";
-  return "this kernel has no VRF devices (CONFIG_NET_VRF)";
+  return failure?.errno;
 }
 
 async function lackingNexthops(orders: Orders): Promise<string> {

@@ -20,6 +20,7 @@ import {
   whenReadable,
 } from "../../os/libc.ts";
 import { decodeError, encodeMessage, type Message, messagesOf } from "../netlink/codec.ts";
+import { NFNLGRP_NFTABLES } from "../netlink/nftables.ts";
 import {
   NETLINK_ADD_MEMBERSHIP,
   NETLINK_CAP_ACK,
@@ -40,6 +41,7 @@ import {
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 const SOL_NETLINK = 270;
 const SO_RCVBUF = 8;
 const SO_ATTACH_FILTER = 26;
@@ -99,8 +101,9 @@ type Waiting = {
   readonly reject: (error: Error) => void;
 };
 
-export function openOrders(): Orders {
-  const fd = open();
+/** Of rtnetlink, or of another family that speaks as it does (nfnetlink). Throws SystemError. */
+export function openOrders(family = NETLINK_ROUTE): Orders {
+  const fd = open(family);
   try {
     force(fd, SO_SNDBUFFORCE, SEND_OCTETS);
     force(fd, SO_RCVBUFFORCE, RECEIVE_OCTETS);
@@ -218,12 +221,33 @@ export type NewsOptions = {
 };
 
 /** Hears changes of links, addresses, routes, rules and next hops; the returned function ends it. */
-export function openNews({ port, receiveOctets, take, lost }: NewsOptions): () => void {
-  const fd = open();
-  try {
+export const openNews = ({ port, receiveOctets, take, lost }: NewsOptions): (() => void) =>
+  hear(NETLINK_ROUTE, Object.values(RTNLGRP), take, lost, (fd) => {
     force(fd, SO_RCVBUFFORCE, receiveOctets);
     ignoreOwnRoutes(fd, port);
-    for (const group of Object.values(RTNLGRP)) {
+  });
+
+/** Hears changes of nftables, by whomever; the returned function ends it. Throws SystemError. */
+export const openNftNews = ({
+  receiveOctets,
+  take,
+  lost,
+}: Omit<NewsOptions, "port">): (() => void) =>
+  hear(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], take, lost, (fd) =>
+    force(fd, SO_RCVBUFFORCE, receiveOctets),
+  );
+
+function hear(
+  family: number,
+  groups: readonly number[],
+  take: (message: Message) => void,
+  lost: () => void,
+  prepare: (fd: number) => void,
+): () => void {
+  const fd = open(family);
+  try {
+    prepare(fd);
+    for (const group of groups) {
       setFlag(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group, `multicast group ${group}`);
     }
   } catch (error) {
@@ -237,9 +261,9 @@ export function openNews({ port, receiveOctets, take, lost }: NewsOptions): () =
   };
 }
 
-function open(): number {
+function open(family: number): number {
   const type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  const fd = check(calls.socket(AF_NETLINK, type, NETLINK_ROUTE) as number, "netlink socket");
+  const fd = check(calls.socket(AF_NETLINK, type, family) as number, "netlink socket");
   const name = new Uint8Array(12);
   name[0] = AF_NETLINK;
   check(calls.bind(fd, name, name.length) as number, "netlink bind");
