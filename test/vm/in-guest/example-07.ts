@@ -63,7 +63,7 @@ const problems = async () =>
 const said = async (command: string, about: RegExp): Promise<string[]> =>
   (await agent.rutter(command)).stdout.split("\n").filter((line) => about.test(line));
 
-/** The Service's own check names where it runs; it listens there, so that it is announced. */
+/** The Service's own check names where it runs; it listens there, so that it is announced. The guest may be slow to answer. */
 await using endpoints = new AsyncDisposableStack();
 endpoints.use(await serve(container, { address: CONTAINER }));
 const endpoint = `
@@ -71,7 +71,7 @@ const endpoint = `
 apiVersion: rutter/v1
 kind: ServiceEndpoint
 metadata: {name: lbsvc-vrf1}
-spec: {check: {type: tcp, port: 8080, address: ${CONTAINER}}}
+spec: {check: {type: tcp, port: 8080, address: ${CONTAINER}}, timeoutSeconds: 2, fall: 10}
 `;
 const { code } = await agent.apply(example("07-vrf-egress.yaml") + endpoint);
 await wait("the VIP at the router", () => bird.route(`${VIP}/32`));
