@@ -58,6 +58,8 @@ export type SessionStatus = {
   readonly holdTimeSeconds: number;
   readonly keepaliveTimeSeconds: number;
   readonly localAddress: Address | undefined;
+  /** Where the peer is; of one that is known by its interface, its link-local address, once it was found. */
+  readonly remoteAddress: Address | undefined;
   readonly remoteAs: number | undefined;
   readonly remoteRouterId: Address | undefined;
   /** Names as in the IANA registry of BGP capability codes. */

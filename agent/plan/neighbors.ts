@@ -208,7 +208,7 @@ function intentOf(
     name,
     backend,
     remoteAs,
-    remote: remote.type === "address" ? remote : { type: "interface", interface: remote.interface },
+    remote,
     localAddress: source?.type === "address" ? source.address : undefined,
     localAsOverride: neighbor.localAsOverride,
     ...timersOf(neighbor),

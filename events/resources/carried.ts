@@ -10,7 +10,6 @@ import type { FrrConfiguration, FrrRouter } from "./frr-configuration.ts";
 import type { FrrNeighbor } from "./frr-neighbor.ts";
 import { keyOf, type Resource, type ResourceType } from "./kinds.ts";
 import type { NotCarried } from "./resource.ts";
-import type { Remote } from "./session.ts";
 
 /** Kinds that as a whole wait for a later version. */
 const WHOLE_KINDS: Partial<Readonly<Record<ResourceType, string>>> = {
@@ -32,19 +31,6 @@ export function notCarried(
     field,
     reason: `not carried yet: ${what}`,
   });
-  if (resource.type === "metallb.io/BGPPeer")
-    return peerFields(resource).map(([field, what]) => line(field, what));
-  if (resource.type === "frrk8s.metallb.io/FRRConfiguration")
-    return configurationFields(resource).map(([field, what]) => line(field, what));
-  if (resource.type === "metallb.io/BFDProfile" && resource.spec.echoMode) {
-    return peers
-      .filter(({ spec }) => spec.bfdProfile === resource.metadata.name && spec.ebgpMultiHop)
-      .map(({ metadata }) => ({
-        resource: key,
-        field: "spec.echoMode",
-        reason: `peer ${metadata.name} is multihop, where there is no echo function (RFC 5883 §3): control packets alone detect`,
-      }));
-  }
   if (resource.type === "/ConfigMap") {
     return [
       line(
@@ -58,10 +44,6 @@ export function notCarried(
 }
 
 type Field = readonly [field: string, what: string];
-
-function peerFields({ spec }: BgpPeer): readonly Field[] {
-  return interfaceField("spec.", spec.remote);
-}
 
 function configurationFields({ spec }: FrrConfiguration): readonly Field[] {
   return [
@@ -89,7 +71,6 @@ function routerFields(at: string, router: FrrRouter): readonly Field[] {
 function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
   const unicast = neighbor.addressFamilies.includes("unicast");
   return [
-    ...interfaceField(at, neighbor.remote),
     ...when(
       neighbor.source?.type === "interface",
       `${at}sourceaddress`,
@@ -103,8 +84,7 @@ function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
   ];
 }
 
-const interfaceField = (at: string, { type }: Remote): readonly Field[] =>
-  when(type === "interface", `${at}interface`, "unnumbered peering; the session is not opened");
-
 const when = (applies: boolean, field: string, what: string): readonly Field[] =>
   applies ? [[field, what]] : [];
+if (resource.type === "frrk8s.metallb.io/FRRConfiguration")
+  return configurationFields(resource).map(([field, what]) => line(field, what));

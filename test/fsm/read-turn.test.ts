@@ -29,6 +29,7 @@ const peering: Peering = {
   keepaliveTimeSeconds: 0,
   connectRetrySeconds: 120,
   families: ["ipv4"],
+  extendedNextHop: false,
   gracefulRestart: undefined,
 };
 const open = encodeOpen({
@@ -59,7 +60,8 @@ test("many portions that are there at once take many turns, in their order", asy
     remote: { type: "address", address: address("127.0.0.1"), port: 1 },
     families: ["ipv4"],
   });
-  const way = { key: undefined, device: "" };
+  const far = { address: address("127.0.0.1"), interface: "" };
+  const way = { key: undefined, device: "", far: () => far };
   const driver = driveSession(neighbor, () => peering, way, clock, {
     onUp: () => undefined,
     onDown: () => undefined,

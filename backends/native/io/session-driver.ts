@@ -6,11 +6,11 @@
  * here. No protocol decision is made here: ../session.ts makes them. Reads next: ../session.ts, dial.ts.
  */
 import type { Socket } from "node:net";
-import { type Address, parseAddress } from "../../../events/address.ts";
 import type { Clock } from "../../clock.ts";
 import type { NeighborIntent } from "../../intent.ts";
 import type { ConnectionId, Input, Negotiated, Peering, Timer } from "../fsm/signals.ts";
 import { establishedOf, stateName } from "../fsm/step.ts";
+import { type Endpoint, endpointFrom } from "../host-addresses.ts";
 import { drain } from "../rib/drain.ts";
 import { hasPending, readvertise } from "../rib/adj-rib-out.ts";
 import { createSession, feed, type Order, receive, type Session } from "../session.ts";
@@ -22,7 +22,7 @@ import { type Dialing, dial, type Way } from "./dial.ts";
 
 export type Events = {
   /** An Established session; routes may be told from now on. */
-  onUp(negotiated: Negotiated, localAddress: Address | undefined): void;
+  onUp(negotiated: Negotiated, local: Endpoint | undefined): void;
   onDown(reason: string, graceful: boolean): void;
   onUpdate(update: Update): void;
   /** State or reason may have changed. */
@@ -219,7 +219,7 @@ export function driveSession(
       case "session-up":
         events.onUp(
           order.negotiated,
-          parseAddress(links.get(order.connection)?.socket.localAddress ?? ""),
+          endpointFrom(links.get(order.connection)?.socket.localAddress),
         );
         flush();
         return;
