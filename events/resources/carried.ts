@@ -31,6 +31,17 @@ export function notCarried(
     field,
     reason: `not carried yet: ${what}`,
   });
+  if (resource.type === "frrk8s.metallb.io/FRRConfiguration")
+    return configurationFields(resource).map(([field, what]) => line(field, what));
+  if (resource.type === "metallb.io/BFDProfile" && resource.spec.echoMode) {
+    return peers
+      .filter(({ spec }) => spec.bfdProfile === resource.metadata.name && spec.ebgpMultiHop)
+      .map(({ metadata }) => ({
+        resource: key,
+        field: "spec.echoMode",
+        reason: `peer ${metadata.name} is multihop, where there is no echo function (RFC 5883 §3): control packets alone detect`,
+      }));
+  }
   if (resource.type === "/ConfigMap") {
     return [
       line(
@@ -86,5 +97,3 @@ function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
 
 const when = (applies: boolean, field: string, what: string): readonly Field[] =>
   applies ? [[field, what]] : [];
-if (resource.type === "frrk8s.metallb.io/FRRConfiguration")
-  return configurationFields(resource).map(([field, what]) => line(field, what));
