@@ -12,6 +12,7 @@ import {
   advertisementManifest,
   ALWAYS,
   documents,
+  peerManifest,
   poolManifest,
   serviceManifest,
 } from "./manifests.ts";
@@ -28,7 +29,7 @@ const VIP = "10.0.0.1";
 const VIP6 = "2001:db8:9::1";
 const FAR4 = "10.77.1.1";
 const FAR6 = "2001:db8:77::1";
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 60_000;
 
 type KernelRoute = {
   readonly dst: string;
@@ -45,8 +46,9 @@ async function bare(node: Node): Promise<void> {
 
 async function linkLocal(node: Node): Promise<string> {
   const answer = await node.ip("-j", "-6", "address", "show", "dev", "eth0", "scope", "link");
-  const [link] = JSON.parse(answer) as [{ addr_info: readonly { local: string }[] }];
-  return link.addr_info[0]?.local ?? "";
+  const [link] = JSON.parse(answer) as [{ addr_info: readonly { local?: string }[] }];
+  // ip leaves an empty object where it filtered one out.
+  return link.addr_info.find(({ local }) => local !== undefined)?.local ?? "";
 }
 
 async function wayTo(node: Node, prefix: string): Promise<KernelRoute | undefined> {
@@ -78,7 +80,8 @@ const farPlan = (node: Node): RouterPlan => ({
   ],
 });
 
-const receives = documents(
+/** The neighbour as the BGPPeer has it, and that everything is taken from it. */
+const receives = (...neighbour: readonly string[]): string =>
   [
     "apiVersion: frrk8s.metallb.io/v1beta1",
     "kind: FRRConfiguration",
@@ -88,20 +91,20 @@ const receives = documents(
     "    routers:",
     `      - asn: ${HOST_AS}`,
     "        neighbors:",
-    "          - interface: eth0",
-    "            dynamicASN: external",
-    "            toReceive: {allowed: {mode: all}}",
-  ].join("\n"),
-);
+    "          - toReceive: {allowed: {mode: all}}",
+    ...neighbour.map((line) => `            ${line}`),
+  ].join("\n");
 
-const wanted = documents(
+const unnumbered = documents(
   [
     "apiVersion: metallb.io/v1beta2",
     "kind: BGPPeer",
     "metadata: {name: router, namespace: metallb-system}",
     `spec: {myASN: ${HOST_AS}, dynamicASN: external, interface: eth0}`,
   ].join("\n"),
-  receives,
+  receives("interface: eth0", "dynamicASN: external"),
+);
+const wanted = documents(
   poolManifest([`${VIP}/32`, `${VIP6}/128`]),
   advertisementManifest(),
   serviceManifest("web", { ipFamilyPolicy: "RequireDualStack" }),
@@ -130,7 +133,7 @@ test("both ways, over link-local addresses alone, IPv4 too; a peer that comes ba
   const explain = async () =>
     `${await agent.explain()}\n${await host.ip("route")}\n${await far.ip("route")}\n${router.log().slice(-3000)}`;
   const patience = (what: string) => ({ what, explain, timeoutMs: PATIENCE_MS });
-  expect((await agent.apply(wanted)).stderr).toBe("");
+  expect((await agent.apply(documents(unnumbered, wanted))).stderr).toBe("");
 
   const first = await linkLocal(far);
   await until(isUp(agent, first), patience("the session"));
@@ -177,7 +180,7 @@ test("both ways, over link-local addresses alone, IPv4 too; a peer that comes ba
     explain: another.explain,
   });
   expect(await call(far, VIP, { address: FAR4 })).toBe(`host hears ${FAR4}`);
-});
+}, 240_000);
 
 test("an interface that is not there yet is waited for, and one where nobody is, too; both say so", async () => {
   await using network = await makeNetwork(["host", "router"]);
@@ -189,7 +192,7 @@ test("an interface that is not there yet is waited for, and one where nobody is,
     explain: agent.explain,
     timeoutMs: PATIENCE_MS,
   });
-  await agent.apply(wanted);
+  await agent.apply(documents(unnumbered, wanted));
   const says = (pattern: RegExp) => async () => pattern.test((await session(agent))?.reason ?? "");
   await until(says(/^interface eth0 does not exist on this host$/), patience("its words"));
   expect(await session(agent)).toMatchObject({ state: "Refused", address: null });
@@ -203,4 +206,53 @@ test("an interface that is not there yet is waited for, and one where nobody is,
   await host.ip("link", "set", "eth0", "down");
   await host.ip("link", "set", "eth0", "name", "uplink");
   await until(says(/^interface eth0 does not exist/), patience("its words again"));
-});
+}, 240_000);
+
+test("a session between global IPv6 addresses carries IPv4 where both offer it, and where one does not, none", async () => {
+  await using network = await makeNetwork(["host", "router"]);
+  const { host, router: far } = network.nodes;
+  for (const node of [host, far]) await node.ip("-4", "address", "flush", "dev", "eth0");
+  await far.ip("address", "add", `${FAR4}/32`, "dev", "lo");
+  const planned = (raw: readonly string[]): RouterPlan => ({
+    asn: FAR_AS,
+    routerId: far.ipv4,
+    networks: [`${FAR4}/32`, `${FAR6}/128`],
+    neighbours: [{ name: "host", address: host.ipv6, asn: HOST_AS, raw }],
+  });
+  const agreed = planned([`neighbor ${host.ipv6} capability extended-nexthop`]);
+  await using router = await startFrr(far, agreed, { kernel: true });
+  await using agent = await startAgent(host, { config: ALWAYS });
+  const explain = async () => `${await agent.explain()}\n${await router.explain()}`;
+  const patience = (what: string) => ({ what, explain, timeoutMs: PATIENCE_MS });
+  await agent.apply(
+    documents(
+      peerManifest({
+        localAs: HOST_AS,
+        remoteAs: FAR_AS,
+        address: far.ipv6,
+        dualStack: true,
+        extra: ["routerID: 10.99.0.1"],
+      }),
+      receives(`address: "${far.ipv6}"`, `asn: ${FAR_AS}`, "dualStackAddressFamily: true"),
+      wanted,
+    ),
+  );
+  await until(
+    async () => (await wayTo(host, FAR4))?.via?.host === far.ipv6,
+    patience("the IPv4 route of the peer"),
+  );
+  await until(
+    async () => (await wayTo(far, VIP))?.via?.host === host.ipv6,
+    patience("the IPv4 VIP at the peer"),
+  );
+  await using vip = await serve(host, { address: VIP });
+  expect(vip).toBeDefined();
+  expect(await call(far, VIP, { address: FAR4 })).toBe(`host hears ${FAR4}`);
+
+  await router.reconfigure(planned([]));
+  await until(
+    async () => (await wayTo(host, FAR4)) === undefined && (await router.route(`${VIP6}/128`)),
+    patience("the session without it"),
+  );
+  expect(await router.route(`${VIP}/32`)).toBeUndefined();
+}, 240_000);

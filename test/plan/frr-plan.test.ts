@@ -387,7 +387,6 @@ test("the fields that wait are named one by one", () => {
   expect(notCarriedHere(desired, held!.resource).map(({ field }) => field)).toEqual([
     `${r}.imports`,
     `${r}.evpn`,
-    `${n}.interface`,
     `${n}.sourceaddress`,
     `${n}.addressFamilies`,
     "spec.raw",
