@@ -124,6 +124,15 @@ export type ObservedEvent =
       readonly added: readonly Prefix[];
       readonly removed: readonly Prefix[];
     }
+  /** Another one than before answers on the interface that a neighbour is known by (RFC 4861). */
+  | {
+      readonly type: "neighbor-found";
+      readonly neighbor: NeighborKey;
+      readonly peer: string;
+      readonly interface: string;
+      /** Its link-local one. */
+      readonly address: Address;
+    }
   /** A session came up, went down, or fails for another reason than before; the FSM's own steps are not facts of the book. */
   | {
       readonly type: "session-observed";
@@ -307,6 +316,7 @@ export const versions: Readonly<Record<EventType, number>> = {
   "host-observed": 1,
   "endpoint-observed": 1,
   "exports-observed": 1,
+  "neighbor-found": 1,
   "session-observed": 1,
   "bfd-observed": 1,
   "bfd-process-observed": 1,

@@ -289,7 +289,7 @@ export function createNeighbor(
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress,
-    remoteAddress: far?.address,
+    found: far?.interface === "" ? undefined : far,
     remoteAs: up?.remoteAs,
     remoteRouterId: up?.remoteRouterId,
     capabilities: up?.capabilities ?? [],
