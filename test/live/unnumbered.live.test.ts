@@ -7,6 +7,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
 import { type Agent, startAgent } from "./agent.ts";
+import { startBfdd } from "./bfdd.ts";
 import { startFrr } from "./frr.ts";
 import {
   advertisementManifest,
@@ -19,7 +20,7 @@ import {
 import { makeNetwork, type Node } from "./netns.ts";
 import type { RouterPlan } from "./router.ts";
 import { call, serve } from "./tcp.ts";
-import { until } from "./until.ts";
+import { pause, until } from "./until.ts";
 
 beforeEach(skipUnless("netns", "frr"));
 
@@ -95,15 +96,15 @@ const receives = (...neighbour: readonly string[]): string =>
     ...neighbour.map((line) => `            ${line}`),
   ].join("\n");
 
-const unnumbered = documents(
+const unnumberedPeer = (more = ""): string =>
   [
     "apiVersion: metallb.io/v1beta2",
     "kind: BGPPeer",
     "metadata: {name: router, namespace: metallb-system}",
-    `spec: {myASN: ${HOST_AS}, dynamicASN: external, interface: eth0}`,
-  ].join("\n"),
-  receives("interface: eth0", "dynamicASN: external"),
-);
+    `spec: {myASN: ${HOST_AS}, dynamicASN: external, interface: eth0${more}}`,
+  ].join("\n");
+const watched = unnumberedPeer(", bfdProfile: fast");
+const unnumbered = documents(unnumberedPeer(), receives("interface: eth0", "dynamicASN: external"));
 const wanted = documents(
   poolManifest([`${VIP}/32`, `${VIP6}/128`]),
   advertisementManifest(),
@@ -206,6 +207,40 @@ test("an interface that is not there yet is waited for, and one where nobody is,
   await host.ip("link", "set", "eth0", "down");
   await host.ip("link", "set", "eth0", "name", "uplink");
   await until(says(/^interface eth0 does not exist/), patience("its words again"));
+}, 240_000);
+
+test("BFD runs to who was found, and its end is the session's", async () => {
+  await using network = await makeNetwork(["host", "router"]);
+  const { host, router: far } = network.nodes;
+  await using router = await startFrr(far, farPlan(far));
+  await using bfdd = await startBfdd(far, [], { zebra: true });
+  await using agent = await startAgent(host, { config: `${ALWAYS}\nbfd: {keepSeconds: 20}\n` });
+  const explain = async () =>
+    `${await agent.explain()}\n${await bfdd.explain()}\n${router.log().slice(-2000)}`;
+  const patience = (what: string) => ({ what, explain, timeoutMs: PATIENCE_MS });
+  const profile =
+    "apiVersion: metallb.io/v1beta1\nkind: BFDProfile\nmetadata: {name: fast, namespace: metallb-system}\nspec: {detectMultiplier: 10}";
+  await agent.apply(documents(profile, watched));
+  const [ours, theirs] = [await linkLocal(host), await linkLocal(far)];
+  type Bfd = { readonly peer: string; readonly state: string };
+  const bfd = async () => [await agent.ask<Bfd | Bfd[]>("bfd")].flat()[0];
+  await until(async () => (await bfd())?.peer === theirs, patience("the session's peer"));
+  const name = `${ours} local-address ${theirs} interface eth0`;
+  // bfdd tries to bind such an address once, which may be before zebra has told it of the interface.
+  const isUpByNow = async (): Promise<boolean> => {
+    await bfdd.configure(["bfd", `peer ${name}`, "detect-multiplier 10", "no shutdown"]);
+    for (let look = 0; look < 10; look += 1) {
+      if ((await bfd())?.state === "Up") return true;
+      await pause(300);
+    }
+    await bfdd.configure(["bfd", `no peer ${name}`]);
+    return false;
+  };
+  await until(isUpByNow, patience("BFD"));
+  await until(isUp(agent, theirs), patience("the session"));
+  await far.cable("down");
+  await until(async () => /BFD/.test((await session(agent))?.reason ?? ""), patience("its end"));
+  expect((await session(agent))?.state).not.toBe("Established");
 }, 240_000);
 
 test("a session between global IPv6 addresses carries IPv4 where both offer it, and where one does not, none", async () => {
