@@ -54,6 +54,7 @@ const VERDICTS = [
 ] as const satisfies readonly ("taken" | HeldReason)[];
 const TAKEN = 0;
 const VERDICT_BITS = 8;
+const MAXIMUM = VERDICTS.indexOf("maximum");
 const verdictNumber = (verdict: "taken" | HeldReason): number => VERDICTS.indexOf(verdict);
 
 export type ImporterOptions = {
@@ -111,6 +112,10 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
   const freeSets: number[] = [];
   let rules: readonly CompiledRule[] = [];
   let taken: number[] = [];
+  /** By rule: how many its maximum alone holds back. */
+  let waiting: number[] = [];
+  /** Where the last one of them that was let in was found; who waited longest is nobody's memory. */
+  let cursor = 0;
   let targets: (Fib | "vrf-missing" | "table-shared")[] = [];
   let guards: (readonly Guard[])[] = [];
   let resolutions = new Map<number, Resolved>();
@@ -186,18 +191,20 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
   const setVerdict = ([length, a, b, c, d]: Words, verdict: number | undefined): void => {
     let slot = findSlot(verdicts, length, a, b, c, d);
     const before = slot < 0 ? 0 : (verdicts.values[slot] ?? 0);
-    if (before > 0 && (before & 0xff) === TAKEN) count(before, -1);
+    if (before > 0) count(before, -1);
     if (verdict === undefined) {
       if (slot >= 0) removeSlot(verdicts, slot);
       return;
     }
     if (slot < 0) slot = claimSlot(verdicts, length, a, b, c, d);
     verdicts.values[slot] = verdict;
-    if ((verdict & 0xff) === TAKEN) count(verdict, 1);
+    count(verdict, 1);
   };
   const count = (verdict: number, by: 1 | -1): void => {
     const rule = (verdict >>> VERDICT_BITS) - 1;
-    taken[rule] = (taken[rule] ?? 0) + by;
+    const which = verdict & 0xff;
+    if (which === TAKEN) taken[rule] = (taken[rule] ?? 0) + by;
+    if (which === MAXIMUM) waiting[rule] = (waiting[rule] ?? 0) + by;
   };
 
   /** The verdict, without the maximum, which only matters for what is not there yet. */
@@ -219,7 +226,7 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
     return resolutionOf(rule, set);
   };
 
-  const judge = (words: Words): void => {
+  const judgeOne = (words: Words): void => {
     const [length, a, b, c, d] = words;
     const slot = findSlot(learned, length, a, b, c, d);
     const number = slot < 0 ? undefined : learned.values[slot];
@@ -249,6 +256,27 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
     }
   };
 
+  const nextWaiting = (rule: number): Words | undefined => {
+    const wanted = ((rule + 1) << VERDICT_BITS) | MAXIMUM;
+    const slots = slotsOf(verdicts);
+    for (let step = 0; step < slots; step += 1) {
+      cursor = cursor + 1 < slots ? cursor + 1 : 0;
+      if (isTaken(verdicts, cursor) && verdicts.values[cursor] === wanted)
+        return wordsAt(verdicts, cursor);
+    }
+    return undefined;
+  };
+  /** Room below a maximum is filled with what it held back; each that is judged then waits no longer, so that this ends. */
+  const fill = (): void => {
+    for (const [rule, compiled] of rules.entries()) {
+      while ((waiting[rule] ?? 0) > 0 && (taken[rule] ?? 0) < compiled.rule.maximum) {
+        const words = nextWaiting(rule);
+        if (words === undefined) throw new Error("more wait than there are");
+        judgeOne(words);
+      }
+    }
+  };
+
   const everything = (): Words[] => {
     const first: Words[] = [];
     const then: Words[] = [];
@@ -267,7 +295,10 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
   return {
     vrf,
     family,
-    judge,
+    judge(words) {
+      judgeOne(words);
+      fill();
+    },
     get size() {
       return learned.size;
     },
@@ -288,8 +319,9 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
           useSet(number, 1);
         } else if (slot >= 0) removeSlot(learned, slot);
         if (before !== undefined) useSet(before, -1);
-        judge(words);
+        judgeOne(words);
       }
+      fill();
     },
     setRules(wanted) {
       for (const key of resolutions.keys()) dropResolution(key);
@@ -298,6 +330,7 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
       taken = rules.map(() => 0);
       for (const words of allWords(verdicts)) setVerdict(words, undefined);
       taken = rules.map(() => 0);
+      waiting = rules.map(() => 0);
       locate();
       return everything();
     },

@@ -126,39 +126,6 @@ describe("an OPEN from the peer", () => {
   });
 });
 
-describe("IPv4 routes with IPv6 next hops (RFC 8950 §4)", () => {
-  const offers: Peering = { ...peering, extendedNextHop: true };
-  const capability = (safi: number, nextHopAfi: number): Capability => ({
-    type: "extended-next-hop",
-    families: [{ family: { afi: 1, safi }, nextHopAfi }],
-  });
-  const agreedWith = (as: Peering, ...said: readonly Capability[]): unknown => {
-    const answer = opened(1, { capabilities: [fourOctets, ...said] });
-    const { last } = play([...toOpenSent, answer, keepalive(1)], as);
-    const up = last.find((one) => one.type === "session-up");
-    return up?.negotiated.extendedNextHop;
-  };
-  test("are offered where they are wanted, for IPv4 unicast", () => {
-    const offered = (as: Peering) =>
-      play(toOpenSent, as).last.flatMap((one) =>
-        one.type === "send-open"
-          ? one.open.capabilities.filter(({ type }) => type === "extended-next-hop")
-          : [],
-      );
-    expect(offered(offers)).toEqual([capability(1, 2)]);
-    expect(offered(peering)).toEqual([]);
-  });
-  test("are agreed where both offer them", () => {
-    expect(agreedWith(offers, capability(1, 2))).toBe(true);
-    expect(agreedWith(offers)).toBe(false);
-    expect(agreedWith(peering, capability(1, 2))).toBe(false);
-  });
-  test("are not agreed by words on another family or next hop", () => {
-    expect(agreedWith(offers, capability(128, 2))).toBe(false);
-    expect(agreedWith(offers, capability(1, 1))).toBe(false);
-  });
-});
-
 describe("two connections at once (§6.8)", () => {
   const both: readonly Input[] = [...toOpenConfirm, { type: "accepted", connection: 2 }];
   test("the higher identifier's connection stays: theirs", () => {
