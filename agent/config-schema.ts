@@ -33,8 +33,8 @@ export type AgentConfig = {
   readonly endpoints: { readonly default: HostFacts["defaultEndpoint"] };
   readonly checks: ReadonlyMap<string, NamedCheck>;
   readonly gracefulRestart: {
-    /** What peers with enableGracefulRestart are asked for (RFC 4724 §3); undefined: the plan's default. */
-    readonly restartTimeSeconds: number | undefined;
+    /** How long peers with enableGracefulRestart are asked to keep our routes (RFC 4724 §3). */
+    readonly restartTimeSeconds: number;
     /** How long routes of a peer that is back from a restart stay unconfirmed (RFC 4724 §4.2). */
     readonly stalePathTimeSeconds: number;
   };
@@ -233,7 +233,7 @@ export function mergeConfig(
       Object.entries(written.checks ?? {}).map(([name, check]) => [name, named(check)]),
     ),
     gracefulRestart: {
-      restartTimeSeconds: written.gracefulRestart?.restartTimeSeconds,
+      restartTimeSeconds: written.gracefulRestart?.restartTimeSeconds ?? 120,
       stalePathTimeSeconds: written.gracefulRestart?.stalePathTimeSeconds ?? 360,
     },
     upgrade: { onChangedPlan: written.upgrade?.onChangedPlan ?? "hold" },
@@ -284,9 +284,7 @@ export function hostFacts(
     defaultEndpoint: config.endpoints.default,
     networks,
     ...(config.receive === undefined ? {} : { receive: config.receive }),
-    ...(config.gracefulRestart.restartTimeSeconds === undefined
-      ? {}
-      : { restartTimeSeconds: config.gracefulRestart.restartTimeSeconds }),
+    restartTimeSeconds: config.gracefulRestart.restartTimeSeconds,
     ...(config.kernel.bindAddresses === undefined
       ? {}
       : { bindAddresses: config.kernel.bindAddresses }),

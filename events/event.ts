@@ -82,7 +82,7 @@ export type HostFacts = {
   readonly networks?: readonly Prefix[];
   /** What no neighbour may send whatever a manifest says; absent: nothing is said about it. */
   readonly receive?: HostReceive;
-  /** How long peers are asked to keep our routes over a restart, where graceful restart is enabled; absent: 120 s. */
+  /** How long peers are asked to keep our routes over a restart, where graceful restart is enabled; absent in facts of before 0.2. */
   readonly restartTimeSeconds?: number;
   /** Device that virtual IPs are bound to; absent: they are not bound by us. */
   readonly bindAddresses?: string;

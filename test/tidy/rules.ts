@@ -37,6 +37,7 @@ const KERNEL_CORE: readonly Place[] = [
   "own.ts",
   "resolve.ts",
   "showing.ts",
+  "verdicts.ts",
 ];
 
 /** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
