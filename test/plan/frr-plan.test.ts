@@ -208,16 +208,6 @@ describe("what waits", () => {
     ]);
     expect(told(made)).toEqual({ "eth0-red": ["10.1.0.0/16"] });
   });
-  test("are asked to keep routes for as long as this host's configuration says, where they restart gracefully", () => {
-    const neighbors = [{ ...far, enableGracefulRestart: true }];
-    const made = world(
-      { restartTimeSeconds: 300 },
-      configuration("a", [{ asn: 64512, neighbors }]),
-    );
-    expect(neighborsIn(planOf(made))[FAR]?.gracefulRestart).toEqual({ restartTimeSeconds: 300 });
-    const silent = world({}, configuration("a", [{ asn: 64512, neighbors: [far] }]));
-    expect(neighborsIn(planOf(silent))[FAR]?.gracefulRestart).toBeUndefined();
-  });
   test("an object for another host says nothing here", () => {
     const elsewhere = configuration("a", [{ asn: 1, neighbors: [far] }], {
       nodeSelector: { matchLabels: { rack: "r2" } },
