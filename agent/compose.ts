@@ -33,6 +33,7 @@ import { createHealth } from "./health/runner.ts";
 import { hostNetworks, programVersion } from "./identity.ts";
 import { createLogger } from "./logger.ts";
 import { startBfd } from "./pipeline/bfd.ts";
+import { startFinding } from "./pipeline/found.ts";
 import { forgetExports, startExports } from "./pipeline/exports.ts";
 import { startKernel } from "./pipeline/kernel.ts";
 import { createCommands } from "./pipeline/commands.ts";
@@ -192,6 +193,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     start: bfdStarter(config, process.env, logger),
   });
   const stopBfd = startBfd({ client: bfd, backend, planned$, recorder });
+  const stopFinding = startFinding(backend, commands);
   const watchingHealth = commands.desired$.subscribe((desired) => health.update(desired));
 
   let stopping = false;
@@ -280,6 +282,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   planning$.unsubscribe();
   speaker.stop();
   stopBfd();
+  stopFinding();
   await api.close();
   await backend.close("final");
   kernelDriver?.stop();

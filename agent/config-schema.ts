@@ -33,6 +33,7 @@ export type AgentConfig = {
   readonly endpoints: { readonly default: HostFacts["defaultEndpoint"] };
   readonly checks: ReadonlyMap<string, NamedCheck>;
   readonly gracefulRestart: {
+    /** How long peers with enableGracefulRestart are asked to keep our routes (RFC 4724 §3). */
     readonly restartTimeSeconds: number;
     /** How long routes of a peer that is back from a restart stay unconfirmed (RFC 4724 §4.2). */
     readonly stalePathTimeSeconds: number;
@@ -287,6 +288,7 @@ export function hostFacts(
     defaultEndpoint: config.endpoints.default,
     networks,
     ...(config.receive === undefined ? {} : { receive: config.receive }),
+    restartTimeSeconds: config.gracefulRestart.restartTimeSeconds,
     ...(config.kernel.bindAddresses === undefined
       ? {}
       : { bindAddresses: config.kernel.bindAddresses }),

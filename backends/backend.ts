@@ -58,6 +58,8 @@ export type SessionStatus = {
   readonly holdTimeSeconds: number;
   readonly keepaliveTimeSeconds: number;
   readonly localAddress: Address | undefined;
+  /** Who answers on the interface that the neighbour is known by; undefined: nobody did yet, or it is known by its address. */
+  readonly found: { readonly interface: string; readonly address: Address } | undefined;
   readonly remoteAs: number | undefined;
   readonly remoteRouterId: Address | undefined;
   /** Names as in the IANA registry of BGP capability codes. */

@@ -48,7 +48,8 @@ export type NeighborIntent = {
     | { readonly type: "external" };
   readonly remote:
     | { readonly type: "address"; readonly address: Address; readonly port: number }
-    | { readonly type: "interface"; readonly interface: string };
+    /** Whoever says by router advertisements that it is a router on that link; spoken to over link-local addresses. */
+    | { readonly type: "interface"; readonly interface: string; readonly port: number };
   /** Where to speak from; undefined: the kernel chooses. */
   readonly localAddress: Address | undefined;
   /** What we are to this peer instead of the router's AS (RFC 7705 local-as, no-prepend replace-as). */

@@ -30,6 +30,7 @@ const peering = (localAs: number): Peering => ({
   keepaliveTimeSeconds: 30,
   connectRetrySeconds: 120,
   families: ["ipv4"],
+  extendedNextHop: false,
   gracefulRestart: undefined,
 });
 

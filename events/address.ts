@@ -12,6 +12,8 @@ const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const GROUP = /^[0-9a-fA-F]{1,4}$/;
 
 export const familyOf = (address: Address): Family => (address.includes(":") ? "ipv6" : "ipv4");
+/** fe80::/10 (RFC 4291 §2.5.6): means something on its own link only. */
+export const isLinkLocal = (address: Address): boolean => /^fe[89ab]/.test(address);
 export const bitsOf = (family: Family): 32 | 128 => (family === "ipv4" ? 32 : 128);
 
 /** Canonical form, or undefined where `text` is no IP address. A zone (`%eth0`) is no part of an address. */

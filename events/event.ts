@@ -82,6 +82,8 @@ export type HostFacts = {
   readonly networks?: readonly Prefix[];
   /** What no neighbour may send whatever a manifest says; absent: nothing is said about it. */
   readonly receive?: HostReceive;
+  /** How long peers are asked to keep our routes over a restart, where graceful restart is enabled; absent in facts of before 0.2. */
+  readonly restartTimeSeconds?: number;
   /** Device that virtual IPs are bound to; absent: they are not bound by us. */
   readonly bindAddresses?: string;
   /** Those of IPv4 as local routes; absent: as addresses. */
@@ -125,6 +127,15 @@ export type ObservedEvent =
       readonly rule: ResourceKey;
       readonly added: readonly Prefix[];
       readonly removed: readonly Prefix[];
+    }
+  /** Another one than before answers on the interface that a neighbour is known by (RFC 4861). */
+  | {
+      readonly type: "neighbor-found";
+      readonly neighbor: NeighborKey;
+      readonly peer: string;
+      readonly interface: string;
+      /** Its link-local one. */
+      readonly address: Address;
     }
   /** A session came up, went down, or fails for another reason than before; the FSM's own steps are not facts of the book. */
   | {
@@ -309,6 +320,7 @@ export const versions: Readonly<Record<EventType, number>> = {
   "host-observed": 1,
   "endpoint-observed": 1,
   "exports-observed": 1,
+  "neighbor-found": 1,
   "session-observed": 1,
   "bfd-observed": 1,
   "bfd-process-observed": 1,

@@ -15,7 +15,7 @@ import type {
   Event,
   ObservedEvent,
 } from "./event.ts";
-import type { EventId, ResourceKey } from "./ids.ts";
+import type { EventId, NeighborKey, ResourceKey } from "./ids.ts";
 import { exportsAfter } from "./exported.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import { prefixOf, type Prefix } from "./prefix.ts";
@@ -23,6 +23,7 @@ import { keyOf, type Resource } from "./resources/kinds.ts";
 import type { Owner } from "./resources/resource.ts";
 import {
   type DesiredState,
+  type FoundNeighbor,
   type Held,
   nothingRecorded,
   type ObservedSession,
@@ -105,6 +106,7 @@ function evolveEvent(state: State, fact: Recorded): State {
           "quarantine-lifted",
           "endpoint-observed",
           "exports-observed",
+          "neighbor-found",
           "host-observed",
         ),
       },
@@ -201,6 +203,13 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
     .with({ type: "exports-observed" }, (event) => ({
       ...desired,
       exports: exportsAfter(desired, event, fact),
+    }))
+    .with({ type: "neighbor-found" }, (event) => ({
+      ...desired,
+      found: (desired.found ?? PersistentMap.empty<NeighborKey, FoundNeighbor>()).set(
+        event.neighbor,
+        { interface: event.interface, address: event.address, fact },
+      ),
     }))
     .with({ type: "host-observed" }, ({ facts }) => ({ ...desired, host: { facts, fact } }))
     .with(

@@ -6,9 +6,9 @@
  */
 import type { Instant } from "./envelope.ts";
 import { PersistentMap } from "./persistent-map.ts";
-import type { BfdKey, EventId, ResourceKey } from "./ids.ts";
+import type { BfdKey, EventId, NeighborKey, ResourceKey } from "./ids.ts";
 import type { Prefix } from "./prefix.ts";
-import type { DesiredState, RecordedBfd, State, Wire } from "./state.ts";
+import type { DesiredState, FoundNeighbor, RecordedBfd, State, Wire } from "./state.ts";
 
 export function snapshotText(state: State): string {
   return JSON.stringify(
@@ -70,7 +70,8 @@ type RawInstant = Omit<Instant, "wall" | "monotonic"> & {
   readonly wall: { readonly ns: string };
   readonly monotonic: { readonly ns: string };
 };
-type RawDesired = Omit<RawMaps, "exports"> & {
+type RawDesired = Omit<RawMaps, "exports" | "found"> & {
+  readonly found?: [NeighborKey, FoundNeighbor][];
   readonly exports?: [ResourceKey, [Prefix, EventId][]][];
 };
 type RawMaps = {
@@ -139,6 +140,7 @@ function desiredIn(raw: RawDesired): DesiredState {
       PersistentMap.from(
         raw.exports.map(([rule, prefixes]) => [rule, PersistentMap.from(prefixes)] as const),
       ),
+    found: raw.found && PersistentMap.from(raw.found),
     host: raw.host,
   };
 }

@@ -36,6 +36,13 @@ export type Endpoint = {
   readonly fact: EventId;
 };
 
+/** Who answered last on the interface that a neighbour is known by. */
+export type FoundNeighbor = {
+  readonly interface: string;
+  readonly address: Address;
+  readonly fact: EventId;
+};
+
 export type ObservedSession = {
   readonly peer: string;
   readonly state: SessionState;
@@ -64,7 +71,7 @@ export const wireKey = (router: string, prefix: Prefix): WireKey => `${router} $
 export type ResourceType = Resource["type"];
 export type ResourceOf<T extends ResourceType> = Extract<Resource, { readonly type: T }>;
 
-/** Inputs of the plan: desired and decided state and recorded host facts, nothing observed on the wire. */
+/** Inputs of the plan: desired and decided state and recorded host facts, of what was observed on the wire, who was found. */
 export type DesiredState = {
   /** By type, because pools are few and Services are many. A type that was never seen is absent. */
   readonly resources: Readonly<Partial<Record<ResourceType, PersistentMap<ResourceKey, Held>>>>;
@@ -78,6 +85,8 @@ export type DesiredState = {
   readonly endpoints: PersistentMap<ResourceKey, Endpoint>;
   /** By RouteExport: what the kernel offers it, and the facts that said so; undefined until it offered something. */
   readonly exports: PersistentMap<ResourceKey, PersistentMap<Prefix, EventId>> | undefined;
+  /** By neighbour that is known by its interface; undefined until one was found. */
+  readonly found: PersistentMap<NeighborKey, FoundNeighbor> | undefined;
   readonly host: { readonly facts: HostFacts; readonly fact: EventId } | undefined;
 };
 
@@ -140,6 +149,7 @@ export const nothingDesired: DesiredState = {
   quarantined: PersistentMap.empty(),
   endpoints: PersistentMap.empty(),
   exports: undefined,
+  found: undefined,
   host: undefined,
 };
 

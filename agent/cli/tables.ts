@@ -47,7 +47,7 @@ export function peersTable(peers: readonly PeerJson[], screen: Screen): string {
     ["NAME", "ADDRESS", "AS", "STATE", "SINCE", "SENT", "RECEIVED", "RESETS", "REASON"],
     peers.map((peer) => [
       peer.name,
-      (peer.address ?? peer.interface ?? "") + (peer.vrf === "" ? "" : `%${peer.vrf}`),
+      placeOf(peer) + (peer.vrf === "" ? "" : `%${peer.vrf}`),
       String(peer.remoteAs),
       peer.state,
       ago(peer.since, screen.nowMillis),
@@ -59,6 +59,10 @@ export function peersTable(peers: readonly PeerJson[], screen: Screen): string {
     screen.width,
   );
 }
+
+/** A link-local address with its zone (RFC 4007 §11); the interface alone until the neighbour on it was found. */
+const placeOf = ({ address, interface: zone }: PeerJson): string =>
+  [address, zone].filter((one) => one !== null).join("%");
 
 const millis = (micros: number): string => `${Math.round(micros / 100) / 10} ms`;
 

@@ -45,7 +45,7 @@ function neighborView(neighbor: NeighborIntent): RouterJson["neighbors"][number]
     backend: neighbor.backend,
     remoteAs: remoteAs.type === "asn" ? remoteAs.asn : remoteAs.type,
     address: remote.type === "address" ? remote.address : null,
-    port: remote.type === "address" ? remote.port : null,
+    port: remote.port,
     interface: remote.type === "interface" ? remote.interface : null,
     localAddress: neighbor.localAddress ?? null,
     localAsOverride: neighbor.localAsOverride ?? null,

@@ -84,7 +84,7 @@ function peerView(
   const asked = remoteAs.type === "asn" ? remoteAs.asn : remoteAs.type;
   return {
     name: neighbor.name,
-    address: remote.type === "address" ? remote.address : null,
+    address: remote.type === "address" ? remote.address : (session?.found?.address ?? null),
     interface: remote.type === "interface" ? remote.interface : null,
     vrf: router.vrf,
     localAs: neighbor.localAsOverride ?? router.localAs,

@@ -10,7 +10,8 @@ import { match } from "ts-pattern";
 import type { Fact } from "../../events/envelope.ts";
 import type { DecidedEvent, DesiredEvent, Event, HostFacts } from "../../events/event.ts";
 import { applyDesired } from "../../events/fold.ts";
-import type { EventId, ResourceKey } from "../../events/ids.ts";
+import type { Address } from "../../events/address.ts";
+import type { EventId, NeighborKey, ResourceKey } from "../../events/ids.ts";
 import type { Resource } from "../../events/resources/kinds.ts";
 import { keyOf } from "../../events/resources/kinds.ts";
 import type { Owner } from "../../events/resources/resource.ts";
@@ -56,6 +57,13 @@ export type Command =
     }
   | { readonly type: "observe-host"; readonly facts: HostFacts }
   | ExportsSeen
+  | {
+      readonly type: "observe-neighbor";
+      readonly neighbor: NeighborKey;
+      readonly peer: string;
+      readonly interface: string;
+      readonly address: Address;
+    }
   | {
       readonly type: "observe-endpoint";
       readonly service: ResourceKey;
@@ -111,6 +119,12 @@ export function decide(desired: DesiredState, command: Command, nextId: () => Ev
     .with({ type: "observe-exports" }, (seen) =>
       observed(desired, exportsObserved(desired, seen), seen.rule, nextId),
     )
+    .with({ type: "observe-neighbor" }, ({ type: _type, ...found }) => {
+      const known = desired.found?.get(found.neighbor);
+      const isKnown = known?.address === found.address && known?.interface === found.interface;
+      const news = isKnown ? [] : [{ type: "neighbor-found", ...found } as const];
+      return observed(desired, news, found.neighbor, nextId);
+    })
     .with({ type: "observe-endpoint" }, ({ service, healthy, reason }) =>
       observed(desired, [{ type: "endpoint-observed", service, healthy, reason }], service, nextId),
     )

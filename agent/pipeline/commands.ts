@@ -43,7 +43,10 @@ export type Commands = {
   takeCauses(): readonly EventId[];
   /** An observation that the plan reads: in effect at once, recorded when the disk allows. */
   observe(
-    command: Extract<Command, { type: "observe-host" | "observe-endpoint" | "observe-exports" }>,
+    command: Extract<
+      Command,
+      { type: "observe-host" | "observe-endpoint" | "observe-exports" | "observe-neighbor" }
+    >,
   ): void;
 };
 

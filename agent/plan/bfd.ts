@@ -7,7 +7,7 @@
  */
 import type { BfdIntent, BfdSessionIntent, BfdTiming } from "../../backends/bfd/intent.ts";
 import type { Address } from "../../events/address.ts";
-import { bfdKey, type BfdKey, type NeighborKey } from "../../events/ids.ts";
+import { bfdKey, type BfdKey, type EventId, type NeighborKey } from "../../events/ids.ts";
 import { hostPrefix, prefixContains } from "../../events/prefix.ts";
 import type { DesiredState } from "../../events/state.ts";
 import type { MergedNeighbor } from "./merge.ts";
@@ -29,11 +29,12 @@ export function planBfd(
   // Who leaves the address to the kernel shares with who names it: two sessions to one peer could not be told apart there.
   for (const session of [...sessions.values()].filter(({ local }) => local === undefined)) {
     const named = [...sessions.values()].find(
-      ({ local, vrf, remote, multihop }) =>
-        local !== undefined &&
-        vrf === session.vrf &&
-        remote === session.remote &&
-        multihop === session.multihop,
+      (one) =>
+        one.local !== undefined &&
+        one.vrf === session.vrf &&
+        one.remote === session.remote &&
+        one.interface === session.interface &&
+        one.multihop === session.multihop,
     );
     if (named === undefined) continue;
     sessions.delete(session.key);
@@ -52,12 +53,14 @@ function join(
 }
 
 function sessionOf(desired: DesiredState, neighbor: MergedNeighbor): BfdSessionIntent | undefined {
-  const { key, vrf, remote, source, bfd, owners } = neighbor;
-  if (remote.type !== "address" || bfd?.spec === undefined) return undefined;
+  const { key, vrf, source, bfd, owners } = neighbor;
+  const remote = placeOf(desired, neighbor);
+  if (remote === undefined || bfd?.spec === undefined) return undefined;
   const { spec, authentication } = bfd;
   if (typeof authentication === "string") throw new Error("who lacks its key is held back");
   const local = source?.type === "address" ? source.address : undefined;
-  const multihop = isMultihop(desired, neighbor, remote.address);
+  // Who is known by its interface is on that link.
+  const multihop = remote.interface === "" && isMultihop(desired, neighbor, remote.address);
   const timing: BfdTiming = {
     transmitIntervalMillis: spec.transmitIntervalMillis,
     receiveIntervalMillis: spec.receiveIntervalMillis,
@@ -67,17 +70,31 @@ function sessionOf(desired: DesiredState, neighbor: MergedNeighbor): BfdSessionI
     minimumTimeToLive: multihop ? spec.minimumTtl : SINGLE_HOP_TIME_TO_LIVE,
   };
   return {
-    key: bfdKey(vrf, remote.address, local ?? "", "", multihop),
+    key: bfdKey(vrf, remote.address, local ?? "", remote.interface, multihop),
     vrf,
     remote: remote.address,
     local,
-    interface: "",
+    interface: remote.interface,
     multihop,
     timing,
     authentication,
     guards: [key],
-    provenance: [...new Set([...bfd.facts, ...owners.flatMap(({ facts }) => facts)])],
+    provenance: [
+      ...new Set([...bfd.facts, ...owners.flatMap(({ facts }) => facts), ...remote.facts]),
+    ],
   };
+}
+
+/** Where the far end is; undefined where it is known by its interface, and nobody answered there yet. */
+function placeOf(
+  desired: DesiredState,
+  { key, remote }: MergedNeighbor,
+):
+  | { readonly address: Address; readonly interface: string; readonly facts: readonly EventId[] }
+  | undefined {
+  if (remote.type === "address") return { address: remote.address, interface: "", facts: [] };
+  const found = desired.found?.get(key);
+  return found?.interface === remote.interface ? { ...found, facts: [found.fact] } : undefined;
 }
 
 function isMultihop(

@@ -84,7 +84,10 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
     .map((owner) => claimsOf(desired, owner));
   const neighbors = new Map<NeighborKey, NeighborVerdict>();
   const routers: PlannedRouter[] = [];
-  const guard = guardOf(desired);
+  const host: HostRules = {
+    guard: guardOf(desired),
+    restartTimeSeconds: desired.host?.facts.restartTimeSeconds ?? RESTART_TIME_SECONDS,
+  };
   for (const merged of merge(claims)) {
     const opened: MergedNeighbor[] = [];
     for (const neighbor of merged.neighbors) {
@@ -96,7 +99,7 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
       neighbors.set(neighbor.key, { neighbor, verdict });
       if (verdict.type === "opened") opened.push(neighbor);
     }
-    if (opened.length > 0) routers.push(plannedRouter(merged, opened, guard, options));
+    if (opened.length > 0) routers.push(plannedRouter(merged, opened, host, options.backend));
   }
   return {
     routers,
@@ -167,10 +170,10 @@ function refusal(
 function plannedRouter(
   { key, vrf, asn, routerId }: MergedRouter,
   opened: readonly MergedNeighbor[],
-  guard: ReceiveGuard | undefined,
-  options: PlanOptions,
+  host: HostRules,
+  backend: BackendName,
 ): PlannedRouter {
-  const neighbors = opened.map((one) => intentOf(one, guard, options));
+  const neighbors = opened.map((one) => intentOf(one, host, backend));
   return {
     router: { key, vrf, localAs: asn, routerId, neighbors },
     tellable: opened.map(({ peer, nextHops, ...one }) => ({
@@ -181,6 +184,12 @@ function plannedRouter(
     })),
   };
 }
+
+/** What the configuration of this host says for all of its neighbours. */
+type HostRules = {
+  readonly guard: ReceiveGuard | undefined;
+  readonly restartTimeSeconds: number;
+};
 
 /** One object for all neighbours: what the configuration of this host says whatever manifests do. */
 function guardOf(desired: DesiredState): ReceiveGuard | undefined {
@@ -206,8 +215,8 @@ function guardOf(desired: DesiredState): ReceiveGuard | undefined {
 
 function intentOf(
   neighbor: Omit<MergedNeighbor, "told">,
-  guard: ReceiveGuard | undefined,
-  { backend }: PlanOptions,
+  { guard, restartTimeSeconds }: HostRules,
+  backend: BackendName,
 ): NeighborIntent {
   const { key, name, remoteAs, remote, source, secret, receive } = neighbor;
   return {
@@ -215,7 +224,7 @@ function intentOf(
     name,
     backend,
     remoteAs,
-    remote: remote.type === "address" ? remote : { type: "interface", interface: remote.interface },
+    remote,
     localAddress: source?.type === "address" ? source.address : undefined,
     localAsOverride: neighbor.localAsOverride,
     ...timersOf(neighbor),
@@ -223,9 +232,7 @@ function intentOf(
       isExternal(neighbor) && !neighbor.ebgpMultiHop ? DIRECT_TIME_TO_LIVE : DISTANT_TIME_TO_LIVE,
     authentication: secret === undefined ? undefined : { type: "tcp-md5", secret },
     families: familiesOf(neighbor),
-    gracefulRestart: neighbor.gracefulRestart
-      ? { restartTimeSeconds: RESTART_TIME_SECONDS }
-      : undefined,
+    gracefulRestart: neighbor.gracefulRestart ? { restartTimeSeconds } : undefined,
     receiveGuard: guard,
     waitsForBfd: neighbor.bfd?.strictMode ?? false,
     receive,

@@ -197,6 +197,7 @@ export function replan(
 /** Whether anything but Services, what they hold and their health, and what the kernel offers differs. */
 function otherwiseChanged(before: DesiredState, after: DesiredState): boolean {
   if (before.host !== after.host || before.quarantined !== after.quarantined) return true;
+  if (before.found !== after.found) return true;
   const types = new Set([...Object.keys(before.resources), ...Object.keys(after.resources)]);
   types.delete("/Service");
   return [...types].some(

@@ -7,7 +7,7 @@ import type { Address, Family } from "../../events/address.ts";
 import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import type { BestPaths } from "../best-paths.ts";
-import type { HeldReason } from "./importer.ts";
+import type { HeldReason } from "./verdicts.ts";
 import type { ExportRule, KernelIntent } from "./intent.ts";
 
 export type KernelCapability =

@@ -14,7 +14,6 @@ import {
   createPrefixTable,
   findSlot,
   isTaken,
-  type PrefixTable,
   removeSlot,
   slotsOf,
 } from "../native/rib/prefix-table.ts";
@@ -24,37 +23,8 @@ import { type Guard, guardsFor, isOnLink, shadows } from "./guards.ts";
 import { type Host, tableOfVrf, type Words } from "./host.ts";
 import { type CompiledRule, compileRules, ruleFor } from "./imports.ts";
 import type { ImportRule } from "./intent.ts";
-import { resolvePath, type Unresolved } from "./resolve.ts";
-
-export type HeldReason =
-  | Unresolved
-  | "default-route"
-  | "protected"
-  | "connected"
-  | "maximum"
-  | "vrf-missing"
-  | "table-shared";
-
-/** Verdicts as numbers in a packed table: the rule's index plus one above, this below. */
-const VERDICTS = [
-  "taken",
-  "default-route",
-  "protected",
-  "connected",
-  "maximum",
-  "vrf-missing",
-  "table-shared",
-  "no-route",
-  "device-missing",
-  "device-down",
-  "own-address",
-  "rejected",
-  "too-deep",
-  "wrong-family",
-] as const satisfies readonly ("taken" | HeldReason)[];
-const TAKEN = 0;
-const VERDICT_BITS = 8;
-const verdictNumber = (verdict: "taken" | HeldReason): number => VERDICTS.indexOf(verdict);
+import { resolvePath } from "./resolve.ts";
+import { createVerdicts, type HeldReason } from "./verdicts.ts";
 
 export type ImporterOptions = {
   readonly host: Host;
@@ -104,13 +74,12 @@ export type RuleCount = {
 export function createImporter(vrf: string, family: Family, options: ImporterOptions): Importer {
   const { host, forwardings, protectedPrefixes, fib, fibsOf, claim } = options;
   const learned = createPrefixTable(family, options.seed);
-  const verdicts = createPrefixTable(family, options.seed);
+  const verdicts = createVerdicts(family, options.seed);
   const sets: (PathSet | undefined)[] = [];
   const setNumbers = new Map<PathSet, number>();
   const setUsers: number[] = [];
   const freeSets: number[] = [];
   let rules: readonly CompiledRule[] = [];
-  let taken: number[] = [];
   let targets: (Fib | "vrf-missing" | "table-shared")[] = [];
   let guards: (readonly Guard[])[] = [];
   let resolutions = new Map<number, Resolved>();
@@ -183,23 +152,6 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
     );
   };
 
-  const setVerdict = ([length, a, b, c, d]: Words, verdict: number | undefined): void => {
-    let slot = findSlot(verdicts, length, a, b, c, d);
-    const before = slot < 0 ? 0 : (verdicts.values[slot] ?? 0);
-    if (before > 0 && (before & 0xff) === TAKEN) count(before, -1);
-    if (verdict === undefined) {
-      if (slot >= 0) removeSlot(verdicts, slot);
-      return;
-    }
-    if (slot < 0) slot = claimSlot(verdicts, length, a, b, c, d);
-    verdicts.values[slot] = verdict;
-    if ((verdict & 0xff) === TAKEN) count(verdict, 1);
-  };
-  const count = (verdict: number, by: 1 | -1): void => {
-    const rule = (verdict >>> VERDICT_BITS) - 1;
-    taken[rule] = (taken[rule] ?? 0) + by;
-  };
-
   /** The verdict, without the maximum, which only matters for what is not there yet. */
   const judgement = (rule: number, set: number, words: Words): Resolved => {
     const target = targets[rule];
@@ -219,7 +171,7 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
     return resolutionOf(rule, set);
   };
 
-  const judge = (words: Words): void => {
+  const judgeOne = (words: Words): void => {
     const [length, a, b, c, d] = words;
     const slot = findSlot(learned, length, a, b, c, d);
     const number = slot < 0 ? undefined : learned.values[slot];
@@ -227,18 +179,16 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
     const rule = set === undefined ? -1 : ruleFor(rules, family, words, set);
     let target: Fib | undefined;
     let forwarding = NOWHERE;
-    if (rule < 0 || number === undefined) setVerdict(words, undefined);
+    if (rule < 0 || number === undefined) verdicts.remove(words);
     else {
       let { forwarding: to, held } = judgement(rule, number, words);
-      const verdict = findSlot(verdicts, length, a, b, c, d);
-      const mine = ((rule + 1) << VERDICT_BITS) | TAKEN;
-      const has = verdict >= 0 && verdicts.values[verdict] === mine;
+      const has = verdicts.takenBy(words) === rule;
       const most = rules[rule]?.rule.maximum ?? 0;
-      if (held === "taken" && !has && (taken[rule] ?? 0) >= most) {
+      if (held === "taken" && !has && verdicts.taken(rule) >= most) {
         held = "maximum";
         to = NOWHERE;
       }
-      setVerdict(words, ((rule + 1) << VERDICT_BITS) | verdictNumber(held));
+      verdicts.set(words, rule, held);
       const place = targets[rule];
       if (held === "taken" && typeof place === "object") target = place;
       forwarding = to;
@@ -246,6 +196,17 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
     if (target !== undefined) want(target, forwardings, words, forwarding);
     for (const other of fibsOf(vrf, family)) {
       if (other !== target) want(other, forwardings, words, NOWHERE);
+    }
+  };
+
+  /** Room below a maximum is filled with what it held back; each that is judged then waits no longer, so that this ends. */
+  const fill = (): void => {
+    for (const [rule, compiled] of rules.entries()) {
+      while (verdicts.waiting(rule) > 0 && verdicts.taken(rule) < compiled.rule.maximum) {
+        const words = verdicts.nextWaiting(rule);
+        if (words === undefined) throw new Error("more wait than there are");
+        judgeOne(words);
+      }
     }
   };
 
@@ -267,7 +228,10 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
   return {
     vrf,
     family,
-    judge,
+    judge(words) {
+      judgeOne(words);
+      fill();
+    },
     get size() {
       return learned.size;
     },
@@ -288,16 +252,15 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
           useSet(number, 1);
         } else if (slot >= 0) removeSlot(learned, slot);
         if (before !== undefined) useSet(before, -1);
-        judge(words);
+        judgeOne(words);
       }
+      fill();
     },
     setRules(wanted) {
       for (const key of resolutions.keys()) dropResolution(key);
       resolutions = new Map();
       rules = compileRules(wanted, vrf);
-      taken = rules.map(() => 0);
-      for (const words of allWords(verdicts)) setVerdict(words, undefined);
-      taken = rules.map(() => 0);
+      verdicts.clear();
       locate();
       return everything();
     },
@@ -315,54 +278,22 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
       }
       return same ? [] : everything();
     },
-    counts() {
-      const found = new Map<number, { count: number; readonly example: Words }>();
-      for (let slot = 0; slot < slotsOf(verdicts); slot += 1) {
-        if (!isTaken(verdicts, slot)) continue;
-        const verdict = verdicts.values[slot] ?? 0;
-        const known = found.get(verdict);
-        if (known === undefined) found.set(verdict, { count: 1, example: wordsAt(verdicts, slot) });
-        else known.count += 1;
-      }
-      return [...found].map(([verdict, one]) => ({
-        rule: rules[(verdict >>> VERDICT_BITS) - 1]?.rule.name ?? "",
-        verdict: VERDICTS[verdict & 0xff] ?? "no-route",
-        ...one,
-      }));
-    },
-    takenFrom([length, a, b, c, d], fib) {
-      const slot = findSlot(verdicts, length, a, b, c, d);
-      const verdict = slot < 0 ? 0 : (verdicts.values[slot] ?? 0);
-      const index = (verdict >>> VERDICT_BITS) - 1;
+    counts: () =>
+      verdicts.counts().map(({ rule, ...one }) => ({ ...one, rule: rules[rule]?.rule.name ?? "" })),
+    takenFrom(words, fib) {
+      const index = verdicts.takenBy(words);
       const compiled = rules[index];
-      if (compiled === undefined || (verdict & 0xff) !== TAKEN || targets[index] !== fib) {
-        return undefined;
-      }
+      if (compiled === undefined || targets[index] !== fib) return undefined;
+      const [length, a, b, c, d] = words;
       const at = findSlot(learned, length, a, b, c, d);
       const set = at < 0 ? undefined : sets[learned.values[at] ?? 0];
       const paths = set === undefined ? [] : compiled.cut(set);
       return { rule: compiled.rule, neighbors: paths.map(({ neighbor }) => neighbor) };
     },
     rulesOf: (fib) => rules.flatMap(({ rule }, i) => (targets[i] === fib ? [rule.name] : [])),
-    held: (rule) => {
-      const index = rules.findIndex((one) => one.rule.name === rule);
-      let all = 0;
-      for (let slot = 0; slot < slotsOf(verdicts); slot += 1) {
-        if (isTaken(verdicts, slot) && (verdicts.values[slot] ?? 0) >>> VERDICT_BITS === index + 1)
-          all += 1;
-      }
-      return all - (taken[index] ?? 0);
-    },
+    held: (rule) => verdicts.held(rules.findIndex((one) => one.rule.name === rule)),
   };
 }
-
-const allWords = (table: PrefixTable): Words[] => {
-  const all: Words[] = [];
-  for (let slot = 0; slot < slotsOf(table); slot += 1) {
-    if (isTaken(table, slot)) all.push(wordsAt(table, slot));
-  }
-  return all;
-};
 
 /** `length, octets` as in an UPDATE (RFC 4271 §4.3); the speaker has masked the bits beyond the length. */
 export function readPrefix(nlri: Uint8Array, at: number): Words {

@@ -32,8 +32,14 @@ export type FeedOptions = DecisionOptions & {
   readonly isSettled: (vrf: string, family: Family) => boolean;
 };
 
-/** Prefixes in a batch at most; some 50 kB of IPv4. */
-const BATCH_PREFIXES = 4096;
+/** Prefixes in a batch at most; some 50 kB of IPv4. Fewer than the least make batches that cost more than what is in them. */
+const MOST_PREFIXES = 4096;
+const LEAST_PREFIXES = 512;
+/**
+ * A round is as long as what its listeners do with a batch, which no count of prefixes says: batches become smaller where it takes
+ * longer than this, and larger again where it takes less than a quarter.
+ */
+const ROUND_MILLIS = 4;
 /** Longest turn of deciding; as long as one of reading, so that deciding keeps up with it. */
 const TURN_MILLIS = 10;
 
@@ -53,6 +59,7 @@ export function createBestPathFeed({ clock, isSettled, ...decision }: FeedOption
   const paths = createPathStore();
   const tables = new Map<string, Table>();
   const listeners = new Set<Listening>();
+  let portion = MOST_PREFIXES;
   let awake = false;
   let closed = false;
 
@@ -66,9 +73,15 @@ export function createBestPathFeed({ clock, isSettled, ...decision }: FeedOption
     queueMicrotask(turn);
   };
   const turn = (): void => {
-    const end = clock.monotonicMillis() + TURN_MILLIS;
-    awake = !closed && round();
-    while (awake && clock.monotonicMillis() < end) awake = round();
+    let now = clock.monotonicMillis();
+    const end = now + TURN_MILLIS;
+    do {
+      awake = !closed && round();
+      const took = clock.monotonicMillis() - now;
+      now += took;
+      if (took > ROUND_MILLIS) portion = Math.max(LEAST_PREFIXES, portion >> 1);
+      else if (took < ROUND_MILLIS / 4) portion = Math.min(MOST_PREFIXES, portion * 2);
+    } while (awake && now < end);
     if (awake) setImmediate(turn);
   };
 
@@ -78,8 +91,8 @@ export function createBestPathFeed({ clock, isSettled, ...decision }: FeedOption
     for (const table of tables.values()) {
       const { loc, walks } = table;
       const [first] = walks;
-      if (first !== undefined && !first.walk.some(BATCH_PREFIXES, first.visit)) walks.shift();
-      const batch = takeBatch(loc, BATCH_PREFIXES);
+      if (first !== undefined && !first.walk.some(portion, first.visit)) walks.shift();
+      const batch = takeBatch(loc, portion);
       if (batch !== undefined) tellAll(batch);
       const isBusy = walks.length > 0 || waitingCount(loc) > 0;
       more = more || isBusy;
@@ -103,7 +116,7 @@ export function createBestPathFeed({ clock, isSettled, ...decision }: FeedOption
     const [first] = contents;
     if (first === undefined) return false;
     const { vrf, family } = first.table.loc;
-    const { batch, more } = contentBatch(first.table.loc, first.walk, BATCH_PREFIXES);
+    const { batch, more } = contentBatch(first.table.loc, first.walk, portion);
     if (batch !== undefined) tell(batch);
     if (!more) {
       contents.shift();

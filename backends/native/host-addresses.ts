@@ -7,26 +7,57 @@
 import { readlinkSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { basename } from "node:path";
-import { type Address, type Family, familyOf, parseAddress } from "../../events/address.ts";
+import {
+  type Address,
+  type Family,
+  familyOf,
+  isLinkLocal,
+  parseAddress,
+} from "../../events/address.ts";
 
-/** Next hop self: the session's own address, and for the other family a global address of the same interface (asks 24). */
+/** One end of a connection. */
+export type Endpoint = {
+  readonly address: Address;
+  /** Where a link-local address has its meaning (RFC 4007 §6); empty for other addresses. */
+  readonly interface: string;
+};
+
+/** An address as Node says it of a socket, with its zone (`fe80::1%eth0`, RFC 4007 §11); undefined where it has none any more. */
+export function endpointFrom(text: string | undefined): Endpoint | undefined {
+  const [before = "", zone = ""] = (text ?? "").split("%", 2);
+  const address = parseAddress(before);
+  return address === undefined ? undefined : { address, interface: zone };
+}
+
+/**
+ * Next hop self: the session's own address, and for the other family a global address of the same interface (asks 24). Where IPv6
+ * next hops of IPv4 routes are agreed (RFC 8950), the session's IPv6 address stands in for an IPv4 one that is missing; over
+ * link-local addresses always, as FRR has it, because there nothing says that the peer shares an IPv4 network with us.
+ */
 export function nextHopsFrom(
-  local: Address | undefined,
+  local: Endpoint | undefined,
   vrf: string,
+  extendedNextHop: boolean,
 ): Partial<Record<Family, Address>> {
   if (local === undefined) return {};
-  const family = familyOf(local);
+  const { address } = local;
+  const family = familyOf(address);
   const other: Family = family === "ipv4" ? "ipv6" : "ipv4";
+  const device = deviceOf(local, vrf);
   const beside = interfaces(vrf)
-    .find(({ addresses }) => addresses.includes(local))
-    ?.addresses.find((address) => familyOf(address) === other && !address.startsWith("fe80:"));
-  return { [family]: local, ...(beside === undefined ? {} : { [other]: beside }) };
+    .find(({ name }) => name === device)
+    ?.addresses.find((one) => familyOf(one) === other && !isLinkLocal(one));
+  const own = family === "ipv6" && extendedNextHop ? address : undefined;
+  const another = isLinkLocal(address) ? (own ?? beside) : (beside ?? own);
+  return { [family]: address, ...(another === undefined ? {} : { [other]: another }) };
 }
 
 /** The device that has the address; empty where none does. */
-export const deviceOf = (local: Address | undefined, vrf: string): string =>
-  interfaces(vrf).find(({ addresses }) => local !== undefined && addresses.includes(local))?.name ??
-  "";
+export function deviceOf(local: Endpoint | undefined, vrf: string): string {
+  if (local === undefined) return "";
+  if (local.interface !== "") return local.interface;
+  return interfaces(vrf).find(({ addresses }) => addresses.includes(local.address))?.name ?? "";
+}
 
 export const ownAddresses = (vrf: string): ReadonlySet<Address> =>
   new Set(interfaces(vrf).flatMap(({ addresses }) => addresses));

@@ -24,8 +24,11 @@ import type { Clock, Logger } from "../clock.ts";
 import { classify, deltaOf, neighborsOf, routeChanges } from "../delta.ts";
 import type { NeighborIntent, RouterIntent, SpeakerIntent } from "../intent.ts";
 import { type BestPathFeed, createBestPathFeed } from "./best-path-feed.ts";
+import { type Endpoint, ownAddresses } from "./host-addresses.ts";
+import { routerSocketProblem } from "./io/icmpv6.ts";
 import { bindToDeviceProblem, tcpMd5Problem } from "./io/libc.ts";
 import { type Keys, type ListenAt, openListeners } from "./io/listener.ts";
+import { createRouterDiscovery, type RouterDiscovery } from "./io/router-discovery.ts";
 import { noDevice, watchVrfDevices } from "./io/vrf-devices.ts";
 import { DEFAULT_MAXIMUM_PATHS } from "./rib/loc-rib.ts";
 import { createNeighbor, type Neighbor } from "./neighbor.ts";
@@ -78,11 +81,9 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   const say = (fact: SessionFact | RouteBatch): void => {
     for (const listener of listeners) listener(fact);
   };
-  const accept = (socket: Socket, from: Address, vrf: string): void => {
+  const accept = (socket: Socket, from: Endpoint, vrf: string): void => {
     for (const neighbor of neighbors.values()) {
-      const { remote } = neighbor.intent();
-      const isHere = neighbor.router().vrf === vrf;
-      if (isHere && remote.type === "address" && remote.address === from) {
+      if (neighbor.router().vrf === vrf && neighbor.isAt(from)) {
         neighbor.accept(socket);
         return;
       }
@@ -103,10 +104,23 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
       listening.open(vrf);
       warnOfListener();
     }
+    for (const neighbor of neighbors.values()) if (neighbor.router().vrf === vrf) place(neighbor);
+  });
+  const discovery = createRouterDiscovery(options.clock, isOwnAddress, (name) => {
+    if (intent !== undefined) listening.setKeys(keysOf(intent, options.reveal, discovery));
     for (const neighbor of neighbors.values()) {
-      if (neighbor.router().vrf === vrf) neighbor.refuse(exists ? undefined : noDevice(vrf));
+      if (interfaceOf(neighbor.intent()) === name) place(neighbor);
     }
   });
+  /** Whether and where the neighbour can be tried now. */
+  const place = (neighbor: Neighbor): void => {
+    const { vrf } = neighbor.router();
+    const name = interfaceOf(neighbor.intent());
+    const found = name === undefined ? undefined : discovery.found(name);
+    if (found?.type === "neighbor") neighbor.meet(found.address);
+    if (!devices.exists(vrf)) neighbor.refuse(noDevice(vrf));
+    else neighbor.refuse(found?.type === "waiting" ? found.reason : undefined);
+  };
   const followDevices = (before: SpeakerIntent | undefined, after: SpeakerIntent): void => {
     const vrfs = new Set(after.routers.map(({ vrf }) => vrf));
     devices.follow(vrfs);
@@ -120,8 +134,8 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
     const path = paths.get(one.key) ?? { type: "unknown" };
     const neighbor = createNeighbor(options, router, one, routerIdOf(router), path, say, feed);
     neighbors.set(one.key, neighbor);
-    if (devices.exists(router.vrf)) neighbor.start();
-    else neighbor.refuse(noDevice(router.vrf));
+    place(neighbor);
+    neighbor.start();
   };
 
   const applyNeighbors = (after: SpeakerIntent): void => {
@@ -132,7 +146,8 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
       neighbors.delete(key);
       neighbor.stop(peerDeconfigured, "removed from the configuration");
     }
-    listening.setKeys(keysOf(after, options.reveal));
+    discovery.follow([...young.values()].flatMap((one) => interfaceOf(one) ?? []));
+    listening.setKeys(keysOf(after, options.reveal, discovery));
     followDevices(intent, after);
     for (const router of after.routers) {
       for (const one of router.neighbors) {
@@ -205,6 +220,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
       checking.stop();
       feed.close();
       devices.close();
+      discovery.close();
       await listening.closeAll();
     },
   };
@@ -226,7 +242,6 @@ function checkEverySecond(clock: Clock, feed: BestPathFeed): { readonly stop: ()
 function capabilities(): Capabilities {
   const md5 = tcpMd5Problem();
   const missing = new Map<Capability, string>([
-    ["unnumbered", "not carried yet"],
     ["evpn", "the native speaker has no EVPN"],
     ["raw", "raw lines are FRR's"],
   ]);
@@ -236,19 +251,36 @@ function capabilities(): Capabilities {
   const device = bindToDeviceProblem();
   if (device === undefined) has.add("vrf");
   else missing.set("vrf", device);
+  const unnumbered = routerSocketProblem();
+  if (unnumbered === undefined) has.add("unnumbered");
+  else missing.set("unnumbered", unnumbered);
   return { has, missing };
 }
 
+const interfaceOf = ({ remote }: NeighborIntent): string | undefined =>
+  remote.type === "interface" ? remote.interface : undefined;
+
+const isOwnAddress = (address: Address): boolean => ownAddresses("").has(address);
+
 /** Keys of peers for the listeners, by VRF; a peer whose secret is missing is not opened at all (neighbor.ts). */
-function keysOf(intent: SpeakerIntent, reveal: RevealSecret): ReadonlyMap<string, Keys> {
+function keysOf(
+  intent: SpeakerIntent,
+  reveal: RevealSecret,
+  discovery: Pick<RouterDiscovery, "found">,
+): ReadonlyMap<string, Keys> {
   const keys = new Map<string, Map<Address, string>>();
   for (const { vrf, neighbors } of intent.routers) {
     const ofVrf = keys.get(vrf) ?? new Map<Address, string>();
     keys.set(vrf, ofVrf);
     for (const { remote, authentication } of neighbors) {
-      if (remote.type !== "address" || authentication === undefined) continue;
+      if (authentication === undefined) continue;
       const key = reveal(authentication.secret);
-      if (key !== undefined) ofVrf.set(remote.address, key);
+      if (key === undefined) continue;
+      if (remote.type === "address") ofVrf.set(remote.address, key);
+      else {
+        const found = discovery.found(remote.interface);
+        if (found.type === "neighbor") ofVrf.set(found.address, key);
+      }
     }
   }
   return keys;

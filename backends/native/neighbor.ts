@@ -5,7 +5,7 @@
  * out-attributes.ts.
  */
 import type { Socket } from "node:net";
-import type { Address, Family } from "../../events/address.ts";
+import { type Address, type Family, familyOf } from "../../events/address.ts";
 import type { Asn } from "../../events/ids.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
 import type { PathState, RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../backend.ts";
@@ -13,7 +13,7 @@ import type { NeighborIntent, OwnRoute, RouterIntent } from "../intent.ts";
 import type { BestPathFeed } from "./best-path-feed.ts";
 import type { Negotiated, Peering } from "./fsm/signals.ts";
 import { routerIdNumber } from "./fsm/negotiate.ts";
-import { deviceOf, nextHopsFrom, ownAddresses } from "./host-addresses.ts";
+import { deviceOf, type Endpoint, nextHopsFrom, ownAddresses } from "./host-addresses.ts";
 import { createInbound } from "./inbound.ts";
 import { driveSession } from "./io/session-driver.ts";
 import { malformedOf } from "./malformed.ts";
@@ -23,7 +23,7 @@ import { type Told, telling } from "./out-attributes.ts";
 import type { RibInChange } from "./rib/adj-rib-in.ts";
 import type { PeerFacts } from "./rib/attribute-facts.ts";
 import { announce, markEndOfRib, toldCount, toldRoutes, withdraw } from "./rib/adj-rib-out.ts";
-import { addressOf, shownIn, shownOut } from "./shown-routes.ts";
+import { shownIn, shownOut } from "./shown-routes.ts";
 import { afiSafiOf } from "./wire/afi-safi.ts";
 import type { Notification, Update } from "./wire/message.ts";
 import { bfdDown, maximumPrefixesReached, otherConfigurationChange } from "./wire/notification.ts";
@@ -34,6 +34,10 @@ export type Neighbor = {
   start(): void;
   /** Why it cannot even be tried now; undefined: it can. */
   refuse(reason: string | undefined): void;
+  /** The link-local address of a neighbour that is known by its interface; a session with another one before ends. */
+  meet(address: Address): void;
+  /** Whether a connection from there is this neighbour's. */
+  isAt(from: Endpoint): boolean;
   accept(socket: Socket): void;
   /** A change that needs no new session. */
   update(router: RouterIntent, intent: NeighborIntent): void;
@@ -84,6 +88,11 @@ export function createNeighbor(
       ? `the password ${secret.secret.name} is missing on this host: apply it again; the session is never opened without it`
       : undefined;
   const inbound = createInbound(options, feed, router.vrf, first, () => tellChange());
+  let far: Endpoint | undefined = endpointOf(first);
+  const known = (): Endpoint => {
+    if (far === undefined) throw new Error(`${first.name} is tried before it was found`);
+    return far;
+  };
   let refused: string | undefined;
   const refusal = (): string | undefined => noSecret ?? refused;
   /** Set while the maximum of prefixes keeps the session down. */
@@ -103,6 +112,7 @@ export function createNeighbor(
     keepaliveTimeSeconds: intent.keepaliveTimeSeconds,
     connectRetrySeconds: intent.connectRetrySeconds,
     families: intent.families,
+    extendedNextHop: offersExtendedNextHop(intent),
     gracefulRestart: intent.gracefulRestart && {
       restartTimeSeconds: intent.gracefulRestart.restartTimeSeconds,
       restarting:
@@ -112,19 +122,19 @@ export function createNeighbor(
     },
   });
 
-  const driver = driveSession(intent, peering, { key, device: router.vrf }, clock, {
-    onUp(negotiated, address) {
+  const driver = driveSession(intent, peering, { key, device: router.vrf, far: known }, clock, {
+    onUp(negotiated, local) {
       up = negotiated;
       malformed.forget();
-      localAddress = address;
+      localAddress = local?.address;
       since = clock.monotonicMillis();
       told = telling({
         neighbor: intent.key,
         localAs: localAs(),
         external: negotiated.external,
-        nextHops: nextHopsFrom(address, router.vrf),
+        nextHops: nextHopsFrom(local, router.vrf, negotiated.extendedNextHop),
       });
-      inbound.up(negotiated, peerFacts(negotiated, address));
+      inbound.up(negotiated, peerFacts(negotiated, local));
       for (const route of router.routes.values()) put(route.prefix, route);
       // RFC 4724 §2: the marker is told to every peer; one without graceful restart takes it for a withdrawal of nothing.
       for (const family of negotiated.families) markEndOfRib(driver.session.ribOut, family);
@@ -151,11 +161,11 @@ export function createNeighbor(
     return true;
   };
 
-  const peerFacts = (negotiated: Negotiated, local: Address | undefined): PeerFacts => ({
+  const peerFacts = (negotiated: Negotiated, local: Endpoint | undefined): PeerFacts => ({
     neighbor: intent.key,
     external: negotiated.external,
     remoteAs: negotiated.remoteAs,
-    remoteAddress: addressOf(intent),
+    remoteAddress: known().address,
     remoteRouterId: routerIdNumber(negotiated.remoteRouterId),
     localRouterId: routerIdNumber(routerId),
     localAses: [localAs(), router.localAs],
@@ -279,6 +289,7 @@ export function createNeighbor(
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress,
+    found: far?.interface === "" ? undefined : far,
     remoteAs: up?.remoteAs,
     remoteRouterId: up?.remoteRouterId,
     capabilities: up?.capabilities ?? [],
@@ -289,20 +300,32 @@ export function createNeighbor(
     resets,
   });
 
+  const refuse = (why: string | undefined): void => {
+    if (why === refused) return;
+    refused = why;
+    since = clock.monotonicMillis();
+    halted?.cancel();
+    halted = undefined;
+    if (why === undefined) run();
+    else cease(otherConfigurationChange, why);
+    tellChange();
+  };
+
   return {
     intent: () => intent,
     router: () => router,
     start: run,
-    refuse(why) {
-      if (why === refused) return;
-      refused = why;
-      since = clock.monotonicMillis();
-      halted?.cancel();
-      halted = undefined;
-      if (why === undefined) run();
-      else cease(otherConfigurationChange, why);
-      tellChange();
+    refuse,
+    meet(address) {
+      const { remote } = intent;
+      if (remote.type !== "interface" || address === far?.address) return;
+      if (far !== undefined) {
+        logger.info({ peer: intent.name, before: far.address, address }, "another neighbour");
+        refuse(`the neighbour on ${remote.interface} is ${address} now`);
+      }
+      far = { address, interface: remote.interface };
     },
+    isAt: ({ address, interface: zone }) => far?.address === address && far.interface === zone,
     accept(socket) {
       if (running) driver.accept(socket);
       else socket.destroy();
@@ -348,6 +371,18 @@ export function createNeighbor(
     isSettled: inbound.isSettled,
   };
 }
+
+/** undefined: known by its interface, and not found yet. */
+const endpointOf = ({ remote }: NeighborIntent): Endpoint | undefined =>
+  remote.type === "address" ? { address: remote.address, interface: "" } : undefined;
+
+/**
+ * RFC 8950 leaves open when the capability is offered. FRR does by itself over link-local addresses, and over global ones where it is
+ * told to; manifests have no word for it, but dualStackAddressFamily and unnumbered peers ask for IPv4 over one IPv6 session, which
+ * a host without IPv4 on that link can have in no other way. Nothing changes for a peer that does not offer it, too.
+ */
+const offersExtendedNextHop = ({ remote, families }: NeighborIntent): boolean =>
+  families.includes("ipv4") && (remote.type === "interface" || familyOf(remote.address) === "ipv6");
 
 const joined = (...words: readonly string[]): string =>
   words.filter((one) => one !== "").join("; ");

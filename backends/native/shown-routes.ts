@@ -3,7 +3,6 @@
  *
  * Pure, lazy, and for people: nothing on the way of an UPDATE calls it. Reads next: ../backend.ts (ShownRoute).
  */
-import type { Address } from "../../events/address.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
 import type { ShownRoute } from "../backend.ts";
 import type { NeighborIntent } from "../intent.ts";
@@ -26,7 +25,7 @@ export function* shownIn(rib: AdjRibIn, intent: NeighborIntent): Generator<Shown
       pathId: 0,
       nextHop:
         path < 0
-          ? (attributes.nextHop ?? addressOf(intent))
+          ? (attributes.nextHop ?? rib.facts.peer.remoteAddress)
           : pathAt(rib.facts.store, path).nextHop,
       asPath: attributes.asPathText,
       origin: attributes.origin,
@@ -42,11 +41,6 @@ export function* shownIn(rib: AdjRibIn, intent: NeighborIntent): Generator<Shown
     };
   }
 }
-
-export const addressOf = ({ remote }: NeighborIntent): Address => {
-  if (remote.type === "address") return remote.address;
-  throw new Error("the native speaker has no unnumbered peers");
-};
 
 export const shownOut = (
   prefix: Prefix,

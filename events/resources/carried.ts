@@ -10,7 +10,6 @@ import type { FrrConfiguration, FrrRouter } from "./frr-configuration.ts";
 import type { FrrNeighbor } from "./frr-neighbor.ts";
 import { keyOf, type Resource, type ResourceType } from "./kinds.ts";
 import type { NotCarried } from "./resource.ts";
-import type { Remote } from "./session.ts";
 
 /** Kinds that as a whole wait for a later version. */
 const WHOLE_KINDS: Partial<Readonly<Record<ResourceType, string>>> = {
@@ -32,8 +31,6 @@ export function notCarried(
     field,
     reason: `not carried yet: ${what}`,
   });
-  if (resource.type === "metallb.io/BGPPeer")
-    return peerFields(resource).map(([field, what]) => line(field, what));
   if (resource.type === "frrk8s.metallb.io/FRRConfiguration")
     return configurationFields(resource).map(([field, what]) => line(field, what));
   if (resource.type === "metallb.io/BFDProfile" && resource.spec.echoMode) {
@@ -58,10 +55,6 @@ export function notCarried(
 }
 
 type Field = readonly [field: string, what: string];
-
-function peerFields({ spec }: BgpPeer): readonly Field[] {
-  return interfaceField("spec.", spec.remote);
-}
 
 function configurationFields({ spec }: FrrConfiguration): readonly Field[] {
   return [
@@ -89,7 +82,6 @@ function routerFields(at: string, router: FrrRouter): readonly Field[] {
 function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
   const unicast = neighbor.addressFamilies.includes("unicast");
   return [
-    ...interfaceField(at, neighbor.remote),
     ...when(
       neighbor.source?.type === "interface",
       `${at}sourceaddress`,
@@ -102,9 +94,6 @@ function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
     ),
   ];
 }
-
-const interfaceField = (at: string, { type }: Remote): readonly Field[] =>
-  when(type === "interface", `${at}interface`, "unnumbered peering; the session is not opened");
 
 const when = (applies: boolean, field: string, what: string): readonly Field[] =>
   applies ? [[field, what]] : [];

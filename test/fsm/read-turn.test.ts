@@ -18,7 +18,6 @@ import { neighborOf } from "../rib/neighbors.ts";
 import { virtualClock } from "../virtual-clock.ts";
 import { external } from "../wire/session-options.ts";
 
-const MESSAGES = 40;
 const LOOK_MILLIS = 4;
 
 const peering: Peering = {
@@ -29,6 +28,7 @@ const peering: Peering = {
   keepaliveTimeSeconds: 0,
   connectRetrySeconds: 120,
   families: ["ipv4"],
+  extendedNextHop: false,
   gracefulRestart: undefined,
 };
 const open = encodeOpen({
@@ -43,7 +43,11 @@ const turn = (): Promise<void> =>
     setImmediate(resolve);
   });
 
-test("many portions that are there at once take many turns, in their order", async () => {
+/** Messages that are there at once, in portions of so many: how many were read in each turn, and the third octets of all. */
+async function play(
+  count: number,
+  together: number,
+): Promise<{ readonly counts: readonly number[]; readonly seen: readonly number[] }> {
   const virtual = virtualClock();
   let slow = 0;
   const clock = {
@@ -59,7 +63,8 @@ test("many portions that are there at once take many turns, in their order", asy
     remote: { type: "address", address: address("127.0.0.1"), port: 1 },
     families: ["ipv4"],
   });
-  const way = { key: undefined, device: "" };
+  const far = { address: address("127.0.0.1"), interface: "" };
+  const way = { key: undefined, device: "", far: () => far };
   const driver = driveSession(neighbor, () => peering, way, clock, {
     onUp: () => undefined,
     onDown: () => undefined,
@@ -86,17 +91,30 @@ test("many portions that are there at once take many turns, in their order", asy
   } as const;
   const writer = announcer("ipv4", attributes, external);
   if (typeof writer === "string") throw new Error(writer);
-  for (let i = 0; i < MESSAGES; i += 1) {
-    for (const message of encodeAll(writer, [prefix(`10.0.${i}.0/24`)])) socket.push(message);
-  }
+  const messages = Array.from({ length: count }, (_, i) =>
+    Buffer.concat(encodeAll(writer, [prefix(`10.${i >> 8}.${i & 255}.0/24`)])),
+  );
+  for (let i = 0; i < count; i += together)
+    socket.push(Buffer.concat(messages.slice(i, i + together)));
   // Each was read as it came, as far as this turn went.
   const counts = [seen.length];
-  for (let i = 0; i < 4 * MESSAGES && seen.length < MESSAGES; i += 1) {
+  for (let i = 0; i < 4 * count && seen.length < count; i += 1) {
     const before = seen.length;
     await turn();
     counts.push(seen.length - before);
   }
-  expect(Math.max(...counts)).toBeLessThan(10);
-  expect(seen).toEqual(Array.from({ length: MESSAGES }, (_, i) => i));
   driver.vanish("done");
+  return { counts, seen };
+}
+
+test("many portions that are there at once take many turns, in their order", async () => {
+  const { counts, seen } = await play(40, 1);
+  expect(Math.max(...counts)).toBeLessThan(10);
+  expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i));
+});
+
+test("one large portion does, too", async () => {
+  const { counts, seen } = await play(2400, 2400);
+  expect(Math.max(...counts)).toBeLessThan(1000);
+  expect(seen).toEqual(Array.from({ length: 2400 }, (_, i) => i & 255));
 });

@@ -28,6 +28,7 @@ const peering: Peering = {
   keepaliveTimeSeconds: 30,
   connectRetrySeconds: 120,
   families: ["ipv4"],
+  extendedNextHop: false,
   gracefulRestart: undefined,
 };
 /** Port 1 of the loopback refuses the dial; the peer connects itself. */
@@ -70,7 +71,8 @@ const turn = (): Promise<void> =>
     setImmediate(resolve);
   });
 
-const way = { key: undefined, device: "" };
+const far = { address: address("127.0.0.1"), interface: "" };
+const way = { key: undefined, device: "", far: () => far };
 
 /** An Established session over a socket whose other end reads only while `reads` is true. */
 async function stage() {

@@ -19,6 +19,7 @@ const peering: Peering = {
   keepaliveTimeSeconds: 30,
   connectRetrySeconds: 120,
   families: ["ipv4"],
+  extendedNextHop: false,
   gracefulRestart: undefined,
 };
 const restarting: Peering = {

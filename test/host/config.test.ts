@@ -148,8 +148,11 @@ test("the host's facts always name the node, and a configured label goes first",
     labels: { "kubernetes.io/hostname": "n1", rack: "a" },
     defaultEndpoint: "listen",
     networks: ["10.0.0.0/24"],
+    restartTimeSeconds: 120,
     bindAddresses: "lo",
   });
+  const patient = mergeConfig({ gracefulRestart: { restartTimeSeconds: 300 } }, {}, "H1");
+  expect(hostFacts(patient, "H1", [])).toMatchObject({ restartTimeSeconds: 300 });
   const unbound = mergeConfig({ kernel: { bindAddresses: "never" } }, {}, "H1");
   expect(hostFacts(unbound, "H1", [])).not.toHaveProperty("bindAddresses");
   const asRoutes = mergeConfig({ kernel: { bindAs: "routes" } }, {}, "H1");

@@ -166,9 +166,25 @@ describe("rules", () => {
     for (const words of one.setRules([rule({ maximum: 1, acceptDefault: true })])) one.judge(words);
     expect(wanted()).toHaveLength(1);
     expect(wanted()[0]).toMatch(/^172\.16\.[12]\.0/);
-    learn(one, ["172.16.1.0/24", "172.16.2.0/24"], null);
+    learn(one, ["172.16.1.0/24", "172.16.2.0/24", "172.16.3.0/24"], null);
     learn(one, ["0.0.0.0/0"], set("10.0.0.1"));
     expect(wanted()).toEqual(["0.0.0.0/0 254 20 1"]);
+  });
+
+  test("room below the maximum is filled with what it held back, whatever made the room", () => {
+    const one = importer([rule({ maximum: 2 })]);
+    const all = [1, 2, 3, 4, 5].map((i) => `172.16.${i}.0/24`);
+    learn(one, all, set("10.0.0.1"));
+    expect(one.held("all")).toBe(3);
+    learn(one, ["172.16.1.0/24"], null);
+    expect(wanted()).toHaveLength(2);
+    expect([one.held("all"), wanted().join().includes("172.16.2.0/24")]).toEqual([2, true]);
+    // Through a next hop that nobody has: it is held back for another reason, and makes room.
+    learn(one, ["172.16.2.0/24"], set("192.0.2.77"));
+    expect(verdicts(one)).toMatchObject({ "172.16.2.0/24": "no-route" });
+    expect([wanted().length, one.held("all")]).toEqual([2, 2]);
+    learn(one, all.slice(1), null);
+    expect([wanted(), one.held("all")]).toEqual([[], 0]);
   });
 
   test("a VRF's own table by its device; held back where the device is missing", () => {

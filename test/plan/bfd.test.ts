@@ -2,7 +2,11 @@
  * BFDProfile and BFDOptions → BFD sessions, and what of it a neighbour is told.
  */
 import { expect, test } from "vitest";
-import { deleting, after, peer, planOf, together, world } from "./world.ts";
+import { address } from "../../events/address.ts";
+import { neighborKey } from "../../events/ids.ts";
+import { plan, replan } from "../../agent/plan/plan.ts";
+import type { Capability } from "../../backends/backend.ts";
+import { after, deleting, options, peer, planOf, together, world } from "./world.ts";
 
 const profile = (spec: object = {}, name = "fast") =>
   `apiVersion: metallb.io/v1beta1\nkind: BFDProfile\nmetadata: {name: ${name}, namespace: metallb-system}\nspec: ${JSON.stringify(spec)}`;
@@ -15,6 +19,11 @@ const watched = (rest: object = {}) => peer("p", "10.0.0.1", { bfdProfile: "fast
 const sessionsOf = (made: ReturnType<typeof world>) => planOf(made).bfd.sessions;
 const neighborsOf = (made: ReturnType<typeof world>) =>
   planOf(made).speakers.native?.routers.flatMap(({ neighbors }) => neighbors) ?? [];
+const unnumbered = { peerAddress: undefined, interface: "eth0" };
+const able = {
+  ...options,
+  capabilities: { has: new Set<Capability>(["bfd", "unnumbered"]), missing: new Map() },
+};
 const rules = (made: ReturnType<typeof world>) =>
   [...made.desired.quarantined.values()].map(({ rule }) => rule);
 
@@ -32,6 +41,30 @@ test("upstream's defaults, in the RFC's terms", () => {
       minimumTimeToLive: 255,
     },
   });
+});
+
+test("to a neighbour that is known by its interface: none until it is found, then on that link, and after it", () => {
+  const manifests = together(profile(), peer("p", "", { ...unnumbered, bfdProfile: "fast" }));
+  const sessionsTo = ({ desired }: ReturnType<typeof world>) => plan(desired, able).bfd.sessions;
+  const waiting = world({}, manifests);
+  expect(sessionsTo(waiting)).toEqual([]);
+  const found = (address_: string) => ({
+    type: "observe-neighbor" as const,
+    neighbor: neighborKey("", "eth0", ""),
+    peer: "p",
+    interface: "eth0",
+    address: address(address_),
+  });
+  const first = after(waiting, found("fe80::2"));
+  expect(sessionsTo(first)).toMatchObject([
+    { key: "|fe80::2||eth0|single", remote: "fe80::2", interface: "eth0", guards: ["|eth0|"] },
+  ]);
+  expect(sessionsTo(first)[0]?.provenance).toContain(first.decisions.at(-1)?.facts[0]?.id);
+  const before = { desired: waiting.desired, plan: plan(waiting.desired, able) };
+  expect(replan(before, first.desired, able).bfd.sessions).toEqual(sessionsTo(first));
+  // Heard again is no news; another one is.
+  expect(after(first, found("fe80::2")).decisions.at(-1)?.facts).toEqual([]);
+  expect(sessionsTo(after(first, found("fe80::3")))).toMatchObject([{ remote: "fe80::3" }]);
 });
 
 test("echoes on a single hop, never on several (RFC 5883 §3)", () => {

@@ -389,7 +389,6 @@ test("the fields that wait are named one by one", () => {
   ).toEqual([
     `${r}.imports`,
     `${r}.evpn`,
-    `${n}.interface`,
     `${n}.sourceaddress`,
     `${n}.addressFamilies`,
     "spec.raw",

@@ -12,6 +12,7 @@ import { pathAt } from "../../backends/native/rib/path-store.ts";
 import { VERDICT } from "../../backends/native/rib/verdict.ts";
 import { pathLength, type Segment, writeAsPath } from "../../backends/native/wire/as-path.ts";
 import type { SessionOptions } from "../../backends/native/wire/message.ts";
+import { address } from "../../events/address.ts";
 import { prefix, prefixFamily } from "../../events/prefix.ts";
 import { AS_PATH, external, internal, NEXT_HOP, ORIGIN, parsed } from "../wire/session-options.ts";
 import { ordinaryPeer, ribOf } from "./ribs.ts";
@@ -130,6 +131,16 @@ describe("the next hop", () => {
     expect(of(reach(`${GLOBAL} ${LINK_LOCAL}`), "2001:db8::/32")).toMatchObject({
       nextHop: "2001:db8::2",
       interface: "",
+    });
+  });
+  test("is the link-local one of the two where the session runs over link-local addresses", () => {
+    const peer = { ...ordinaryPeer, remoteAddress: address("fe80::2") };
+    const rib = ribOf({ peer });
+    applyUpdate(rib, parsed(reach(`${GLOBAL} ${LINK_LOCAL}`), external));
+    const id = lookupRoute(rib, prefix("2001:db8::/32"))?.attributes ?? -1;
+    expect(pathAt(rib.facts.store, pathOf(rib.facts, "ipv6", id))).toMatchObject({
+      nextHop: "fe80::2",
+      interface: "eth0",
     });
   });
   test("that is link-local is one on the session's device", () => {

@@ -38,6 +38,7 @@ const KERNEL_CORE: readonly Place[] = [
   "own.ts",
   "resolve.ts",
   "showing.ts",
+  "verdicts.ts",
 ];
 
 /** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
@@ -48,6 +49,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "backends/": [...EVENTS, ...SEAM],
   [`${NATIVE}wire/`]: ["events/ids.ts", "events/prefix.ts", "events/address.ts"],
   [`${NATIVE}fsm/`]: [`${NATIVE}wire/`, "events/ids.ts", "events/address.ts"],
+  [`${NATIVE}discovery/`]: ["events/address.ts"],
   [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS, "backends/best-paths.ts"],
   [NATIVE]: [NATIVE, ...SEAM, ...EVENTS, "node:"],
   [`${NATIVE}io/`]: [NATIVE, "backends/os/", ...SEAM, ...EVENTS, "node:"],
@@ -209,6 +211,7 @@ export const PURE: readonly Place[] = [
   `${NATIVE}wire/`,
   `${NATIVE}fsm/`,
   `${NATIVE}rib/`,
+  `${NATIVE}discovery/`,
   ...KERNEL_CORE.map((name) => `backends/kernel/${name}`),
   "agent/plan/",
   "agent/decide/",

@@ -5,7 +5,7 @@
  */
 import type { Family } from "../../../events/address.ts";
 import { asn } from "../../../events/ids.ts";
-import { type AfiSafi, afiSafiOf, familyOfAfiSafi } from "../wire/afi-safi.ts";
+import { AFI_IPV6, type AfiSafi, afiSafiOf, familyOfAfiSafi } from "../wire/afi-safi.ts";
 import { capabilityName, lastCapability } from "../wire/capability.ts";
 import type { Capability, Notification, Open } from "../wire/message.ts";
 import { badBgpIdentifier, badPeerAs } from "../wire/notification.ts";
@@ -18,6 +18,10 @@ export function openOf(peering: Peering): Open {
     { type: "route-refresh" },
     { type: "four-octet-asn", asn: peering.localAs },
   ];
+  if (peering.extendedNextHop) {
+    const nextHops = [{ family: afiSafiOf("ipv4"), nextHopAfi: AFI_IPV6 }];
+    capabilities.push({ type: "extended-next-hop", families: nextHops });
+  }
   if (gracefulRestart !== undefined) {
     const { restartTimeSeconds, restarting, forwardingPreserved } = gracefulRestart;
     capabilities.push({
@@ -63,7 +67,7 @@ export function negotiate(peering: Peering, open: Open): Agreement {
       families,
       addPath: [],
       extendedMessage: false,
-      extendedNextHop: false,
+      extendedNextHop: peering.extendedNextHop && takesExtendedNextHop(capabilities),
       holdTimeSeconds,
       keepaliveTimeSeconds: Math.min(third, peering.keepaliveTimeSeconds || third),
       remoteAs: asn(open.asn),
@@ -85,6 +89,16 @@ export function negotiate(peering: Peering, open: Open): Agreement {
 
 const isListed = (listed: readonly { readonly family: AfiSafi }[], wanted: Family): boolean =>
   listed.some(({ family: { afi, safi } }) => familyOfAfiSafi(afi, safi) === wanted);
+
+/** RFC 8950 §4: IPv6 next hops of IPv4 unicast are sent to those alone who say so of this very pair. */
+const takesExtendedNextHop = (capabilities: readonly Capability[]): boolean =>
+  capabilities.some(
+    (one) =>
+      one.type === "extended-next-hop" &&
+      one.families.some(({ family: { afi, safi }, nextHopAfi }) => {
+        return familyOfAfiSafi(afi, safi) === "ipv4" && nextHopAfi === AFI_IPV6;
+      }),
+  );
 
 /** RFC 4760 §8: who says nothing of families means IPv4 unicast. */
 function offered(capabilities: readonly Capability[]): readonly Family[] {

@@ -23,6 +23,8 @@ export type Peering = {
   readonly keepaliveTimeSeconds: number;
   readonly connectRetrySeconds: number;
   readonly families: readonly Family[];
+  /** Offers to take IPv4 routes with IPv6 next hops (RFC 8950 §4). */
+  readonly extendedNextHop: boolean;
   readonly gracefulRestart:
     | {
         readonly restartTimeSeconds: number;

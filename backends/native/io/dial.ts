@@ -7,6 +7,8 @@ import { Socket } from "node:net";
 import type { NeighborIntent } from "../../intent.ts";
 import { familyOf } from "../../../events/address.ts";
 import { bindTo, bindToDevice, closeFd, setTimeToLive, SystemError } from "../../os/libc.ts";
+import type { Endpoint } from "../host-addresses.ts";
+import { noInterface } from "./router-discovery.ts";
 import { noDevice } from "./vrf-devices.ts";
 import { openTcp, setNoDelay, setTcpMd5 } from "./libc.ts";
 
@@ -17,6 +19,8 @@ export type Way = {
   readonly key: string | undefined;
   /** VRF device that the session is bound to; empty: none. */
   readonly device: string;
+  /** Whom to dial; of a neighbour that is known by its interface, its link-local address as it is now. */
+  readonly far: () => Endpoint;
 };
 
 /** Shorter than ConnectRetryTime, so that a peer that drops everything is tried again soon. */
@@ -28,8 +32,9 @@ export function dial(
   after: (millis: number, act: () => void) => () => void,
   done: (result: { readonly socket: Socket } | { readonly reason: string }) => void,
 ): Dialing {
-  const { remote } = neighbor;
-  if (remote.type !== "address") throw new Error("the native speaker dials addresses only");
+  const far = way.far();
+  const target: Target = { ...far, port: neighbor.remote.port };
+  const device = far.interface === "" ? way.device : far.interface;
   let settled = false;
   const settle = (result: { readonly socket: Socket } | { readonly reason: string }): void => {
     if (settled) return;
@@ -40,23 +45,23 @@ export function dial(
   let socket: Socket | undefined;
   const cancelTimer = after(CONNECT_TIMEOUT_MILLIS, () => {
     socket?.destroy();
-    settle({ reason: silence(neighbor, "no answer") });
+    settle({ reason: silence(neighbor, target, "no answer") });
   });
   try {
-    const fd = prepared(neighbor, way);
+    const fd = prepared(neighbor, target, { key: way.key, device });
     socket = new Socket({ fd, manualStart: true } as ConstructorParameters<typeof Socket>[0]);
     socket.once("error", (error: NodeJS.ErrnoException) => {
-      settle({ reason: dialReason(neighbor, error.code ?? error.message) });
+      settle({ reason: dialReason(neighbor, target, error.code ?? error.message) });
     });
     socket.once("connect", () => {
       if (socket !== undefined) settle({ socket });
     });
-    socket.connect({ host: remote.address, port: remote.port });
+    socket.connect({ host: textOf(far), port: target.port });
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     const { code } = error;
-    const isGone = code === "ENODEV";
-    const reason = isGone ? noDevice(way.device) : dialReason(neighbor, code);
+    const gone = far.interface === "" ? noDevice(device) : noInterface(device);
+    const reason = code === "ENODEV" ? gone : dialReason(neighbor, target, code);
     // Not from inside the call: the driver obeys one output after the other.
     queueMicrotask(() => settle({ reason }));
   }
@@ -70,10 +75,17 @@ export function dial(
   };
 }
 
-function prepared(neighbor: NeighborIntent, { key, device }: Way): number {
-  if (neighbor.remote.type !== "address")
-    throw new Error("the native speaker dials addresses only");
-  const { address } = neighbor.remote;
+type Target = Endpoint & { readonly port: number };
+
+/** As Node and people write it (RFC 4007 §11). */
+const textOf = ({ address, interface: zone }: Endpoint): string =>
+  zone === "" ? address : `${address}%${zone}`;
+
+function prepared(
+  neighbor: NeighborIntent,
+  { address }: Target,
+  { key, device }: Pick<Way, "key" | "device">,
+): number {
   const family = familyOf(address);
   const fd = openTcp(family);
   try {
@@ -90,18 +102,17 @@ function prepared(neighbor: NeighborIntent, { key, device }: Way): number {
   }
 }
 
-function dialReason(neighbor: NeighborIntent, code: string): string {
-  const { remote } = neighbor;
-  const where = remote.type === "address" ? `${remote.address} port ${remote.port}` : "";
+function dialReason(neighbor: NeighborIntent, target: Target, code: string): string {
+  const where = `${textOf(target)} port ${target.port}`;
   switch (code) {
     case "ECONNREFUSED":
       return `connection refused: nobody listens for us at ${where}`;
     case "ENETUNREACH":
       return `no route to ${where}`;
     case "EHOSTUNREACH":
-      return silence(neighbor, "unreachable");
+      return silence(neighbor, target, "unreachable");
     case "ETIMEDOUT":
-      return silence(neighbor, "no answer");
+      return silence(neighbor, target, "no answer");
     case "EADDRNOTAVAIL":
       return `this host has no address ${neighbor.localAddress}: see sourceAddress of the peer`;
     case "ECONNRESET":
@@ -112,11 +123,16 @@ function dialReason(neighbor: NeighborIntent, code: string): string {
 }
 
 /** A wrong TCP-MD5 key looks like silence, and so does a peer that is more hops away than the TTL. */
-function silence({ remote, authentication, timeToLive }: NeighborIntent, what: string): string {
-  const where = remote.type === "address" ? remote.address : "";
+function silence(
+  { authentication, timeToLive }: NeighborIntent,
+  target: Target,
+  what: string,
+): string {
   const hints = [
     ...(authentication === undefined ? [] : ["a wrong password looks the same"]),
-    ...(timeToLive === 1 ? ["a peer that is not on the link needs ebgpMultiHop"] : []),
+    ...(timeToLive === 1 && target.interface === ""
+      ? ["a peer that is not on the link needs ebgpMultiHop"]
+      : []),
   ];
-  return `${what} from ${where}${hints.length > 0 ? ` (${hints.join("; ")})` : ""}`;
+  return `${what} from ${textOf(target)}${hints.length > 0 ? ` (${hints.join("; ")})` : ""}`;
 }

@@ -5,8 +5,9 @@
  * without a log line each. Reads next: libc.ts, vrf-devices.ts, session-driver.ts.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { type Address, familyOf, parseAddress } from "../../../events/address.ts";
+import { type Address, familyOf } from "../../../events/address.ts";
 import { bindTo, bindToDevice, closeFd, SystemError } from "../../os/libc.ts";
+import { type Endpoint, endpointFrom } from "../host-addresses.ts";
 import { openTcp, setPortShared, setTcpMd5, startListening } from "./libc.ts";
 
 export type ListenAt = { readonly address: Address; readonly port: number };
@@ -27,7 +28,7 @@ export type Listeners = {
 
 type Open = { readonly fd: number; readonly at: ListenAt; readonly server: Server };
 type Listener = { readonly open: Open[]; readonly problems: string[]; keys: Keys };
-type OnConnection = (socket: Socket, from: Address, vrf: string) => void;
+type OnConnection = (socket: Socket, from: Endpoint, vrf: string) => void;
 
 const noKeys: Keys = new Map();
 
@@ -108,7 +109,7 @@ function listenAt(
   }
   const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
     // A peer that is gone before it was accepted has no address any more.
-    const from = parseAddress(socket.remoteAddress ?? "");
+    const from = endpointFrom(socket.remoteAddress);
     socket.on("error", () => socket.destroy());
     if (from === undefined) socket.destroy();
     else onConnection(socket, from, vrf);

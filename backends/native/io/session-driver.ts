@@ -6,11 +6,11 @@
  * here. No protocol decision is made here: ../session.ts makes them. Reads next: ../session.ts, dial.ts.
  */
 import type { Socket } from "node:net";
-import { type Address, parseAddress } from "../../../events/address.ts";
 import type { Clock } from "../../clock.ts";
 import type { NeighborIntent } from "../../intent.ts";
 import type { ConnectionId, Input, Negotiated, Peering, Timer } from "../fsm/signals.ts";
 import { establishedOf, stateName } from "../fsm/step.ts";
+import { type Endpoint, endpointFrom } from "../host-addresses.ts";
 import { drain } from "../rib/drain.ts";
 import { hasPending, readvertise } from "../rib/adj-rib-out.ts";
 import { createSession, feed, type Order, receive, type Session } from "../session.ts";
@@ -22,7 +22,7 @@ import { type Dialing, dial, type Way } from "./dial.ts";
 
 export type Events = {
   /** An Established session; routes may be told from now on. */
-  onUp(negotiated: Negotiated, localAddress: Address | undefined): void;
+  onUp(negotiated: Negotiated, local: Endpoint | undefined): void;
   onDown(reason: string, graceful: boolean): void;
   onUpdate(update: Update): void;
   /** State or reason may have changed. */
@@ -66,6 +66,8 @@ const WRITE_OCTETS = 64 * 1024;
  * would read 32 times 64 kB before it looks at anybody else, which is half a million prefixes.
  */
 const READ_TURN_MILLIS = 10;
+/** What is read between two looks at the clock: some 2,000 prefixes. What the socket hands over at once is eight times as much. */
+const LOOK_OCTETS = 8 * 1024;
 /** RFC 9687 §3: at least eight minutes, or twice the hold time. */
 const SEND_HOLD_MILLIS = 480_000;
 /** RFC 4271 §10: 0.75 to 1.0 of the value, for all timers but the hold timer. */
@@ -157,7 +159,8 @@ export function driveSession(
     link.reading = true;
     const end = turnEndOf(link);
     for (let octets = link.waiting.shift(); octets !== undefined; octets = link.waiting.shift()) {
-      const portion = octets;
+      const portion = octets.subarray(0, LOOK_OCTETS);
+      if (octets.length > LOOK_OCTETS) link.waiting.unshift(octets.subarray(LOOK_OCTETS));
       put(() => receive(session, link.id, portion, peering()));
       if (!links.has(link.id)) return;
       if (clock.monotonicMillis() > end) {
@@ -219,7 +222,7 @@ export function driveSession(
       case "session-up":
         events.onUp(
           order.negotiated,
-          parseAddress(links.get(order.connection)?.socket.localAddress ?? ""),
+          endpointFrom(links.get(order.connection)?.socket.localAddress),
         );
         flush();
         return;

@@ -5,7 +5,12 @@
  * loops (RFC 4271 §9.1.2, RFC 4456 §8), a first AS or a next hop that cannot be. Never decides between routes.
  * Reads next: decision.ts (who compares), adj-rib-in.ts (who owns them), verdict.ts.
  */
-import { type Address, addressFromOctets, type Family } from "../../../events/address.ts";
+import {
+  type Address,
+  addressFromOctets,
+  type Family,
+  isLinkLocal,
+} from "../../../events/address.ts";
 import type { NeighborKey } from "../../../events/ids.ts";
 import { AS_SEQUENCE, AS_SET } from "../wire/as-path.ts";
 import { AFI_IPV6 } from "../wire/afi-safi.ts";
@@ -267,9 +272,10 @@ function loop({ localRouterId }: PeerFacts): Verdict {
 
 /**
  * Where the next hop stands, and its octets in `hop.length`: MP_REACH_NLRI speaks for its own family, NEXT_HOP beside it for
- * classic IPv4 routes only (RFC 4760 §3). Of two IPv6 next hops the global one, unless it says nothing (RFC 2545 §3).
+ * classic IPv4 routes only (RFC 4760 §3). Of two IPv6 next hops the global one, unless it says nothing (RFC 2545 §3), or the session
+ * runs over link-local addresses: then the two may have no network in common, and only the link-local one is sure to be on the link.
  */
-function findNextHop(block: Uint8Array, family: Family): void {
+function findNextHop(block: Uint8Array, family: Family, peer: PeerFacts): void {
   const { nextHop, mpReach } = seen;
   hop.length = 0;
   const afi = mpReach < 0 ? 0 : ((block[mpReach] ?? 0) << 8) | (block[mpReach + 1] ?? 0);
@@ -277,7 +283,7 @@ function findNextHop(block: Uint8Array, family: Family): void {
     const length = block[mpReach + 3] ?? 0;
     hop.at = mpReach + 4;
     hop.length = length === 4 ? 4 : 16;
-    if (length === 32 && isZero(block, hop.at)) hop.at += 16;
+    if (length === 32 && (isLinkLocal(peer.remoteAddress) || isZero(block, hop.at))) hop.at += 16;
   } else if (family === "ipv4" && nextHop >= 0) {
     hop.at = nextHop;
     hop.length = 4;
@@ -298,7 +304,7 @@ function nameNextHop(
   block: Uint8Array,
   family: Family,
 ): Verdict {
-  findNextHop(block, family);
+  findNextHop(block, family, facts.peer);
   if (hop.length === 0) return VERDICT.noNextHop;
   const named = isSameHop(facts.last, block) ? facts.last : nameAnew(facts, block);
   if (typeof named === "number") return named;
@@ -321,8 +327,7 @@ function nameAnew(facts: AttributeFacts, block: Uint8Array): Named | Verdict {
   let named = facts.nextHops.get(nextHop);
   if (named === undefined) {
     if (facts.nextHops.size >= NEXT_HOPS_LIMIT) return VERDICT.tooManyNextHops;
-    const isLinkLocal = octets[0] === 0xfe && ((octets[1] ?? 0) & 0xc0) === 0x80;
-    const via = isLinkLocal && octets.length === 16 ? device : "";
+    const via = isLinkLocal(nextHop) ? device : "";
     const path = usePath(facts.store, { neighbor, nextHop, interface: via, external });
     named = { path, octets, sets: 0 };
     facts.nextHops.set(nextHop, named);
