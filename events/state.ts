@@ -71,7 +71,7 @@ export const wireKey = (router: string, prefix: Prefix): WireKey => `${router} $
 export type ResourceType = Resource["type"];
 export type ResourceOf<T extends ResourceType> = Extract<Resource, { readonly type: T }>;
 
-/** Inputs of the plan: desired and decided state and recorded host facts, of what was observed on the wire, who was found. */
+/** Inputs of the plan: desired and decided state and recorded host facts; of what was seen on the wire, only who was found. */
 export type DesiredState = {
   /** By type, because pools are few and Services are many. A type that was never seen is absent. */
   readonly resources: Readonly<Partial<Record<ResourceType, PersistentMap<ResourceKey, Held>>>>;
