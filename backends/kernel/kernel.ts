@@ -84,6 +84,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const state = { closing: false };
   let resyncs = 0;
   let lastResync = Number.NEGATIVE_INFINITY;
+  /** Why the next reading is due. */
+  const resyncReasons = new Set<string>();
   let cancelResync: (() => void) | undefined;
   let cancelGather: (() => void) | undefined;
   let cancelPeriod: (() => void) | undefined;
@@ -248,14 +250,18 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   };
 
   const resyncSoon = (reason: string): void => {
-    if (state.closing || cancelResync !== undefined) return;
+    if (state.closing) return;
+    resyncReasons.add(reason);
+    if (cancelResync !== undefined) return;
     const wait = Math.max(
       2 * GATHER_MILLIS,
       lastResync + RESYNC_GAP_MILLIS - clock.monotonicMillis(),
     );
     cancelResync = clock.after(wait, () => {
       cancelResync = undefined;
-      guarded(resync(reason));
+      const reasons = [...resyncReasons].join("; ");
+      resyncReasons.clear();
+      guarded(resync(reasons));
     });
   };
 
