@@ -256,6 +256,7 @@ function speakerOf(
         }),
       ),
     })),
+    raw: [],
   };
 }
 
@@ -281,7 +282,7 @@ function speakerAfter(
     changed = true;
     return { ...router, routes };
   });
-  return changed ? { routers } : before;
+  return changed ? { ...before, routers } : before;
 }
 
 function notCarriedOf(desired: DesiredState, neighbors: Plan["neighbors"]): readonly NotCarried[] {
