@@ -12,6 +12,7 @@ import type { RestartContext, SpeakerBackend } from "../backends/backend.ts";
 import { type Logger, systemClock } from "../backends/clock.ts";
 import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createBfdClient } from "../backends/bfd/client.ts";
+import { NO_SPEAKER } from "../backends/intent.ts";
 import { createNativeBackend } from "../backends/native/native-backend.ts";
 import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
@@ -118,10 +119,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const wire = before.wires[backend.name];
   const then = before.desiredAtApply[backend.name];
   if (wire !== undefined && then !== undefined && wire.program !== program) {
-    const found = unexplained(
-      plan(then, planOptions).speakers[backend.name] ?? { routers: [] },
-      wire,
-    );
+    const found = unexplained(plan(then, planOptions).speakers[backend.name] ?? NO_SPEAKER, wire);
     if (!nothingUnexplained(found)) {
       const hold = config.upgrade.onChangedPlan === "hold";
       if (hold) held = found;

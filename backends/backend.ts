@@ -20,6 +20,7 @@ export type Capability =
   | "vrf"
   | "local-as"
   | "routers-per-vrf"
+  | "vrf-import"
   | "bfd"
   | "evpn"
   | "raw";

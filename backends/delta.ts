@@ -27,8 +27,10 @@ const EFFECTS: Readonly<Record<Exclude<keyof NeighborIntent, "key" | "provenance
   timeToLive: "hard",
   authentication: "hard",
   families: "hard",
+  carriesEvpn: "hard",
   gracefulRestart: "hard",
   waitsForBfd: "hitless",
+  speakerBfd: "hitless",
   receive: "soft",
   receiveGuard: "soft",
 };

@@ -7,10 +7,13 @@
  * Reads next: backend.ts (who takes it), delta.ts (what differs between two of them).
  */
 import type { Address, Family } from "../events/address.ts";
-import type { Asn, EventId, NeighborKey } from "../events/ids.ts";
+import type { Asn, EventId, NeighborKey, ResourceKey } from "../events/ids.ts";
 import type { PersistentMap } from "../events/persistent-map.ts";
 import type { Prefix } from "../events/prefix.ts";
+import type { FrrEvpn } from "../events/resources/frr-evpn.ts";
+import type { RawText } from "../events/resources/raw.ts";
 import type { SecretRef } from "../events/resources/resource.ts";
+import type { BfdTiming } from "./bfd/intent.ts";
 
 export type BackendName = "native" | "frr" | "gobgp";
 
@@ -20,6 +23,18 @@ export type Provenance = readonly EventId[];
 export type SpeakerIntent = {
   /** In order of key. */
   readonly routers: readonly RouterIntent[];
+  /** In the order in which they take effect: later ones win. Empty unless the speaker has the capability `raw`. */
+  readonly raw: readonly RawSnippet[];
+};
+
+/** Nobody to speak to. */
+export const NO_SPEAKER: SpeakerIntent = { routers: [], raw: [] };
+
+/** Lines that a user wrote in the speaker's own language; opaque, and applied behind everything else. */
+export type RawSnippet = {
+  readonly owner: ResourceKey;
+  readonly raw: RawText;
+  readonly provenance: Provenance;
 };
 
 export type RouterIntent = {
@@ -34,6 +49,10 @@ export type RouterIntent = {
   readonly neighbors: readonly NeighborIntent[];
   /** Own routes, held once however many neighbours are told. */
   readonly routes: PersistentMap<Prefix, OwnRoute>;
+  /** VRFs (empty: the default one) whose routes are leaked into this one. Empty unless the speaker has `vrf-import`. */
+  readonly imports: readonly string[];
+  /** undefined unless the speaker has `evpn`. */
+  readonly evpn: FrrEvpn | undefined;
 };
 
 export type NeighborIntent = {
@@ -65,6 +84,8 @@ export type NeighborIntent = {
   /** TCP-MD5 (RFC 2385). The value is fetched by the backend from where secrets are kept. */
   readonly authentication: { readonly type: "tcp-md5"; readonly secret: SecretRef } | undefined;
   readonly families: readonly Family[];
+  /** Carries EVPN routes, too (RFC 7432); such a session may have no other family. */
+  readonly carriesEvpn: boolean;
   /**
    * Both sides of RFC 4724: the peer is asked to keep our routes so long, and its routes stay while it restarts, as long as it asks
    * for. undefined: the capability is not offered, and nothing is kept.
@@ -72,11 +93,20 @@ export type NeighborIntent = {
   readonly gracefulRestart: { readonly restartTimeSeconds: number } | undefined;
   /** BGP waits for BFD to be Up (strict mode): no session is opened or taken before. */
   readonly waitsForBfd: boolean;
+  /** Kept by the speaker's own BFD daemon; undefined: nobody asked for BFD, or the BFD engine keeps it (bfd/intent.ts). */
+  readonly speakerBfd: SpeakerBfd | undefined;
   /** What may come in; learned routes themselves are not the plan's business. */
   readonly receive: ReceiveRule;
   /** What holds whatever `receive` says; absent: nothing is blocked, no maximum but the speaker's own, first AS checked. */
   readonly receiveGuard: ReceiveGuard | undefined;
   readonly provenance: Provenance;
+};
+
+export type SpeakerBfd = {
+  /** Name of the BFDProfile; neighbours with the same name have the same timing. */
+  readonly profile: string;
+  readonly multihop: boolean;
+  readonly timing: BfdTiming;
 };
 
 /** RFC 8212 §3: nothing is accepted unless somebody asked for it. */

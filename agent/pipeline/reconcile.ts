@@ -7,7 +7,7 @@
  */
 import { asapScheduler, auditTime, map, Observable, type OperatorFunction, pipe, scan } from "rxjs";
 import { type Applied, BackendError, type SpeakerBackend } from "../../backends/backend.ts";
-import type { SpeakerIntent } from "../../backends/intent.ts";
+import { NO_SPEAKER, type SpeakerIntent } from "../../backends/intent.ts";
 import type { KernelIntent } from "../../backends/kernel/intent.ts";
 import type { DesiredState } from "../../events/state.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -84,8 +84,6 @@ export function applyNewest(
     });
 }
 
-const nobody: SpeakerIntent = { routers: [] };
-
 /** What one backend and the kernel are to be; its parts are the same objects as long as theirs of the plan are unchanged. */
 export const wantedOf = (backend: SpeakerBackend): OperatorFunction<Planned, Wanted> =>
-  map(({ plan }) => ({ speaker: plan.speakers[backend.name] ?? nobody, kernel: plan.kernel }));
+  map(({ plan }) => ({ speaker: plan.speakers[backend.name] ?? NO_SPEAKER, kernel: plan.kernel }));

@@ -71,14 +71,15 @@ export function holdBack(intent: SpeakerIntent, held: Unexplained, wire: Wire): 
     const route: OwnRoute = { prefix, exports: exportsFromText(text), provenance: [wire.fact] };
     routers.set(name, { ...router, routes: router.routes.set(prefix, route) });
   }
-  return { routers: [...routers.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
+  return { ...intent, routers: [...routers.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
 }
 
-const neighborFromText = (text: string): NeighborIntent => ({
-  // Members that were undefined are absent in JSON; the readers of an intent see undefined for both.
-  ...(JSON.parse(text) as Omit<NeighborIntent, "provenance">),
-  provenance: [],
-});
+/** Members that were undefined are absent in JSON; the readers of an intent see undefined for both. */
+function neighborFromText(text: string): NeighborIntent {
+  const read = JSON.parse(text) as Omit<NeighborIntent, "provenance" | "carriesEvpn"> &
+    Partial<Pick<NeighborIntent, "carriesEvpn">>;
+  return { ...read, carriesEvpn: read.carriesEvpn ?? false, provenance: [] };
+}
 
 function routerFromKey(key: string): RouterIntent {
   const [vrf = "", localAs = "0", routerId = ""] = key.split("|");
@@ -89,5 +90,7 @@ function routerFromKey(key: string): RouterIntent {
     routerId: routerId === "" ? undefined : (routerId as RouterIntent["routerId"]),
     neighbors: [],
     routes: PersistentMap.empty(),
+    imports: [],
+    evpn: undefined,
   };
 }

@@ -43,6 +43,7 @@ export function withhold(
   const prefixes = withheld(addresses, unusable);
   if (prefixes.size === 0) return intent;
   return {
+    ...intent,
     routers: intent.routers.map((router) => {
       let { routes } = router;
       for (const prefix of prefixes.keys()) routes = routes.delete(prefix);

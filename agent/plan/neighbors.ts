@@ -175,7 +175,7 @@ function plannedRouter(
 ): PlannedRouter {
   const neighbors = opened.map((one) => intentOf(one, host, backend));
   return {
-    router: { key, vrf, localAs: asn, routerId, neighbors },
+    router: { key, vrf, localAs: asn, routerId, neighbors, imports: [], evpn: undefined },
     tellable: opened.map(({ peer, nextHops, ...one }) => ({
       key: one.key,
       families: familiesOf(one),
@@ -232,9 +232,11 @@ function intentOf(
       isExternal(neighbor) && !neighbor.ebgpMultiHop ? DIRECT_TIME_TO_LIVE : DISTANT_TIME_TO_LIVE,
     authentication: secret === undefined ? undefined : { type: "tcp-md5", secret },
     families: familiesOf(neighbor),
+    carriesEvpn: false,
     gracefulRestart: neighbor.gracefulRestart ? { restartTimeSeconds } : undefined,
     receiveGuard: guard,
     waitsForBfd: neighbor.bfd?.strictMode ?? false,
+    speakerBfd: undefined,
     receive,
     provenance: [...new Set(neighbor.owners.flatMap(({ facts }) => facts))],
   };

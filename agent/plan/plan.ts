@@ -262,6 +262,7 @@ function speakerOf(
         }),
       ),
     })),
+    raw: [],
   };
 }
 
@@ -287,7 +288,7 @@ function speakerAfter(
     changed = true;
     return { ...router, routes };
   });
-  return changed ? { routers } : before;
+  return changed ? { ...before, routers } : before;
 }
 
 function notCarriedOf(

@@ -4,7 +4,7 @@
  * Pure; costs what differs between the two plans.
  */
 import { classify, neighborsOf, routeChanges } from "../../backends/delta.ts";
-import type { Export, SpeakerIntent } from "../../backends/intent.ts";
+import { type Export, NO_SPEAKER, type SpeakerIntent } from "../../backends/intent.ts";
 import type { KernelIntent, KernelKey } from "../../backends/kernel/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import { diff, PersistentMap } from "../../events/persistent-map.ts";
@@ -24,7 +24,7 @@ export function preview(before: Plan | undefined, after: Plan): Omit<PlanJson, "
   const names = new Map<NeighborKey, string>();
   for (const backend of backends) {
     const old = before?.speakers[backend];
-    const young = after.speakers[backend] ?? { routers: [] };
+    const young = after.speakers[backend] ?? NO_SPEAKER;
     routesOf(old, young, peers);
     const known = neighborsOf(old);
     const next = neighborsOf(young);

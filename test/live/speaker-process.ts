@@ -51,7 +51,10 @@ const view = (): SpeakerView => ({
 async function apply(text: string): Promise<object> {
   const { routers } = JSON.parse(text) as SpeakerIntent;
   const routes = PersistentMap.empty<Prefix, OwnRoute>();
-  const intent: SpeakerIntent = { routers: routers.map((one) => ({ ...one, routes })) };
+  const intent: SpeakerIntent = {
+    routers: routers.map((one) => ({ ...one, routes })),
+    raw: [],
+  };
   return speaker.apply(intent, new AbortController().signal);
 }
 

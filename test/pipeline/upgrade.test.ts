@@ -12,7 +12,7 @@ import {
   unexplained,
 } from "../../agent/pipeline/upgrade.ts";
 import { deltaOf } from "../../backends/delta.ts";
-import type { SpeakerIntent } from "../../backends/intent.ts";
+import { NO_SPEAKER, type SpeakerIntent } from "../../backends/intent.ts";
 import type { Recorded } from "../../events/envelope.ts";
 import { evolve } from "../../events/fold.ts";
 import { seq } from "../../events/ids.ts";
@@ -112,7 +112,7 @@ describe("a plan that resets", () => {
     expect(held.routers[0]?.neighbors[0]?.holdTimeSeconds).toBe(90);
   });
   test("names a neighbour that is gone, and holding brings it back with its routes", () => {
-    const none: SpeakerIntent = { routers: [] };
+    const none = NO_SPEAKER;
     const found = unexplained(none, wireOf(two));
     expect(found.resets).toEqual(["|10.0.0.1|"]);
     expect(lines(holdBack(none, found, wireOf(two)))).toEqual(lines(two));

@@ -3,7 +3,7 @@
  */
 import { expect, test } from "vitest";
 import { withheld, withhold } from "../../agent/pipeline/withhold.ts";
-import type { RouterIntent } from "../../backends/intent.ts";
+import { NO_SPEAKER } from "../../backends/intent.ts";
 import { address } from "../../events/address.ts";
 import { advertisement, peer, planOf, pool, service, together, world } from "../plan/world.ts";
 
@@ -21,7 +21,7 @@ const made = planOf(
   ),
 );
 const { addresses } = made.kernel;
-const speaker = made.speakers.native ?? { routers: [] as RouterIntent[] };
+const speaker = made.speakers.native ?? NO_SPEAKER;
 const [a, b] = [address("192.0.2.0"), address("192.0.2.1")];
 const told = (...unusable: (typeof a)[]): string[] => {
   const reasons = new Map(unusable.map((one) => [one, "device lo9 is not there"]));

@@ -44,6 +44,8 @@ const router: RouterIntent = {
   routerId: address("192.0.2.9"),
   neighbors: [],
   routes: PersistentMap.empty<Prefix, OwnRoute>(),
+  imports: [],
+  evpn: undefined,
 };
 const down = (remoteControlPlaneIndependent: boolean): PathState => ({
   type: "down",

@@ -47,6 +47,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "events/log/": [...EVENTS, "migrations/", "node:", "better-sqlite3"],
   "migrations/": ["events/log/sqlite.ts", "node:"],
   "backends/": [...EVENTS, ...SEAM],
+  "backends/intent.ts": [...EVENTS, "backends/bfd/intent.ts"],
   [`${NATIVE}wire/`]: ["events/ids.ts", "events/prefix.ts", "events/address.ts"],
   [`${NATIVE}fsm/`]: [`${NATIVE}wire/`, "events/ids.ts", "events/address.ts"],
   [`${NATIVE}discovery/`]: ["events/address.ts"],
