@@ -41,6 +41,19 @@ const KERNEL_CORE: readonly Place[] = [
   "verdicts.ts",
 ];
 
+/** Of FRR's watcher: what reads answers, and never asks. */
+const FRR_READING: readonly Place[] = [
+  "best-path-table.ts",
+  "bfd-peers.ts",
+  "installed.ts",
+  "json.ts",
+  "names.ts",
+  "neighbor-detail.ts",
+  "session-record.ts",
+  "summary.ts",
+  "tables.ts",
+];
+
 /** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
 export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "events/": [...EVENTS, "zod"],
@@ -65,6 +78,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "backends/kernel/netlink/": ["events/address.ts", "events/prefix.ts"],
   "backends/kernel/own-orders.ts": ["backends/kernel/", ...EVENTS, "node:"],
   "backends/os/": [...EVENTS, "node:", "koffi"],
+  "backends/frr/watch/": [...SEAM, ...EVENTS, "backends/bfd/parameters.ts"],
   "backends/bfd/": [...SEAM, ...EVENTS, "node:"],
   "backends/bfd/process.ts": ["backends/bfd/", ...SEAM, ...EVENTS, "node:"],
   "agent/core/bfd-start.ts": ["agent/config-schema.ts", ...SEAM, "node:"],
@@ -213,6 +227,7 @@ export const PURE: readonly Place[] = [
   `${NATIVE}fsm/`,
   `${NATIVE}rib/`,
   `${NATIVE}discovery/`,
+  ...FRR_READING.map((name) => `backends/frr/watch/${name}`),
   ...KERNEL_CORE.map((name) => `backends/kernel/${name}`),
   "agent/plan/",
   "agent/decide/",
