@@ -202,6 +202,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     bfd,
     recorded: book.state,
     planned: () => planned$.value,
+    planOptions,
     replan: (old, desired) => replan(old, desired, planOptions),
     onTheWire: () => onTheWire(speaker.settled),
     held: () => held,

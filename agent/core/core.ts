@@ -32,6 +32,7 @@ import type { Answer, Commands } from "../pipeline/commands.ts";
 import { withOffers } from "../pipeline/exports.ts";
 import type { Planned } from "../pipeline/reconcile.ts";
 import type { Unexplained } from "../pipeline/upgrade.ts";
+import type { PlanOptions } from "../plan/options.ts";
 import type { Plan } from "../plan/plan.ts";
 import { preview } from "../plan/preview.ts";
 import { why } from "../plan/why.ts";
@@ -74,6 +75,7 @@ export type CoreParts = {
   /** Everything committed, folded. */
   readonly recorded: () => State;
   readonly planned: () => Planned;
+  readonly planOptions: PlanOptions;
   readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
   /** Resolves when the speaker has what is planned now; false where that took too long. */
   readonly onTheWire: () => Promise<boolean>;
@@ -136,7 +138,10 @@ export function createCore(parts: CoreParts): Core {
       const refused = hasErrors(read.complaints) && !request.keepGoing;
       const command = applyCommand({ ...request, ...previewOptions }, read);
       const decision = commands.preview(command);
-      const answer = answerOf(decision, read, new Map(), true);
+      const answer = answerOf(decision, read, new Map(), {
+        dryRun: true,
+        options: parts.planOptions,
+      });
       const before = planned();
       const foreseen = withOffers(parts.kernel, decision.after);
       const after = refused ? before.plan : parts.replan(before, foreseen);
@@ -153,7 +158,7 @@ export function createCore(parts: CoreParts): Core {
     },
 
     get(query) {
-      const views = resourceViews(commands.current(), selectionOf(query), seqOf);
+      const views = resourceViews(commands.current(), selectionOf(query), seqOf, parts.planOptions);
       if (query.name !== undefined && views.length === 0) {
         throw new CoreError("NOT_FOUND", `there is no ${query.kind} ${query.name}`);
       }
@@ -235,7 +240,12 @@ export function createCore(parts: CoreParts): Core {
 
     resourcesAt(moment, query) {
       const at = atMoment(log, moment);
-      const views = resourceViews(at.state.desired, selectionOf(query), at.seqOf);
+      const views = resourceViews(
+        at.state.desired,
+        selectionOf(query),
+        at.seqOf,
+        parts.planOptions,
+      );
       return { ...position(at), resources: [...views] };
     },
 
@@ -254,14 +264,13 @@ async function changed(
   caller: Caller,
   batch: SecretBatch,
 ): Promise<ApplyAnswer> {
-  if (options.dryRun) {
-    return answerOf(parts.commands.preview(command), read, new Map(), true);
-  }
+  const as = { dryRun: options.dryRun, options: parts.planOptions };
+  if (options.dryRun) return answerOf(parts.commands.preview(command), read, new Map(), as);
   const source = sourceOf(caller.source, options.idempotencyKey);
   const repeated = source.position === undefined ? undefined : parts.log.find(source);
   if (repeated !== undefined) {
     const decision = parts.commands.preview(command);
-    return { ...answerOf(decision, read, new Map(), false), outcome: "unchanged", seq: repeated };
+    return { ...answerOf(decision, read, new Map(), as), outcome: "unchanged", seq: repeated };
   }
   const answer = await submitted(parts, command, caller.actor, source, batch);
   if (options.wait && !(await parts.onTheWire())) {
@@ -270,7 +279,7 @@ async function changed(
       "recorded, but the speaker has not taken it yet: see rutter status",
     );
   }
-  return answerOf(answer.decision, read, answer.positions, false);
+  return answerOf(answer.decision, read, answer.positions, as);
 }
 
 async function submitted(

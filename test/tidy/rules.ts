@@ -46,6 +46,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "migrations/": ["events/log/sqlite.ts", "node:"],
   "backends/": [...EVENTS, ...SEAM],
   "backends/intent.ts": [...EVENTS, "backends/bfd/intent.ts"],
+  "backends/backend.ts": [...EVENTS, ...SEAM, "backends/bfd/parameters.ts"],
   [`${NATIVE}wire/`]: ["events/ids.ts", "events/prefix.ts", "events/address.ts"],
   [`${NATIVE}fsm/`]: [`${NATIVE}wire/`, "events/ids.ts", "events/address.ts"],
   [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS, "backends/best-paths.ts"],
