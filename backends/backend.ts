@@ -118,12 +118,17 @@ export type PathState =
   /** No session, none that was ever Up, or one that somebody shut down on purpose (RFC 5882 §4.2.1). */
   | { readonly type: "unknown" };
 
+export type SpeakerBfdFact =
+  /** Where nothing is known of arrivals and departures, or of how long detection took, that is empty or undefined. */
+  | { readonly type: "transition"; readonly transition: BfdTransition }
+  | { readonly type: "sessions" };
+
 /** Sessions of a BFD daemon that belongs to the speaker, in the terms of the BFD engine. Its own end of them is never steered from here. */
 export type SpeakerBfdSessions = {
   /** All that there are, also those that are down; the key says VRF, addresses, device and hops (bfdKey()). */
   all(): readonly BfdStatus[];
-  /** Calls back for each change of state; the returned function stops it. */
-  watch(listener: (transition: BfdTransition) => void): () => void;
+  /** Calls back for each change of state, and where a session came or went; the returned function stops it. */
+  watch(listener: (fact: SpeakerBfdFact) => void): () => void;
   /** What keeps sessions from working, in words to act on; empty where nothing does. */
   problems(): readonly string[];
 };

@@ -48,6 +48,7 @@ import {
   sourceOf,
 } from "./changes.ts";
 import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
+import { speakerBfdOfNeighbors } from "./speaker-bfd-view.ts";
 import { holdView, whyHeld, whyWithheld } from "./hold-view.ts";
 import { whyLearned } from "./why-learned.ts";
 import { kernelView } from "./kernel-view.ts";
@@ -104,9 +105,20 @@ export function createCore(parts: CoreParts): Core {
     problems: parts.bfd.problems(),
     wallOf: (micros: number) => parts.wallOfMicros(micros),
   });
+  const speakerBfd = ({ speakers }: Plan) =>
+    speakerBfdOfNeighbors(speakers, {
+      statuses: parts.backend.bfd?.all() ?? [],
+      problems: parts.backend.bfd?.problems() ?? [],
+      wallOf: parts.wallOfMicros,
+    });
+  const bfd = (plan: Plan) => [
+    ...bfdViews(plan.bfd, bfdNow()),
+    ...new Set(speakerBfd(plan).values()),
+  ];
   const peers = () => {
     const { plan } = planned();
-    return peerViews(plan, sessions(), bfdOfNeighbors(plan.bfd, bfdNow()), parts.wallOf);
+    const guards = new Map([...bfdOfNeighbors(plan.bfd, bfdNow()), ...speakerBfd(plan)]);
+    return peerViews(plan, sessions(), guards, parts.wallOf);
   };
   const change = (
     read: ReadRequest,
@@ -169,18 +181,17 @@ export function createCore(parts: CoreParts): Core {
     peers,
     async bfd() {
       await parts.bfd.refresh();
-      return bfdViews(planned().plan.bfd, bfdNow());
+      return bfd(planned().plan);
     },
 
     status() {
       const { desired, plan } = planned();
       const services = serviceViews(desired, plan, parts.withheld());
-      const bfd = bfdViews(plan.bfd, bfdNow());
       const now = {
         ...parts.now(),
         backend: parts.backend.name,
         peers: peers(),
-        bfd,
+        bfd: bfd(plan),
         services,
         kernel: kernelView(parts.kernel),
       };

@@ -223,7 +223,12 @@ export function fakeCore(routeCount = 3): FakeCore {
       if (name === "nobody") throw new CoreError("NOT_FOUND", `there is no ${kind} nobody`);
       return [resource];
     },
-    intent: () => ({ routers: [], kernel: { entries: [], rules: [], exports: [] }, bfd: [] }),
+    intent: () => ({
+      routers: [],
+      raw: [],
+      kernel: { entries: [], rules: [], exports: [] },
+      bfd: [],
+    }),
     status: () => core.currentStatus,
     peers: () => core.currentStatus.peers,
     bfd: async () => core.currentStatus.bfd,

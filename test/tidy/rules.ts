@@ -65,6 +65,14 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "backends/os/": [...EVENTS, "node:", "koffi"],
   "backends/bfd/": [...SEAM, ...EVENTS, "node:"],
   "backends/bfd/process.ts": ["backends/bfd/", ...SEAM, ...EVENTS, "node:"],
+  "agent/core/backend-start.ts": [
+    ...SEAM,
+    `${NATIVE}native-backend.ts`,
+    "events/ids.ts",
+    "events/state.ts",
+    "agent/config-schema.ts",
+    "agent/plan/options.ts",
+  ],
   "agent/core/bfd-start.ts": ["agent/config-schema.ts", ...SEAM, "node:"],
   "agent/core/bfd-view.ts": [
     ...EVENTS,
@@ -73,6 +81,14 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "events/log/",
     "agent/api/",
     "agent/pipeline/",
+  ],
+  "agent/core/speaker-bfd-view.ts": [
+    ...EVENTS,
+    ...SEAM,
+    "backends/bfd/parameters.ts",
+    "agent/api/",
+    "agent/core/",
+    "agent/plan/",
   ],
   "agent/core/kernel-start.ts": [
     ...SEAM,
