@@ -25,7 +25,7 @@ import { loadConfig } from "./config.ts";
 import { type AgentOptions, hostFacts } from "./config-schema.ts";
 import { confirmer } from "./core/confirm.ts";
 import { createCore } from "./core/core.ts";
-import { findings } from "./core/findings.ts";
+import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
 import { createProbe } from "./health/probe.ts";
@@ -215,6 +215,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     planned: () => planned$.value,
     planOptions,
     replan: (old, desired) => replan(old, desired, planOptions),
+    lastApply: speaker.last,
+    complaints: () => complaintsOf(sources),
     onTheWire: () => onTheWire(speaker.settled),
     held: () => held,
     withheld: () =>

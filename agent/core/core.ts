@@ -56,6 +56,8 @@ import { intentView } from "./intent-view.ts";
 import { type AtMoment, stateAt } from "./moments.ts";
 import { resourceViews, type SeqOf } from "./resource-view.ts";
 import { neighborName, neighborNamed, routeViews } from "./route-view.ts";
+import type { LastApply } from "./state-kinds.ts";
+import { views } from "./views.ts";
 import {
   type Now,
   peerViews,
@@ -78,6 +80,9 @@ export type CoreParts = {
   readonly planned: () => Planned;
   readonly planOptions: PlanOptions;
   readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
+  readonly lastApply: () => LastApply;
+  /** Manifests that could not be read, each in words. */
+  readonly complaints: () => readonly string[];
   /** Resolves when the speaker has what is planned now; false where that took too long. */
   readonly onTheWire: () => Promise<boolean>;
   /** What a new program version plans and may not do before it is confirmed. */
@@ -176,6 +181,8 @@ export function createCore(parts: CoreParts): Core {
       }
       return views;
     },
+
+    views: (query) => views(parts, peers, query),
 
     intent: () => intentView(planned().plan),
     peers,

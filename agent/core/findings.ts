@@ -27,6 +27,12 @@ type Parts = {
   readonly planned: () => Planned;
 };
 
+/** What is wrong with manifests that are read by themselves, in words. */
+export const complaintsOf = (sources: ManifestSources): readonly string[] =>
+  sources
+    .states()
+    .flatMap(({ complaints, problems }) => [...complaints.map(complaintText), ...problems]);
+
 export function findings(parts: Parts): Findings {
   const {
     config,
@@ -51,9 +57,7 @@ export function findings(parts: Parts): Findings {
     listenProblem: backend.listenProblem?.(),
     peers: core.peers(),
     quarantined: core.status().quarantined,
-    sourceComplaints: sources
-      .states()
-      .flatMap(({ complaints, problems }) => [...complaints.map(complaintText), ...problems]),
+    sourceComplaints: complaintsOf(sources),
     missingSecrets: neighbors.flatMap(({ authentication }) =>
       authentication !== undefined && secrets.reveal(authentication.secret) === undefined
         ? [authentication.secret.name]

@@ -82,6 +82,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/api/",
     "agent/pipeline/",
   ],
+  "agent/core/state-kinds.ts": [...EVENTS, "agent/api/contract.ts", "agent/plan/"],
   "agent/core/speaker-bfd-view.ts": [
     ...EVENTS,
     ...SEAM,
