@@ -233,7 +233,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     }),
     doctor: async () =>
       doctorReport(
-        findings({
+        await findings({
           config,
           program,
           backend,

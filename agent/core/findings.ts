@@ -2,7 +2,7 @@
  * Gathers what `rutter doctor` judges (doctor.ts) from the running agent and its host. Changes nothing.
  */
 import { statfsSync } from "node:fs";
-import type { SpeakerBackend } from "../../backends/backend.ts";
+import { BackendError, type SpeakerBackend } from "../../backends/backend.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Core } from "../api/core.ts";
 import type { AgentConfig } from "../config-schema.ts";
@@ -12,6 +12,7 @@ import type { Recorder } from "../pipeline/recorder.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Findings } from "./doctor.ts";
 import { kernelFindings } from "./kernel-findings.ts";
+import { notInstalled } from "./not-installed.ts";
 import type { ManifestSources } from "./manifest-source.ts";
 
 type Parts = {
@@ -33,7 +34,7 @@ export const complaintsOf = (sources: ManifestSources): readonly string[] =>
     .states()
     .flatMap(({ complaints, problems }) => [...complaints.map(complaintText), ...problems]);
 
-export function findings(parts: Parts): Findings {
+export async function findings(parts: Parts): Promise<Findings> {
   const {
     config,
     program,
@@ -67,5 +68,19 @@ export function findings(parts: Parts): Findings {
     freeOctets: bavail * bsize,
     stateDirectory: config.stateDirectory,
     kernel: kernel === undefined ? (kernelProblem ?? "") : kernelFindings(kernel, planned().plan),
+    notInstalled: await installedOrWhy(parts),
   };
+}
+
+async function installedOrWhy({
+  backend,
+  kernel,
+  planned,
+}: Parts): Promise<Findings["notInstalled"]> {
+  try {
+    return await notInstalled({ backend, kernel, plan: planned().plan });
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    return error.message;
+  }
 }

@@ -101,6 +101,13 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   ],
   "agent/core/route-view.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/api/", "agent/pipeline/"],
   "agent/core/why-learned.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/plan/"],
+  "agent/core/not-installed.ts": [
+    ...EVENTS,
+    ...SEAM,
+    KERNEL_SEAM,
+    "backends/kernel/intent.ts",
+    "agent/plan/",
+  ],
   "agent/core/kernel-findings.ts": [
     KERNEL_SEAM,
     "backends/kernel/io/probe.ts",
