@@ -5,6 +5,7 @@
  * "not carried yet: ". Reads next: refusal.ts (what a neighbour is not opened for).
  */
 import type { Capability } from "../../backends/backend.ts";
+import type { BfdOptionsSpec } from "../../events/resources/bfd-options.ts";
 import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import { extrasAdvice } from "../../events/resources/extras-advice.ts";
 import type { FrrRouter } from "../../events/resources/frr-configuration.ts";
@@ -42,37 +43,33 @@ function fieldsOf(
   options: PlanOptions,
   peers: readonly BgpPeer[],
 ): readonly Field[] {
-  switch (resource.type) {
-    case "metallb.io/BGPPeer":
-      return interfaceField("spec.", resource.spec.remote);
-    case "frrk8s.metallb.io/FRRConfiguration":
-      return [
-        ...resource.spec.routers.flatMap((router, i) =>
-          routerFields(`spec.bgp.routers[${i}].`, router),
-        ),
-        ...when(resource.spec.raw !== undefined, ["raw", "spec.raw", RAW]),
-      ];
-    case "/ConfigMap":
-      return [["raw", "data.extras", RAW, extrasAdvice(resource, peers)]];
-    case "rutter/BFDOptions":
-      return options.bfd === "speaker"
-        ? [
-            ...when(resource.spec.strictMode, [
-              "bfd-strict",
-              "spec.strictMode",
-              "BGP that waits for BFD; its peers are not opened",
-            ]),
-            ...when(resource.spec.authentication !== undefined, [
-              "bfd-authentication",
-              "spec.authentication",
-              "authentication of BFD; its peers are not opened",
-            ]),
-          ]
-        : [];
-    default:
-      return [];
+  if (resource.type === "metallb.io/BGPPeer") return interfaceField("spec.", resource.spec.remote);
+  if (resource.type === "frrk8s.metallb.io/FRRConfiguration") {
+    const { routers, raw } = resource.spec;
+    return [
+      ...routers.flatMap((router, i) => routerFields(`spec.bgp.routers[${i}].`, router)),
+      ...when(raw !== undefined, ["raw", "spec.raw", RAW]),
+    ];
   }
+  if (resource.type === "/ConfigMap")
+    return [["raw", "data.extras", RAW, extrasAdvice(resource, peers)]];
+  if (resource.type === "rutter/BFDOptions" && options.bfd === "speaker")
+    return bfdFields(resource.spec);
+  return [];
 }
+
+const bfdFields = ({ strictMode, authentication }: BfdOptionsSpec): readonly Field[] => [
+  ...when(strictMode, [
+    "bfd-strict",
+    "spec.strictMode",
+    "BGP that waits for BFD; its peers are not opened",
+  ]),
+  ...when(authentication !== undefined, [
+    "bfd-authentication",
+    "spec.authentication",
+    "authentication of BFD; its peers are not opened",
+  ]),
+];
 
 const RAW = "raw FRR lines, which only the frr backend can take";
 
