@@ -13,7 +13,7 @@ import type { FrrNeighbor } from "../../events/resources/frr-neighbor.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import type { Remote } from "../../events/resources/session.ts";
-import { has, lacking, type PlanOptions } from "./options.ts";
+import { has, type PlanOptions } from "./options.ts";
 
 type Field = readonly [needs: Capability, field: string, what: string, advice?: string];
 
@@ -35,7 +35,7 @@ export function fieldsNotCarried(
 /** Said once: where the speaker says no more than that, the field's own words are enough. */
 function because(options: PlanOptions, needs: Capability): string {
   const why = options.capabilities.missing.get(needs);
-  return why === undefined || why === "not carried yet" ? "" : ` (${lacking(options, needs)})`;
+  return why === undefined || why === "not carried yet" ? "" : ` (${why})`;
 }
 
 function fieldsOf(

@@ -31,6 +31,7 @@ const base = together(
   advertisement("ad"),
   service("s"),
   service("t"),
+  service("waits", { loadBalancerIP: "198.51.100.1" }),
 );
 const made = world({}, password("key", "hush-hush"), base);
 const onWire = (prefix: string, neighbor: string): ShownRoute =>

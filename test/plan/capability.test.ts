@@ -143,7 +143,7 @@ describe("VRF imports", () => {
         resource: "frrk8s.metallb.io/FRRConfiguration/metallb-system/a",
         field: "spec.bgp.routers[0].imports",
         reason:
-          "not carried yet: leaking between VRFs; prefixes that only an imported VRF has are told to nobody here (the frr speaker has no vrf-import: FRR 1.0 has none)",
+          "not carried yet: leaking between VRFs; prefixes that only an imported VRF has are told to nobody here (FRR 1.0 has none)",
       },
     ]);
   });
@@ -321,6 +321,16 @@ describe("a speaker that installs what it learns", () => {
       together(peer("p", "10.0.0.1"), routeImport("i", { acceptDefault: true })),
     );
     expect(received(open)).toEqual({ type: "everything" });
+  });
+  test("installs without a RouteImport's bound, and beside another table: that is said", () => {
+    const bounded = (spec: object) =>
+      world({}, together(peer("p", "10.0.0.1"), routeImport("i", { maximum: 5, ...spec })));
+    const fields = (made: World, by = frr()) =>
+      planned(made, by).notCarried.map(({ field }) => field);
+    expect(fields(bounded({}))).toEqual(["spec.maximum"]);
+    expect(fields(bounded({ table: 100 }))).toEqual(["spec.table"]);
+    expect(fields(bounded({}), without)).toEqual([]);
+    expect(fields(bounded({ table: 100 }), without)).toEqual([]);
   });
   test("a RouteImport that it can't follow is the kernel backend's", () => {
     const made = world(
