@@ -82,7 +82,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/api/",
     "agent/pipeline/",
   ],
-  "agent/core/state-kinds.ts": [...EVENTS, "agent/api/contract.ts", "agent/plan/"],
+  "agent/core/state-kinds.ts": [...EVENTS, "agent/api/", "agent/plan/"],
   "agent/core/speaker-bfd-view.ts": [
     ...EVENTS,
     ...SEAM,
@@ -191,6 +191,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "agent/cli/": [
     "agent/api/contract.ts",
     "agent/api/core.ts",
+    "agent/api/view-json.ts",
     "agent/api/socket-path.ts",
     "agent/api/time.ts",
     "agent/manifests/",
