@@ -253,6 +253,12 @@ export const PlanJson = z.object({
   peers: z.array(PeerPlan),
   /** Own entries of the kernel: virtual IPs, blackholes, rules, source addresses. */
   kernel: z.object({ add: z.array(z.string()), remove: z.array(z.string()) }),
+  /** What else the speaker is asked, by whose it is: raw lines, VRF imports, EVPN. */
+  speaker: z.object({
+    add: z.array(z.string()),
+    change: z.array(z.string()),
+    remove: z.array(z.string()),
+  }),
   /** Names of the peers whose session would reset. */
   resets: z.array(z.string()),
   quarantined: z.array(QuarantinedJson),

@@ -16,7 +16,7 @@ import type { ApplyRequest } from "../api/core.ts";
 import { heldResource } from "../decide/ownership.ts";
 import type { Change, Command, Decision, Document, Refusal } from "../decide/decide.ts";
 import { notCarriedHere } from "../plan/carried-here.ts";
-import type { KernelAbility } from "../plan/kernel-ability.ts";
+import type { PlanOptions } from "../plan/options.ts";
 import { type ManifestRead, readManifests } from "../manifests/read.ts";
 import type { SecretBatch } from "../secrets/secrets.ts";
 import { SecretsError } from "../secrets/vault-file.ts";
@@ -97,9 +97,10 @@ export function answerOf(
   decision: Decision,
   read: ReadRequest,
   positions: ReadonlyMap<EventId, Seq>,
-  { dryRun, kernel }: { readonly dryRun: boolean; readonly kernel: KernelAbility },
+  { dryRun, options }: { readonly dryRun: boolean; readonly options: PlanOptions },
 ): ApplyAnswer {
-  const carried = (resource: Resource) => notCarriedHere(decision.after, resource, { kernel });
+  const carried = (resource: Resource): readonly NotCarried[] =>
+    notCarriedHere(decision.after, resource, options);
   const byKey = new Map(read.documents.map((document) => [keyOf(document.resource), document]));
   const refusals = new Map(decision.refusals.map((refusal) => [refusal.key, refusal]));
   const resources = decision.changes.map((change) =>

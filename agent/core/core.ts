@@ -32,7 +32,7 @@ import type { Answer, Commands } from "../pipeline/commands.ts";
 import { withOffers } from "../pipeline/exports.ts";
 import type { Planned } from "../pipeline/reconcile.ts";
 import type { Unexplained } from "../pipeline/upgrade.ts";
-import type { KernelAbility } from "../plan/kernel-ability.ts";
+import type { PlanOptions } from "../plan/options.ts";
 import type { Plan } from "../plan/plan.ts";
 import { preview } from "../plan/preview.ts";
 import { why } from "../plan/why.ts";
@@ -48,6 +48,7 @@ import {
   sourceOf,
 } from "./changes.ts";
 import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
+import { speakerBfdOfNeighbors } from "./speaker-bfd-view.ts";
 import { holdView, whyHeld, whyWithheld } from "./hold-view.ts";
 import { whyLearned } from "./why-learned.ts";
 import { kernelView } from "./kernel-view.ts";
@@ -55,6 +56,8 @@ import { intentView } from "./intent-view.ts";
 import { type AtMoment, stateAt } from "./moments.ts";
 import { resourceViews, type SeqOf } from "./resource-view.ts";
 import { neighborName, neighborNamed, routeViews } from "./route-view.ts";
+import type { LastApply } from "./state-kinds.ts";
+import { views } from "./views.ts";
 import {
   type Now,
   peerViews,
@@ -71,12 +74,15 @@ export type CoreParts = {
   readonly backend: SpeakerBackend;
   /** undefined: this agent leaves the kernel alone. */
   readonly kernel: Kernel | undefined;
-  readonly kernelAbility: KernelAbility;
   readonly bfd: Pick<BfdClient, "statuses" | "refresh" | "problems">;
   /** Everything committed, folded. */
   readonly recorded: () => State;
   readonly planned: () => Planned;
+  readonly planOptions: PlanOptions;
   readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
+  readonly lastApply: () => LastApply;
+  /** Manifests that could not be read, each in words. */
+  readonly complaints: () => readonly string[];
   /** Resolves when the speaker has what is planned now; false where that took too long. */
   readonly onTheWire: () => Promise<boolean>;
   /** What a new program version plans and may not do before it is confirmed. */
@@ -104,9 +110,20 @@ export function createCore(parts: CoreParts): Core {
     problems: parts.bfd.problems(),
     wallOf: (micros: number) => parts.wallOfMicros(micros),
   });
+  const speakerBfd = ({ speakers }: Plan) =>
+    speakerBfdOfNeighbors(speakers, {
+      statuses: parts.backend.bfd?.all() ?? [],
+      problems: parts.backend.bfd?.problems() ?? [],
+      wallOf: parts.wallOfMicros,
+    });
+  const bfd = (plan: Plan) => [
+    ...bfdViews(plan.bfd, bfdNow()),
+    ...new Set(speakerBfd(plan).values()),
+  ];
   const peers = () => {
     const { plan } = planned();
-    return peerViews(plan, sessions(), bfdOfNeighbors(plan.bfd, bfdNow()), parts.wallOf);
+    const guards = new Map([...bfdOfNeighbors(plan.bfd, bfdNow()), ...speakerBfd(plan)]);
+    return peerViews(plan, sessions(), guards, parts.wallOf);
   };
   const change = (
     read: ReadRequest,
@@ -140,7 +157,7 @@ export function createCore(parts: CoreParts): Core {
       const decision = commands.preview(command);
       const answer = answerOf(decision, read, new Map(), {
         dryRun: true,
-        kernel: parts.kernelAbility,
+        options: parts.planOptions,
       });
       const before = planned();
       const foreseen = withOffers(parts.kernel, decision.after);
@@ -158,34 +175,30 @@ export function createCore(parts: CoreParts): Core {
     },
 
     get(query) {
-      const views = resourceViews(
-        commands.current(),
-        selectionOf(query),
-        seqOf,
-        parts.kernelAbility,
-      );
+      const views = resourceViews(commands.current(), selectionOf(query), seqOf, parts.planOptions);
       if (query.name !== undefined && views.length === 0) {
         throw new CoreError("NOT_FOUND", `there is no ${query.kind} ${query.name}`);
       }
       return views;
     },
 
+    views: (query) => views(parts, peers, query),
+
     intent: () => intentView(planned().plan),
     peers,
     async bfd() {
       await parts.bfd.refresh();
-      return bfdViews(planned().plan.bfd, bfdNow());
+      return bfd(planned().plan);
     },
 
     status() {
       const { desired, plan } = planned();
       const services = serviceViews(desired, plan, parts.withheld());
-      const bfd = bfdViews(plan.bfd, bfdNow());
       const now = {
         ...parts.now(),
         backend: parts.backend.name,
         peers: peers(),
-        bfd,
+        bfd: bfd(plan),
         services,
         kernel: kernelView(parts.kernel),
       };
@@ -264,16 +277,13 @@ async function changed(
   caller: Caller,
   batch: SecretBatch,
 ): Promise<ApplyAnswer> {
-  const { kernelAbility: kernel } = parts;
-  if (options.dryRun) {
-    return answerOf(parts.commands.preview(command), read, new Map(), { dryRun: true, kernel });
-  }
+  const as = { dryRun: options.dryRun, options: parts.planOptions };
+  if (options.dryRun) return answerOf(parts.commands.preview(command), read, new Map(), as);
   const source = sourceOf(caller.source, options.idempotencyKey);
   const repeated = source.position === undefined ? undefined : parts.log.find(source);
   if (repeated !== undefined) {
     const decision = parts.commands.preview(command);
-    const asBefore = answerOf(decision, read, new Map(), { dryRun: false, kernel });
-    return { ...asBefore, outcome: "unchanged", seq: repeated };
+    return { ...answerOf(decision, read, new Map(), as), outcome: "unchanged", seq: repeated };
   }
   const answer = await submitted(parts, command, caller.actor, source, batch);
   if (options.wait && !(await parts.onTheWire())) {
@@ -282,7 +292,7 @@ async function changed(
       "recorded, but the speaker has not taken it yet: see rutter status",
     );
   }
-  return answerOf(answer.decision, read, answer.positions, { dryRun: false, kernel });
+  return answerOf(answer.decision, read, answer.positions, as);
 }
 
 async function submitted(

@@ -9,7 +9,7 @@ import type { DesiredState, Held, ResourceType } from "../../events/state.ts";
 import { resourcesOf } from "../../events/state.ts";
 import type { ResourceJson } from "../api/contract.ts";
 import { notCarriedHere } from "../plan/carried-here.ts";
-import type { KernelAbility } from "../plan/kernel-ability.ts";
+import type { PlanOptions } from "../plan/options.ts";
 
 /** Seq of a fact, where it is recorded. */
 export type SeqOf = (fact: EventId) => number | null;
@@ -20,12 +20,12 @@ export type Selection = {
   readonly name: string | undefined;
 };
 
-/** In order of type, namespace, name. `kernel`: what this host's can; undefined for a moment of the past. */
+/** In order of type, namespace, name. `options`: of now; undefined for a moment of the past, when speaker and kernel may have been others. */
 export function resourceViews(
   desired: DesiredState,
   selection: Selection,
   seqOf: SeqOf,
-  kernel: KernelAbility | undefined,
+  options: PlanOptions | undefined,
 ): readonly ResourceJson[] {
   return selection.types
     .flatMap((type) => [...resourcesOf(desired, type).values()] as readonly Held[])
@@ -35,14 +35,14 @@ export function resourceViews(
         (selection.name === undefined || metadata.name === selection.name),
     )
     .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-    .map((held) => resourceView(desired, held, seqOf, kernel));
+    .map((held) => resourceView(desired, held, seqOf, options));
 }
 
-function resourceView(
+export function resourceView(
   desired: DesiredState,
   held: Held,
   seqOf: SeqOf,
-  kernel: KernelAbility | undefined,
+  options: PlanOptions | undefined,
 ): ResourceJson {
   const { apiVersion, metadata, spec, type } = held.resource;
   const { namespace, ...rest } = metadata;
@@ -61,7 +61,7 @@ function resourceView(
         quarantine !== undefined ? "quarantined" : awaited !== undefined ? "awaiting" : "accepted",
       rule: quarantine?.rule ?? "",
       reason: quarantine?.reason ?? awaited?.reason ?? "",
-      notCarried: [...notCarriedHere(desired, held.resource, { kernel })],
+      notCarried: [...notCarriedHere(desired, held.resource, options)],
       ...(type === "rutter/RouteExport" ? { exported: exportedBy(desired, held.key).size } : {}),
       ...(allocation === undefined
         ? {}

@@ -5,9 +5,7 @@
  * (manifests.md §7): where a BGPPeer takes part MetalLB's (hold 90 s, keepalive a third of it, connect 120 s), else frr-k8s'
  * (180, 60, 60 s). Whatever somebody set goes before both (docs/decisions/008). Reads next: merge.ts, routes.ts.
  */
-import type { Capabilities, Capability } from "../../backends/backend.ts";
 import type {
-  BackendName,
   MaximumPrefixes,
   NeighborIntent,
   ReceiveGuard,
@@ -17,7 +15,6 @@ import { type Address, type Family, familyOf } from "../../events/address.ts";
 import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import { claimsOf, type NeighborOwner } from "./claims.ts";
-import { type KernelAbility, vrfLacking } from "./kernel-ability.ts";
 import { anySelects, nodeLabels, selects } from "./labels.ts";
 import { merge, type MergedNeighbor, type MergedRouter } from "./merge.ts";
 import {
@@ -25,7 +22,10 @@ import {
   FRR_HOLD_TIME_SECONDS,
   FRR_KEEPALIVE_SECONDS,
 } from "./merge-rules.ts";
+import { has, type PlanOptions } from "./options.ts";
 import { compare } from "./order.ts";
+import { refusal } from "./refusal.ts";
+import { type SpeakerBfdOf, speakerBfdOf } from "./speaker-bfd.ts";
 
 /** MetalLB's native speaker and GoBGP; RFC 4271 §10 for the connect time. */
 const HOLD_TIME_SECONDS = 90;
@@ -49,12 +49,6 @@ export type NeighborVerdict = {
   readonly verdict: Extract<PeerVerdict, { readonly type: "opened" | "refused" }>;
 };
 
-export type PlanOptions = {
-  readonly backend: BackendName;
-  readonly capabilities: Capabilities;
-  readonly kernel: KernelAbility;
-};
-
 /** A router without its routes; the plan adds them. */
 export type PlannedRouter = {
   readonly router: Omit<RouterIntent, "routes">;
@@ -72,6 +66,14 @@ export type Tellable = {
   readonly nextHops: Readonly<Partial<Record<Family, Address>>>;
 };
 
+/** What is the same for all neighbours. */
+type Shared = {
+  readonly options: PlanOptions;
+  readonly guard: ReceiveGuard | undefined;
+  readonly restartTimeSeconds: number;
+  readonly bfdOf: SpeakerBfdOf;
+};
+
 export type PlannedNeighbors = {
   readonly routers: readonly PlannedRouter[];
   readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
@@ -84,11 +86,16 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
     .map((owner) => claimsOf(desired, owner));
   const neighbors = new Map<NeighborKey, NeighborVerdict>();
   const routers: PlannedRouter[] = [];
-  const host: HostRules = {
+  const leaks = has(options, "vrf-import");
+  const shared: Shared = {
+    options,
     guard: guardOf(desired),
     restartTimeSeconds: desired.host?.facts.restartTimeSeconds ?? RESTART_TIME_SECONDS,
+    bfdOf: speakerBfdOf(desired, claims, options),
   };
-  for (const merged of merge(claims)) {
+  const all = merge(claims, leaks);
+  const imported = new Set(leaks ? all.flatMap(({ imports }) => imports) : []);
+  for (const merged of all) {
     const opened: MergedNeighbor[] = [];
     for (const neighbor of merged.neighbors) {
       const reason = refusal(neighbor, options);
@@ -99,7 +106,14 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
       neighbors.set(neighbor.key, { neighbor, verdict });
       if (verdict.type === "opened") opened.push(neighbor);
     }
-    if (opened.length > 0) routers.push(plannedRouter(merged, opened, host, options.backend));
+    // Without a neighbour a router is of use where VRFs leak, or for its EVPN.
+    const isUsed =
+      opened.length > 0 ||
+      imported.has(merged.vrf) ||
+      (leaks && merged.imports.length > 0) ||
+      (has(options, "evpn") && merged.evpn !== undefined);
+    const canBe = merged.vrf === "" || has(options, "vrf");
+    if (isUsed && canBe) routers.push(plannedRouter(merged, opened, shared));
   }
   return {
     routers,
@@ -142,40 +156,22 @@ function peerVerdicts(
   );
 }
 
-/** What the kernel or the speaker lacks for this neighbour, in words; undefined where it can be opened. */
-function refusal(
-  { remote, vrf, localAsOverride, secret, source, addressFamilies }: MergedNeighbor,
-  { capabilities, backend, kernel }: PlanOptions,
-): string | undefined {
-  const noVrf = vrfLacking(kernel, vrf);
-  if (noVrf !== undefined) return noVrf;
-  const needs: readonly (Capability | undefined)[] = [
-    remote.type === "interface" ? "unnumbered" : undefined,
-    vrf === "" ? undefined : "vrf",
-    localAsOverride === undefined ? undefined : "local-as",
-    secret === undefined ? undefined : "tcp-md5",
-    addressFamilies.includes("unicast") ? undefined : "evpn",
-  ];
-  for (const capability of needs) {
-    if (capability !== undefined && !capabilities.has.has(capability)) {
-      const why = capabilities.missing.get(capability) ?? "not carried yet";
-      return `the ${backend} speaker has no ${capability}: ${why}`;
-    }
-  }
-  return source?.type === "interface"
-    ? `sourceaddress ${source.interface} is an interface: not carried yet, write its address`
-    : undefined;
-}
-
 function plannedRouter(
-  { key, vrf, asn, routerId }: MergedRouter,
+  { key, vrf, asn, routerId, imports, evpn }: MergedRouter,
   opened: readonly MergedNeighbor[],
-  host: HostRules,
-  backend: BackendName,
+  shared: Shared,
 ): PlannedRouter {
-  const neighbors = opened.map((one) => intentOf(one, host, backend));
+  const { options } = shared;
   return {
-    router: { key, vrf, localAs: asn, routerId, neighbors, imports: [], evpn: undefined },
+    router: {
+      key,
+      vrf,
+      localAs: asn,
+      routerId,
+      neighbors: opened.map((one) => intentOf(one, shared)),
+      imports: has(options, "vrf-import") ? imports : [],
+      evpn: has(options, "evpn") ? evpn : undefined,
+    },
     tellable: opened.map(({ peer, nextHops, ...one }) => ({
       key: one.key,
       families: familiesOf(one),
@@ -184,12 +180,6 @@ function plannedRouter(
     })),
   };
 }
-
-/** What the configuration of this host says for all of its neighbours. */
-type HostRules = {
-  readonly guard: ReceiveGuard | undefined;
-  readonly restartTimeSeconds: number;
-};
 
 /** One object for all neighbours: what the configuration of this host says whatever manifests do. */
 function guardOf(desired: DesiredState): ReceiveGuard | undefined {
@@ -213,30 +203,28 @@ function guardOf(desired: DesiredState): ReceiveGuard | undefined {
   };
 }
 
-function intentOf(
-  neighbor: Omit<MergedNeighbor, "told">,
-  { guard, restartTimeSeconds }: HostRules,
-  backend: BackendName,
-): NeighborIntent {
+function intentOf(neighbor: MergedNeighbor, shared: Shared): NeighborIntent {
   const { key, name, remoteAs, remote, source, secret, receive } = neighbor;
+  const { options, guard, restartTimeSeconds, bfdOf } = shared;
   return {
     key,
     name,
-    backend,
+    backend: options.backend,
     remoteAs,
     remote,
     localAddress: source?.type === "address" ? source.address : undefined,
+    ...(source?.type === "interface" ? { localInterface: source.interface } : {}),
     localAsOverride: neighbor.localAsOverride,
     ...timersOf(neighbor),
     timeToLive:
       isExternal(neighbor) && !neighbor.ebgpMultiHop ? DIRECT_TIME_TO_LIVE : DISTANT_TIME_TO_LIVE,
     authentication: secret === undefined ? undefined : { type: "tcp-md5", secret },
     families: familiesOf(neighbor),
-    carriesEvpn: false,
+    carriesEvpn: has(options, "evpn") && neighbor.addressFamilies.includes("evpn"),
     gracefulRestart: neighbor.gracefulRestart ? { restartTimeSeconds } : undefined,
     receiveGuard: guard,
     waitsForBfd: neighbor.bfd?.strictMode ?? false,
-    speakerBfd: undefined,
+    speakerBfd: bfdOf(neighbor),
     receive,
     provenance: [...new Set(neighbor.owners.flatMap(({ facts }) => facts))],
   };

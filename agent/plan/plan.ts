@@ -27,16 +27,16 @@ import {
 } from "./exports.ts";
 import { openFor, planImports } from "./imports.ts";
 import { planKernel, replanKernel } from "./kernel.ts";
-import type { KernelAbility } from "./kernel-ability.ts";
 import {
   type NeighborVerdict,
   type PeerVerdict,
   planNeighbors,
   type PlannedRouter,
-  type PlanOptions,
 } from "./neighbors.ts";
+import type { PlanOptions } from "./options.ts";
 import { compare } from "./order.ts";
 import { ownContributions, preferredOf } from "./own-prefixes.ts";
+import { planRaw } from "./raw.ts";
 import { type Interned, routeOf, sameRoute } from "./routes.ts";
 
 export type Plan = {
@@ -72,7 +72,7 @@ const quiet: readonly string[] = [];
 export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const { kernel } = options;
   const { routers: merged, peers, neighbors } = planNeighbors(desired, options);
-  const routers = openFor(desired, merged);
+  const routers = openFor(desired, merged, options);
   const context = contextOf(desired, preferredOf(neighbors));
   const verdicts: [ResourceKey, Verdict][] = [];
   const contributions: (readonly [ResourceKey, readonly Contribution[]])[] = [
@@ -92,11 +92,14 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const sorted = [...contributors].map(
     ([prefix, list]) => [prefix, list.toSorted(byCause)] as const,
   );
-  const speaker = speakerOf(routers, sorted, interned);
+  const speaker = {
+    routers: routersOf(routers, sorted, interned),
+    raw: planRaw(desired, options),
+  };
   const judged = PersistentMap.from(verdicts);
   return {
     speakers: { [options.backend]: speaker },
-    bfd: planBfd(desired, neighbors),
+    bfd: planBfd(desired, neighbors, options),
     kernel: planKernel(
       {
         desired,
@@ -105,12 +108,15 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
         isFromKernel: (prefix) => isFromKernel(contributors.get(prefix) ?? []),
         kernel,
       },
-      { imports: planImports(desired, merged, kernel), exports: planExports(desired, kernel) },
+      {
+        imports: planImports(desired, merged, options),
+        exports: planExports(desired, options.kernel),
+      },
     ),
     verdicts: judged,
     peers,
     neighbors,
-    notCarried: notCarriedOf(desired, neighbors, kernel),
+    notCarried: notCarriedOf(desired, neighbors, options),
     warnings: PersistentMap.from(
       verdicts.flatMap(([key, { warnings }]) =>
         warnings.length > 0 ? [[key, warnings] as const] : [],
@@ -247,24 +253,20 @@ function byCause(a: Contribution, b: Contribution): number {
   );
 }
 
-function speakerOf(
+const routersOf = (
   routers: readonly PlannedRouter[],
   contributors: readonly (readonly [Prefix, readonly Contribution[]])[],
   interned: Interned,
-): SpeakerIntent {
-  return {
-    routers: routers.map(({ router, tellable }): RouterIntent => ({
-      ...router,
-      routes: PersistentMap.from(
-        contributors.flatMap(([prefix, list]): [Prefix, OwnRoute][] => {
-          const route = routeOf(prefix, list, tellable, interned);
-          return route === undefined ? [] : [[prefix, route]];
-        }),
-      ),
-    })),
-    raw: [],
-  };
-}
+): readonly RouterIntent[] =>
+  routers.map(({ router, tellable }): RouterIntent => ({
+    ...router,
+    routes: PersistentMap.from(
+      contributors.flatMap(([prefix, list]): [Prefix, OwnRoute][] => {
+        const route = routeOf(prefix, list, tellable, interned);
+        return route === undefined ? [] : [[prefix, route]];
+      }),
+    ),
+  }));
 
 function speakerAfter(
   before: SpeakerIntent | undefined,
@@ -294,7 +296,7 @@ function speakerAfter(
 function notCarriedOf(
   desired: DesiredState,
   neighbors: Plan["neighbors"],
-  kernel: KernelAbility,
+  options: PlanOptions,
 ): readonly NotCarried[] {
   const peers = [...resourcesOf(desired, "metallb.io/BGPPeer").values()].map(
     ({ resource }) => resource,
@@ -302,8 +304,8 @@ function notCarriedOf(
   const fields = Object.entries(desired.resources)
     .filter(([type]) => type !== "/Service")
     .flatMap(([, ofType]) => [...ofType.values()] as readonly Held[])
-    .flatMap(({ resource }) => notCarriedHere(desired, resource, { peers, kernel }));
-  return [...fields, ...notOpened(neighbors, kernel)].toSorted((a, b) =>
+    .flatMap(({ resource }) => notCarriedHere(desired, resource, options, peers));
+  return [...fields, ...notOpened(neighbors, options.kernel)].toSorted((a, b) =>
     compare(`${a.resource} ${a.field}`, `${b.resource} ${b.field}`),
   );
 }

@@ -12,6 +12,7 @@ import type {
   StatusJson,
   WhyJson,
 } from "../../agent/api/contract.ts";
+import type { ViewJson } from "../../agent/api/view-json.ts";
 import { type ApplyRequest, type Caller, type Core, CoreError } from "../../agent/api/core.ts";
 
 export const time = "2026-01-31T10:00:00.000000001Z";
@@ -115,6 +116,14 @@ export const resource: ResourceJson = {
   },
 };
 
+export const view: ViewJson = {
+  apiVersion: "frrk8s.metallb.io/v1beta1",
+  kind: "BGPSessionState",
+  metadata: { name: "host-1-10.0.0.1", namespace: "frr-k8s-system", labels: {} },
+  spec: {},
+  status: { bgpStatus: "Established", bfdStatus: "Up", node: "host-1", peer: "10.0.0.1", vrf: "" },
+};
+
 export const why: WhyJson = {
   prefix: "203.0.113.10/32",
   peer: "tor1",
@@ -207,6 +216,7 @@ export function fakeCore(routeCount = 3): FakeCore {
         resets: ["tor2"],
         quarantined: [],
         kernel: { add: ["address 203.0.113.10 dev lo"], remove: [] },
+        speaker: { add: ["EVPN of VRF red"], change: [], remove: [] },
         notCarried: [],
         warnings: [],
         held: null,
@@ -223,7 +233,16 @@ export function fakeCore(routeCount = 3): FakeCore {
       if (name === "nobody") throw new CoreError("NOT_FOUND", `there is no ${kind} nobody`);
       return [resource];
     },
-    intent: () => ({ routers: [], kernel: { entries: [], rules: [], exports: [] }, bfd: [] }),
+    views({ kind, name }) {
+      core.asked.push({ views: { kind, name } });
+      return Promise.resolve([view]);
+    },
+    intent: () => ({
+      routers: [],
+      raw: [],
+      kernel: { entries: [], rules: [], exports: [] },
+      bfd: [],
+    }),
     status: () => core.currentStatus,
     peers: () => core.currentStatus.peers,
     bfd: async () => core.currentStatus.bfd,

@@ -140,7 +140,7 @@ describe("apply", () => {
     await using api = await serve();
     const { stdout } = await asked(api, ["plan", "-f", "-"], manifest);
     expect(stdout).toBe(
-      "tor1:\n  + 203.0.113.10/32\nkernel:\n  + address 203.0.113.10 dev lo\nsession reset: tor2\n",
+      "tor1:\n  + 203.0.113.10/32\nkernel:\n  + address 203.0.113.10 dev lo\nspeaker:\n  + EVPN of VRF red\nsession reset: tor2\n",
     );
   });
 });
@@ -237,6 +237,25 @@ describe("JSON and YAML", () => {
     const one = JSON.parse((await asked(api, ["get", "bgppeer", "peer1", "-o", "json"])).stdout);
     const all = JSON.parse((await asked(api, ["get", "all", "-o", "json"])).stdout);
     expect(all).toEqual([one]);
+  });
+
+  test("get: status kinds and the generated FRRConfiguration are views, asked for as such", async () => {
+    await using api = await serve();
+    const { stdout } = await asked(api, ["get", "bgpsessionstates"]);
+    expect(stdout.split("\n").map((line) => line.trimEnd())).toEqual([
+      "NODE     PEER       VRF   BGP           BFD",
+      "host-1   10.0.0.1   -     Established   Up",
+      "",
+    ]);
+    const generated = await asked(api, ["get", "frrconfig", "--generated", "-o", "json"]);
+    expect(JSON.parse(generated.stdout)).toMatchObject([{ kind: "BGPSessionState" }]);
+    expect(api.core.asked).toEqual([
+      { views: { kind: "bgpsessionstates", name: undefined } },
+      { views: { kind: "generated frrconfiguration", name: undefined } },
+    ]);
+    const other = await asked(api, ["get", "bgppeers.metallb.io", "--generated"]);
+    expect(other).toMatchObject({ code: 1 });
+    expect(other.stderr).toContain("only frrconfigurations are generated");
   });
 
   test("routes --stream: one object a line, a large table whole", async () => {

@@ -18,6 +18,7 @@ const checksOf = (onDevices: number) => {
     freeOctets: 2n ** 40n,
     stateDirectory: "/var/lib/rutter",
     kernel: { lacking: [], problems: [], onDevices, sysctls: [] },
+    notInstalled: [],
   };
   return doctorReport(findings).filter(({ check }) => check === "kernel");
 };

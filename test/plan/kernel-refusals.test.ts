@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { peerViews } from "../../agent/core/status-view.ts";
 import { resourceViews } from "../../agent/core/resource-view.ts";
 import type { KernelAbility } from "../../agent/plan/kernel-ability.ts";
-import type { PlanOptions } from "../../agent/plan/neighbors.ts";
+import type { PlanOptions } from "../../agent/plan/options.ts";
 import { type Plan, plan, replan } from "../../agent/plan/plan.ts";
 import { preview } from "../../agent/plan/preview.ts";
 import { why } from "../../agent/plan/why.ts";
@@ -175,9 +175,9 @@ describe("a kernel that may not be changed or was not opened", () => {
   });
   test("get says it of now, and nothing of a moment of the past", () => {
     const selection = { types: ["rutter/RouteImport"], namespace: undefined, name: "in" } as const;
-    const view = (kernel: KernelAbility | undefined) =>
-      resourceViews(made.desired, selection, () => null, kernel)[0]?.status.notCarried;
-    expect(view(CLOSED)).toMatchObject([
+    const view = (of: PlanOptions | undefined) =>
+      resourceViews(made.desired, selection, () => null, of)[0]?.status.notCarried;
+    expect(view(on(CLOSED))).toMatchObject([
       { field: "spec", reason: "not carried on this host: another agent has it" },
     ]);
     expect(view(undefined)).toEqual([]);

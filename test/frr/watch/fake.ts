@@ -62,7 +62,7 @@ export const neighbor = (
   remoteAs: { type: "asn", asn: asn(64513) },
   remote: /[.:]/.test(remote)
     ? { type: "address", address: address(remote), port: 179 }
-    : { type: "interface", interface: remote },
+    : { type: "interface", interface: remote, port: 179 },
   localAddress: undefined,
   localAsOverride: undefined,
   holdTimeSeconds: 90,
