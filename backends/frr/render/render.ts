@@ -75,10 +75,6 @@ export function render(intent: SpeakerIntent, options: RenderOptions): Rendered 
   const classes = assignClasses(intent, tellers, options.tags, options.version);
 
   const bgpd = new Map<string, ConfigTree>();
-  for (const one of routers) {
-    const { localAs, vrf } = one.router;
-    bgpd.set(routerLine(localAs, vrf), routerTree(one, classes, options.version));
-  }
   const all = routers.flatMap(({ neighbors }) => neighbors);
   const lists = [
     blockLists(routers.flatMap(({ router }) => router.neighbors)),
@@ -90,6 +86,11 @@ export function render(intent: SpeakerIntent, options: RenderOptions): Rendered 
     for (const [line, lines] of neighbor.inbound.entries) bgpd.set(line, lines);
   }
   for (const [line, lines] of outbound(tellers, classes)) bgpd.set(line, lines);
+  // Behind what they name: a router that names a map which is not there refuses every route until it is.
+  for (const one of routers) {
+    const { localAs, vrf } = one.router;
+    bgpd.set(routerLine(localAs, vrf), routerTree(one, classes, options.version));
+  }
   return {
     bgpd,
     bfdd: renderBfd({ ...intent, routers: routers.map(({ router }) => router) }),
