@@ -178,7 +178,7 @@ describe("a tag", () => {
   test("of a class that splits by a new neighbour stays with most of its routes", () => {
     const wider = to([A.key, B.key, C.key]);
     const whole = after(undefined, intent([A, B], [[both, P1, P2, P3]]));
-    const next = after(
+    const most = after(
       whole,
       intent(
         [A, B, C],
@@ -188,16 +188,26 @@ describe("a tag", () => {
         ],
       ),
     );
-    expect(tagsIn(next.bgpd)).toEqual({ [P1]: SECOND, [P2]: FIRST, [P3]: FIRST });
+    expect(tagsIn(most.bgpd)).toEqual({ [P1]: SECOND, [P2]: FIRST, [P3]: FIRST });
+    const least = after(
+      whole,
+      intent(
+        [A, B, C],
+        [
+          [both, P1, P2],
+          [wider, P3],
+        ],
+      ),
+    );
+    expect(tagsIn(least.bgpd)).toEqual({ [P1]: FIRST, [P2]: FIRST, [P3]: SECOND });
   });
 
-  test("that somebody else matches is not taken for ours", () => {
-    const tree = new Map(start.bgpd);
-    for (const line of tree.keys()) if (line.startsWith("route-map rutter-")) tree.delete(line);
-    const next = render(intent([A, B], [[both, P1]]), {
+  test("that somebody else made is not taken for ours, whatever it means", () => {
+    const text = `route-map ${A.remote}-out permit 30\n match tag 5\n`;
+    const next = render(intent([A], [[to([A.key]), P1]]), {
       version: VERSION_8,
       reveal,
-      tags: tagsOf(tree),
+      tags: tagsOf(treeOf(text)),
     });
     expect(tagsIn(next.bgpd)).toEqual({ [P1]: FIRST });
   });
