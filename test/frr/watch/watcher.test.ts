@@ -198,6 +198,18 @@ describe("a daemon", () => {
     });
   });
 
+  test("whose counters went back is asked at once whether it is another process", async () => {
+    using one = await bench();
+    one.bgpd.answers.set("show modules", "pid: 7\n");
+    one.bgpd.answers.set(
+      "show bgp vrf all summary json",
+      summaryWith(['"connectionsDropped":1', '"connectionsDropped":0']),
+    );
+    await one.advance(300);
+    expect(one.news).toHaveLength(2);
+    expect(one.news[1]).toContain("restarted");
+  });
+
   test("that is back is up, once", async () => {
     using one = await bench();
     one.bgpd.fault = unreachable("ECONNREFUSED");
