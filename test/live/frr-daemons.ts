@@ -1,0 +1,54 @@
+/**
+ * FRR's daemons without any configuration, for tests that give them one over their vty sockets.
+ *
+ * Read next: frr.ts (a router from a plan).
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Daemon } from "./daemon.ts";
+import { askVty, daemonArguments, ownedByFrr } from "./frr.ts";
+import type { Node } from "./netns.ts";
+import { serving } from "./until.ts";
+
+const NAMES = ["zebra", "bgpd", "bfdd"] as const;
+export type DaemonName = (typeof NAMES)[number];
+
+export type FrrDaemons = AsyncDisposable & {
+  /** Answers to commands, in order, from the enable node. */
+  ask(
+    daemon: DaemonName,
+    commands: readonly string[],
+  ): Promise<readonly { readonly text: string; readonly status: number }[]>;
+};
+
+/** Starts zebra, bgpd and bfdd in `node`; nothing learned goes into the kernel. */
+export async function startFrrDaemons(node: Node): Promise<FrrDaemons> {
+  const directory = join(node.directory, "frr-daemons");
+  const file = (name: string): string => join(directory, name);
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory);
+  const files = NAMES.flatMap((name) => [file(`${name}.conf`), file(`${name}.log`)]);
+  for (const path of files) writeFileSync(path, "");
+  ownedByFrr([directory, ...files]);
+  const more: Readonly<Record<DaemonName, readonly string[]>> = {
+    zebra: [],
+    bgpd: ["--no_kernel"],
+    bfdd: ["--bfdctl", file("bfdd.sock")],
+  };
+  const running: Daemon[] = [];
+  for (const name of NAMES) {
+    const daemon = await node.start([...daemonArguments(directory, name), ...more[name]]);
+    running.unshift(daemon);
+    await serving(daemon, () => askVty(file(`${name}.vty`), ["show version"]), {
+      what: `${name} in ${node.name}`,
+      explain: () => daemon.stderr() + readFileSync(file(`${name}.log`), "utf8"),
+    });
+  }
+  return {
+    ask: async (daemon, commands) =>
+      (await askVty(file(`${daemon}.vty`), ["enable", ...commands])).slice(1),
+    async [Symbol.asyncDispose]() {
+      for (const daemon of running) await daemon.stop("SIGKILL");
+    },
+  };
+}
