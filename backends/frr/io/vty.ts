@@ -31,6 +31,8 @@ export type VtyOptions = {
   /** How long a daemon that owes an answer may send nothing at all. */
   readonly timeoutMillis?: number;
   readonly clock: Clock;
+  /** Told when a connection ends that close() did not end: also one on which nobody waited. */
+  readonly onLost?: () => void;
 };
 
 /** A stopped daemon is noticed within 3 s, with the time for whoever asks; a busy one says something sooner. */
@@ -58,6 +60,7 @@ export function openVty(options: VtyOptions): Vty {
     const connection = openConnection(options, () => {
       if (current === connection) current = undefined;
       lost += 1;
+      if (!isClosed) options.onLost?.();
     });
     // A vty socket starts where nothing but looking is allowed. Its answer tells nothing that the next one's does not.
     connection.send(["enable"]).catch(() => {});
