@@ -39,6 +39,19 @@ const KERNEL_CORE: readonly Place[] = [
   "showing.ts",
 ];
 
+/** Of FRR's watcher: what reads answers, and never asks. */
+const FRR_READING: readonly Place[] = [
+  "best-path-table.ts",
+  "bfd-peers.ts",
+  "installed.ts",
+  "json.ts",
+  "names.ts",
+  "neighbor-detail.ts",
+  "session-record.ts",
+  "summary.ts",
+  "tables.ts",
+];
+
 /** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
 export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "events/": [...EVENTS, "zod"],
@@ -68,6 +81,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     ...EVENTS,
   ],
   "backends/os/": [...EVENTS, "node:", "koffi"],
+  "backends/frr/watch/": [...SEAM, ...EVENTS, "backends/bfd/parameters.ts"],
   "backends/bfd/": [...SEAM, ...EVENTS, "node:"],
   "backends/bfd/process.ts": ["backends/bfd/", ...SEAM, ...EVENTS, "node:"],
   "agent/core/bfd-start.ts": ["agent/config-schema.ts", ...SEAM, "node:"],
@@ -213,6 +227,7 @@ export const PURE: readonly Place[] = [
   `${NATIVE}wire/`,
   `${NATIVE}fsm/`,
   `${NATIVE}rib/`,
+  ...FRR_READING.map((name) => `backends/frr/watch/${name}`),
   ...KERNEL_CORE.map((name) => `backends/kernel/${name}`),
   "backends/frr/render/",
   "backends/frr/version.ts",
