@@ -200,7 +200,8 @@ function* leafChange(
   isGone: (line: string) => boolean,
 ): Generator<Command> {
   const kept = new Set([...wanted.keys()].map((line) => slotOf(line)));
-  for (const [line, children] of current) {
+  // Backwards: unsaying `bfd profile` behind `bfd` would bring `bfd` back.
+  for (const [line, children] of [...current].toReversed()) {
     if (children.size > 0 || isGone(line) || kept.has(slotOf(line))) continue;
     if (scope.isOurs(path, line)) yield { path, line: unsaid(line) };
   }
