@@ -4,7 +4,6 @@
  * Pure. Reads next: version.ts, ../backend.ts.
  */
 import type { Capabilities, Capability } from "../backend.ts";
-import { canWaitForBfd } from "./render/neighbor.ts";
 import type { FrrVersion } from "./version.ts";
 
 export type FrrFacts = {
@@ -32,12 +31,4 @@ export function frrCapabilities({ hasBfdd }: FrrFacts): Capabilities {
   if (!hasBfdd)
     missing.set("bfd", "FRR's bfdd does not run here, or its vty socket does not answer");
   return { has: new Set<Capability>(hasBfdd ? [...ALWAYS, "bfd"] : ALWAYS), missing };
-}
-
-/** What is taken and has no effect in this version; for people, the plan refuses nothing for it. */
-export function frrShortcomings({ version, hasBfdd }: FrrFacts): readonly string[] {
-  if (version === undefined || !hasBfdd || canWaitForBfd(version)) return [];
-  return [
-    `FRR ${version.major}.${version.minor} opens a session whatever BFD says: waiting for BFD takes FRR 10.5`,
-  ];
 }

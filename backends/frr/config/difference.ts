@@ -6,7 +6,7 @@
  * the scope is never touched. Reads next: words.ts (what FRR does with a line), ../send.ts.
  */
 import { type ConfigTree, NO_LINES } from "./tree.ts";
-import { makesPeer, peerOfLine, routerAs, slotOf, unsaid, vrfOfRouter } from "./words.ts";
+import { makesPeer, peerOfLine, slotOf, unsaid, vrfOfRouter } from "./words.ts";
 
 export type Command = {
   /** Lines that open the nodes that it stands in; empty at the top. */
@@ -209,7 +209,8 @@ function* leafChange(
     ([line, children]) => children.size === 0 && !current.has(line),
   );
   // A family comes to a neighbour when its rules are there.
-  const rank = ([line]: readonly [string, ConfigTree]): number => Number(/ activate$/.test(line));
+  const rank = ([line]: readonly [string, ConfigTree]): number =>
+    Number(line.endsWith(" activate"));
   for (const [line] of missing.toSorted((a, b) => rank(a) - rank(b))) yield { path, line };
 }
 
@@ -231,7 +232,3 @@ function* familyChange(
       yield { path, line: unsaid(line) };
   }
 }
-
-/** Whether two routers can't be there together: bgpd has one for a VRF. */
-export const isOtherAs = (one: string, other: string): boolean =>
-  vrfOfRouter(one) === vrfOfRouter(other) && routerAs(one) !== routerAs(other);

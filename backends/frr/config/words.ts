@@ -25,8 +25,6 @@ export const vrfOfRouter = (line: string): string | undefined => {
   return found === null ? undefined : (found[1] ?? "");
 };
 
-export const routerAs = (line: string): string => line.split(" ")[2] ?? "";
-
 /** Lines that have no place for a number or name of their own: the last wins. */
 const SINGLE: readonly RegExp[] = [
   /^(bgp router-id) /,
