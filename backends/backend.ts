@@ -7,7 +7,7 @@
  */
 import type { Address, Family } from "../events/address.ts";
 import type { AppliedDelta, SessionState } from "../events/event.ts";
-import type { NeighborKey } from "../events/ids.ts";
+import type { NeighborKey, ResourceKey } from "../events/ids.ts";
 import type { Prefix } from "../events/prefix.ts";
 import type { SecretRef } from "../events/resources/resource.ts";
 import type { BestPaths } from "./best-paths.ts";
@@ -39,7 +39,18 @@ export type Capabilities = {
   readonly missing: ReadonlyMap<Capability, string>;
 };
 
-export type Applied = { readonly delta: AppliedDelta };
+export type Applied = {
+  /** Of what was taken; what is refused is not in it. */
+  readonly delta: AppliedDelta;
+  /** What the speaker does not take, while all the rest is applied; tried again by the backend itself. Absent: nothing. */
+  readonly refused?: readonly Refused[];
+};
+
+export type Refused = {
+  /** Whose it is; undefined where it is nobody's alone. */
+  readonly subject: NeighborKey | ResourceKey | undefined;
+  readonly reason: string;
+};
 
 export type SessionFact = {
   readonly type: "session";

@@ -5,7 +5,7 @@
  * the clock's pauses and the digest function are handed in.
  */
 import { distinctUntilChanged, map, type Observable, type Subscription, tap } from "rxjs";
-import type { Applied, SpeakerBackend } from "../../backends/backend.ts";
+import type { Applied, Refused, SpeakerBackend } from "../../backends/backend.ts";
 import type { SpeakerIntent } from "../../backends/intent.ts";
 import type { Sha256 } from "../../events/digest.ts";
 import type { EventId } from "../../events/ids.ts";
@@ -51,6 +51,9 @@ export type Speaker = {
   stop(): void;
 };
 
+/** Reasons that one fact shows; the program's own log has them all. */
+const SHOWN_REFUSALS = 5;
+
 export function startSpeaker(parts: SpeakerParts): Speaker {
   const { backend, recorder } = parts;
   const digest = intentDigester(parts.sha256);
@@ -74,6 +77,28 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     recorder.record(event, backend.name, causes);
   };
 
+  let refusedBefore = "";
+  /** Said once, and again when something else is refused: the backend tries again by itself. */
+  const recordRefused = (refused: readonly Refused[]): void => {
+    const reasons = refused.map(({ reason }) => reason);
+    const text = reasons.join("\n");
+    if (text === refusedBefore) return;
+    refusedBefore = text;
+    if (text === "") return;
+    const more = reasons.length - SHOWN_REFUSALS;
+    const shown = reasons.slice(0, SHOWN_REFUSALS).join("; ");
+    recorder.record(
+      {
+        type: "apply-failed",
+        backend: backend.name,
+        code: "SPEAKER_REFUSED",
+        reason: more > 0 ? `${shown}; and ${more} more` : shown,
+        attempt: 1,
+      },
+      backend.name,
+    );
+  };
+
   const unusable = (): Unusable => parts.kernel?.unusable() ?? allUsable;
 
   const apply = async ({ speaker, kernel }: Wanted, signal: AbortSignal): Promise<Done> => {
@@ -90,6 +115,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     if (outcome.type === "applied") {
       taken = outcome.wanted;
       recordApplied(outcome.told, outcome.applied);
+      recordRefused(outcome.applied.refused ?? []);
       return;
     }
     const { attempt, error } = outcome;

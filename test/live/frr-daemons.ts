@@ -14,6 +14,14 @@ const NAMES = ["zebra", "bgpd", "bfdd"] as const;
 export type DaemonName = (typeof NAMES)[number];
 
 export type FrrDaemons = AsyncDisposable & {
+  /** Where their vty sockets are. */
+  readonly directory: string;
+  /** Of the process that runs, or ran last. */
+  pid(daemon: DaemonName): number;
+  /** kill -9, and nothing in its place. */
+  kill(daemon: DaemonName): Promise<void>;
+  /** In the place of one that has ended; without any configuration, as at first. */
+  start(daemon: DaemonName): Promise<void>;
   /** Answers to commands, in order, from the enable node. */
   ask(
     daemon: DaemonName,
@@ -35,20 +43,32 @@ export async function startFrrDaemons(node: Node): Promise<FrrDaemons> {
     bgpd: ["--no_kernel"],
     bfdd: ["--bfdctl", file("bfdd.sock")],
   };
-  const running: Daemon[] = [];
-  for (const name of NAMES) {
+  const running = new Map<DaemonName, Daemon>();
+  const daemonOf = (name: DaemonName): Daemon => {
+    const daemon = running.get(name);
+    if (daemon === undefined) throw new Error(`${name} was never started`);
+    return daemon;
+  };
+  const start = async (name: DaemonName): Promise<void> => {
     const daemon = await node.start([...daemonArguments(directory, name), ...more[name]]);
-    running.unshift(daemon);
+    running.set(name, daemon);
     await serving(daemon, () => askVty(file(`${name}.vty`), ["show version"]), {
       what: `${name} in ${node.name}`,
       explain: () => daemon.stderr() + readFileSync(file(`${name}.log`), "utf8"),
     });
-  }
+  };
+  for (const name of NAMES) await start(name);
   return {
+    directory,
+    pid: (name) => daemonOf(name).pid,
+    kill: async (name) => {
+      await daemonOf(name).stop("SIGKILL");
+    },
+    start,
     ask: async (daemon, commands) =>
       (await askVty(file(`${daemon}.vty`), ["enable", ...commands])).slice(1),
     async [Symbol.asyncDispose]() {
-      for (const daemon of running) await daemon.stop("SIGKILL");
+      for (const name of NAMES.toReversed()) await running.get(name)?.stop("SIGKILL");
     },
   };
 }
