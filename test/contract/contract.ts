@@ -14,8 +14,10 @@ import { play, type Played, wantedPlay } from "./play.ts";
 import type { Group, Scenario } from "./scenario.ts";
 import { peerOf } from "./session.ts";
 import { type Backend, BACKENDS } from "./speakers.ts";
-import { openStage, type Stage } from "./stage.ts";
+import { openStage, PATIENCE_MS, type Stage } from "./stage.ts";
 
+/** Of a scenario's start, one step that fails and the way back: so long that it is never the clock that ends a test. */
+const TIMEOUT_MS = 4 * PATIENCE_MS;
 /** What any of these tests needs of the machine. */
 const PROBES: readonly ProbeName[] = ["netns", "bird", "frr", "tcp-md5"];
 
@@ -70,7 +72,7 @@ export function contract(group: Group): void {
       cells.set(`${scenario.name}|${backend.name}`, cell);
     };
 
-    test.for(group.scenarios)("$name", async (scenario, context) => {
+    test.for(group.scenarios)("$name", { timeout: TIMEOUT_MS }, async (scenario, context) => {
       const probes = [...PROBES, ...(scenario.probes ?? [])];
       const absent = probes.find((probe) => lacking(probe) !== undefined);
       note(scenario, absent === undefined ? "fails" : `not here: the machine has no ${absent}`);

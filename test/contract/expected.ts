@@ -31,7 +31,15 @@ export type HeldBy = Readonly<Partial<Record<FarName, readonly Held[]>>>;
 export type SessionHeld = Pick<
   SessionView,
   "established" | "holdTimeSeconds" | "asksToKeepRoutes"
-> & { readonly name: string };
+> & { readonly name: string; readonly agentSays: AgentSays };
+/** Of one peer, as `rutter peers` has it. */
+export type AgentSays = {
+  readonly state: string;
+  readonly holdTime: number;
+  readonly localAs: number;
+  /** Prefixes told to it. */
+  readonly sent: number;
+};
 
 /** After one step. What a step does not ask for is empty. */
 export type Seen = {
@@ -102,18 +110,29 @@ export const wantedOf = (sessions: readonly Session[], step: Step): Seen => ({
   installed: step.installed ?? [],
 });
 
-export const sessionWanted = (session: Session): SessionHeld => ({
+export const sessionWanted = (session: Session, told: readonly Told[]): SessionHeld => ({
   name: peerName(session),
   established: true,
   holdTimeSeconds: holdTimeOf(session),
   asksToKeepRoutes: session.gracefulRestart === true,
+  agentSays: {
+    state: "Established",
+    holdTime: holdTimeOf(session),
+    localAs: hostAs(session),
+    sent: told.filter((one) => isToldOver(session, one)).length,
+  },
 });
 
-export const sessionSeen = (session: Session, view: SessionView): SessionHeld => ({
+export const sessionSeen = (
+  session: Session,
+  view: SessionView,
+  { state, holdTime, localAs, sent }: AgentSays,
+): SessionHeld => ({
   name: peerName(session),
   established: view.established,
   holdTimeSeconds: view.holdTimeSeconds,
   asksToKeepRoutes: view.asksToKeepRoutes,
+  agentSays: { state, holdTime, localAs, sent },
 });
 
 /** `10.99.0.2` of the agent's answer → the router. */

@@ -21,10 +21,16 @@ export const pageOf = (results: Results): string =>
     results,
   );
 
-/** Does nothing unless RUTTER_CONTRACT_PAGE is set. */
+/** Whether this run is to write the page. */
+export const isAsked = (): boolean => process.env[ASKED] !== undefined;
+
+/** Does nothing unless RUTTER_CONTRACT_PAGE is set. A machine that cannot run a scenario does not overrule one that could. */
 export function writeCells(group: string, cells: Cells): void {
-  if (process.env[ASKED] === undefined) return;
-  const before = existsSync(PAGE) ? readPage(readFileSync(PAGE, "utf8")) : new Map();
-  const now = [...cells].map(([key, cell]) => [`${group}|${key}`, cell] as const);
-  writeFileSync(PAGE, pageOf(new Map([...before, ...now])));
+  if (!isAsked()) return;
+  const results = new Map(existsSync(PAGE) ? readPage(readFileSync(PAGE, "utf8")) : []);
+  for (const [key, cell] of cells) {
+    const at = `${group}|${key}`;
+    if (!cell.startsWith("not here: ") || !results.has(at)) results.set(at, cell);
+  }
+  writeFileSync(PAGE, pageOf(results));
 }

@@ -48,7 +48,7 @@ export function renderPage(
   return [
     "# What every speaker backend does alike",
     "",
-    "Made by the run, never by hand: `RUTTER_CONTRACT_PAGE=1 npx vitest run --project live --no-file-parallelism test/contract`.",
+    "Made by the run, never by hand: `RUTTER_CONTRACT_PAGE=1 npx vitest run --project live --no-file-parallelism contract`.",
     "Each scenario is the whole agent with manifests; what counts is what FRR and BIRD hold in their own tables, inside and outside of the",
     "agent's AS. Where backends may differ without being wrong: `test/contract/expected.ts`. What one may lack: `test/contract/capabilities.ts`.",
     "",

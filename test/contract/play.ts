@@ -29,9 +29,13 @@ export type Played = {
   readonly leftBehind: HeldBy | undefined;
 };
 
+/** At the end of the scenario. */
+const sessionsWanted = ({ sessions = [], steps }: Scenario): readonly SessionHeld[] =>
+  sessions.map((session) => sessionWanted(session, steps.at(-1)?.told ?? []));
+
 export const wantedPlay = (group: Group, scenario: Scenario): Played => ({
   steps: scenario.steps.map((step) => wantedOf(group.sessions, step)),
-  sessions: (scenario.sessions ?? []).map(sessionWanted),
+  sessions: sessionsWanted(scenario),
   ended: [],
   leftBehind: undefined,
 });
@@ -106,9 +110,16 @@ async function tidyUp(stage: Stage, { steps }: Scenario): Promise<HeldBy | undef
 export async function play(stage: Stage, scenario: Scenario): Promise<Played> {
   const before = await stage.ends();
   const steps: Seen[] = [];
-  for (const step of scenario.steps) steps.push(await playStep(stage, step));
-  const asked = scenario.sessions ?? [];
-  const sessions = await settled(() => inTurn(asked, stage.session), asked.map(sessionWanted));
+  for (const step of scenario.steps) {
+    const seen = await playStep(stage, step);
+    steps.push(seen);
+    // What comes after a step that failed says nothing, and would be waited for.
+    if (!isDeepStrictEqual(seen, wantedOf(stage.group.sessions, step))) break;
+  }
+  const sessions = await settled(
+    () => inTurn(scenario.sessions ?? [], stage.session),
+    sessionsWanted(scenario),
+  );
   const leftBehind = await tidyUp(stage, scenario);
   const after = await stage.ends();
   const ended = Object.keys(after).filter((name) => after[name] !== before[name]);

@@ -1,6 +1,6 @@
 /**
  * What a restart costs: of a router, of the agent, and of a speaker beside it. Outside routers keep routes over a restart, inside
- * ones were not asked to.
+ * ones were not asked to. Each session carries the other family, too.
  */
 import { advertisement, pool, rutter, service } from "./manifests.ts";
 import type { Group, Scenario } from "./scenario.ts";
@@ -9,12 +9,13 @@ import { FAR_NAMES, type FarName, isInside } from "./world.ts";
 
 const sessionTo = (far: FarName): Session => ({
   far,
-  transport: "ipv4",
+  transport: isInside(far) ? "ipv4" : "ipv6",
   lane: 0,
+  dualStack: true,
   ...(isInside(far) ? {} : { gracefulRestart: true }),
 });
-const VIPS = ["203.0.113.1/32", "203.0.113.2/32"];
-const NETWORKS = ["20.1.0.0/16", "20.2.0.0/16"];
+const VIPS = ["203.0.113.1/32", "203.0.113.2/32", "2001:db8:f::1/128", "2001:db8:f::2/128"];
+const NETWORKS = ["20.1.0.0/16", "2001:db8:7::/48"];
 const TOLD = VIPS.map((prefix) => ({ prefix }));
 const ACCEPTED = Object.fromEntries(FAR_NAMES.map((far) => [far, NETWORKS]));
 
@@ -37,10 +38,10 @@ export const RESTARTS: Group = {
   name: "Restarts",
   sessions: FAR_NAMES.map(sessionTo),
   manifests: [
-    pool("pool", "203.0.113.0/24"),
+    pool("pool", "203.0.113.0/24", "2001:db8:f::/64"),
     advertisement("all", {}),
-    service("web", "203.0.113.1"),
-    service("api", "203.0.113.2"),
+    service("web", "203.0.113.1", "2001:db8:f::1"),
+    service("api", "203.0.113.2", "2001:db8:f::2"),
     rutter("RouteImport", "all", {}),
   ],
   always: TOLD,

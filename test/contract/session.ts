@@ -135,6 +135,8 @@ export function neighbourOf(session: Session): Neighbour {
     families: familiesOf(session),
     gracefulRestart: true,
     ...(LANES[lane].hops && !isInside(far) ? { multihop: HOPS } : {}),
+    // A caller's hop limit must last, not only that of whoever answers.
+    ...(LANES[lane].hops ? { passive: true } : {}),
     ...(password === undefined ? {} : { password }),
     ...(session.evpn === true
       ? {

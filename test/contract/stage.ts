@@ -13,18 +13,34 @@ import { ALWAYS } from "../live/manifests.ts";
 import type { Router, RouterPlan } from "../live/router.ts";
 import { until } from "../live/until.ts";
 import type { Need } from "./capabilities.ts";
-import { farAt, farsOf, type HeldBy, heldOf, type SessionHeld, sessionSeen } from "./expected.ts";
+import {
+  type AgentSays,
+  farAt,
+  farsOf,
+  type HeldBy,
+  heldOf,
+  type SessionHeld,
+  sessionSeen,
+} from "./expected.ts";
 import { type Manifest, nameOf, textOf } from "./manifests.ts";
 import type { Action, Group } from "./scenario.ts";
-import { hostAddress, neighbourOf, needsOf, peerName, peerOf, type Session } from "./session.ts";
+import {
+  hostAddress,
+  needsOf,
+  neighbourOf,
+  peerName,
+  peerOf,
+  remoteAddress,
+  type Session,
+} from "./session.ts";
 import type { Backend } from "./speakers.ts";
 import { AS_OF, type FarName, NODE_NAMES, prepareLanes, type World } from "./world.ts";
 
 /** Two processors run five routers, a speaker and an agent, beside another file of tests. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 45_000;
 
 type Shown = { readonly prefix: string; readonly peer: string; readonly accepted: boolean };
-type Peer = { readonly name: string; readonly address: string | null };
+type Peer = AgentSays & { readonly name: string; readonly address: string | null };
 
 export type Stage = AsyncDisposable & {
   /** With those of its sessions that the backend can open. */
@@ -134,8 +150,12 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
   };
 
   await act({ type: "apply", manifests: [...group.sessions.map(peerOf), ...group.manifests] });
-  const allUp = async () =>
-    (await inTurn(group.sessions, viewOf)).every(({ established }) => established);
+  const allUp = async () => {
+    const views = await inTurn(group.sessions, viewOf);
+    const down = group.sessions.filter((_, i) => views[i]?.established !== true).map(peerName);
+    if (down.length > 0) throw new Error(`down: ${down.join(", ")}`);
+    return true;
+  };
   await until(allUp, { what: "all sessions", timeoutMs: PATIENCE_MS, everyMs: 100, explain });
 
   return {
@@ -168,7 +188,12 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
         .toSorted();
     },
     prefixesAt: async (far) => new Set((await routerOf(far).routes()).map(({ prefix }) => prefix)),
-    session: async (session) => sessionSeen(session, await viewOf(session)),
+    session: async (session) => {
+      const peers = await api.get<readonly Peer[]>("/v1/peers");
+      const peer = peers.find(({ address }) => address === remoteAddress(session));
+      if (peer === undefined) throw new Error(`the agent has no peer ${peerName(session)}`);
+      return sessionSeen(session, await viewOf(session), peer);
+    },
     ends: async () => {
       const counted = await inTurn(
         group.sessions,
