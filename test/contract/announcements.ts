@@ -255,6 +255,6 @@ export const ANNOUNCEMENTS: Group = {
   always: [],
   config: "",
   prepared: [],
-  networks: [],
+  networks: {},
   scenarios,
 };

@@ -135,6 +135,6 @@ export const RECEIVING: Group = {
   always: [],
   config: `receive: {alwaysBlock: ["${BLOCKED}"]}\n`,
   prepared: [],
-  networks: NETWORKS,
+  networks: { frr: NETWORKS, bird: NETWORKS },
   scenarios,
 };

@@ -3,7 +3,7 @@
  * ones were not asked to. Each session carries the other family, too.
  */
 import { advertisement, pool, rutter, service } from "./manifests.ts";
-import type { Group, Scenario } from "./scenario.ts";
+import type { Group, Scenario, Step } from "./scenario.ts";
 import type { Session } from "./session.ts";
 import { FAR_NAMES, type FarName, isInside } from "./world.ts";
 
@@ -15,20 +15,32 @@ const sessionTo = (far: FarName): Session => ({
   ...(isInside(far) ? {} : { gracefulRestart: true }),
 });
 const VIPS = ["203.0.113.1/32", "203.0.113.2/32", "2001:db8:f::1/128", "2001:db8:f::2/128"];
-const NETWORKS = ["20.1.0.0/16", "2001:db8:7::/48"];
+/** Each router announces its own, so that none stands in for another. */
+const NETWORKS: Readonly<Record<FarName, readonly string[]>> = {
+  frr: ["20.1.0.0/16", "2001:db8:1::/48"],
+  bird: ["20.2.0.0/16", "2001:db8:2::/48"],
+  frrInside: ["20.3.0.0/16", "2001:db8:3::/48"],
+  birdInside: ["20.4.0.0/16", "2001:db8:4::/48"],
+};
+const INSTALLED = Object.values(NETWORKS).flat().toSorted();
 const TOLD = VIPS.map((prefix) => ({ prefix }));
-const ACCEPTED = Object.fromEntries(FAR_NAMES.map((far) => [far, NETWORKS]));
+
+const ALL = { told: TOLD, accepted: NETWORKS, installed: INSTALLED };
+/** What is there before anything is restarted. */
+const START: Step = { after: "the start", does: [], ...ALL };
 
 const restartOf = (far: FarName): Scenario => ({
-  name: `${far} is killed and started again: told everything, and heard again`,
-  needs: [],
+  name: isInside(far)
+    ? `${far} is killed and started again: told everything, and heard again`
+    : `${far} is killed and started again: the same, and what it announced stays in the kernel meanwhile`,
+  needs: isInside(far) ? [] : ["graceful-restart"],
   steps: [
+    START,
     {
       after: "the restart",
       does: [{ type: "restart-router", far }],
-      told: TOLD,
-      accepted: ACCEPTED,
-      installed: NETWORKS,
+      ...ALL,
+      ...(isInside(far) ? {} : { neverMissed: { at: ["kernel"], prefixes: NETWORKS[far] } }),
     },
   ],
   sessionsMay: "end",
@@ -54,13 +66,12 @@ export const RESTARTS: Group = {
       name: "the agent is killed and started again: missed by nobody who was asked to keep routes",
       needs: ["graceful-restart"],
       steps: [
+        START,
         {
           after: "the restart",
           does: [{ type: "restart-agent" }],
-          told: TOLD,
+          ...ALL,
           neverMissed: { at: ["frr", "bird"], prefixes: VIPS },
-          accepted: ACCEPTED,
-          installed: NETWORKS,
         },
       ],
       sessionsMay: "end",
@@ -69,12 +80,11 @@ export const RESTARTS: Group = {
       name: "the speaker beside the agent is killed and started again: all is told and heard again",
       needs: ["own-process"],
       steps: [
+        START,
         {
           after: "the restart",
           does: [{ type: "restart-speaker" }],
-          told: TOLD,
-          accepted: ACCEPTED,
-          installed: NETWORKS,
+          ...ALL,
         },
       ],
       sessionsMay: "end",

@@ -3,7 +3,6 @@
  *
  * The vocabulary only; what is expected at each router is made of it in expected.ts, and played in play.ts.
  */
-import type { RouterPlan } from "../live/router.ts";
 import type { ProbeName } from "../probes.ts";
 import type { Need } from "./capabilities.ts";
 import type { Manifest } from "./manifests.ts";
@@ -43,8 +42,11 @@ export type Step = {
   readonly does: readonly Action[];
   /** All that the routers hold of the host's in the end. */
   readonly told: readonly Told[];
-  /** Prefixes that no look at these routers misses, from before the step to its end. */
-  readonly neverMissed?: { readonly at: readonly FarName[]; readonly prefixes: readonly string[] };
+  /** Prefixes that no look at these routers' tables, or at the host's kernel, misses from before the step to its end. */
+  readonly neverMissed?: {
+    readonly at: readonly (FarName | "kernel")[];
+    readonly prefixes: readonly string[];
+  };
   /** What the agent has accepted of each router named, as prefixes. */
   readonly accepted?: Readonly<Partial<Record<FarName, readonly string[]>>>;
   /** Learned routes in the host's kernel. */
@@ -77,7 +79,7 @@ export type Group = {
   readonly config: string;
   /** `ip …` on the host before anything starts. */
   readonly prepared: readonly (readonly string[])[];
-  /** What routers announce. */
-  readonly networks: RouterPlan["networks"];
+  /** What each router announces; nothing unless said. */
+  readonly networks: Readonly<Partial<Record<FarName, readonly string[]>>>;
   readonly scenarios: readonly Scenario[];
 };

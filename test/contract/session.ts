@@ -125,6 +125,19 @@ const evpnPeer = (session: Session): Manifest =>
 /** Enough for the one hop, and far from what a router may take for a neighbour on its link. */
 const HOPS = 5;
 
+/** Longer than any restart here takes, so that nothing that goes went for it. */
+const KEPT_SECONDS = 600;
+
+/** FRR's own lines, and BIRD's, of a router whose routes are to be kept while it restarts, and that keeps the host's. */
+const keeping = (session: Session): readonly string[] =>
+  session.far.startsWith("frr")
+    ? [
+        "bgp graceful-restart preserve-fw-state",
+        `bgp graceful-restart restart-time ${KEPT_SECONDS}`,
+        `neighbor ${hostAddress(session)} graceful-restart`,
+      ]
+    : ["graceful restart on;", `graceful restart time ${KEPT_SECONDS};`];
+
 export function neighbourOf(session: Session): Neighbour {
   const { far, lane, password } = session;
   return {
@@ -133,7 +146,7 @@ export function neighbourOf(session: Session): Neighbour {
     asn: hostAs(session),
     localAddress: remoteAddress(session),
     families: familiesOf(session),
-    gracefulRestart: true,
+    ...(session.gracefulRestart === true ? { raw: keeping(session) } : { gracefulRestart: true }),
     ...(LANES[lane].hops && !isInside(far) ? { multihop: HOPS } : {}),
     // A caller's hop limit must last, not only that of whoever answers.
     ...(LANES[lane].hops ? { passive: true } : {}),

@@ -88,7 +88,7 @@ export const SESSIONS: Group = {
   always: TOLD,
   config: "",
   prepared: [],
-  networks: [],
+  networks: {},
   scenarios: [
     ...combined.map(({ name, sessions }) => scenarioOf(name, sessions)),
     scenarioOf(`eBGP where the host is AS ${OTHER_AS} to the router alone (RFC 7705)`, asOther),

@@ -8,7 +8,7 @@ import { type Agent, startAgent } from "../live/agent.ts";
 import { type Api, apiOf } from "../live/api.ts";
 import { startBird } from "../live/bird.ts";
 import { startFrr } from "../live/frr.ts";
-import { makeNetwork } from "../live/netns.ts";
+import { makeNetwork, type Node } from "../live/netns.ts";
 import { ALWAYS } from "../live/manifests.ts";
 import type { Router, RouterPlan } from "../live/router.ts";
 import { until } from "../live/until.ts";
@@ -51,8 +51,8 @@ export type Stage = AsyncDisposable & {
   /** Of each router asked for, what the agent accepted of it. */
   accepted(fars: readonly FarName[]): Promise<Readonly<Partial<Record<FarName, string[]>>>>;
   installed(): Promise<readonly string[]>;
-  /** Prefixes at one router, as it says right now. */
-  prefixesAt(far: FarName): Promise<ReadonlySet<string>>;
+  /** Prefixes at one router or in the host's kernel, as it says right now. */
+  prefixesAt(place: FarName | "kernel"): Promise<ReadonlySet<string>>;
   session(session: Session): Promise<SessionHeld>;
   /** How often each session went down, by name, as the routers count it. */
   ends(): Promise<Readonly<Record<string, number>>>;
@@ -64,12 +64,17 @@ export type Stage = AsyncDisposable & {
 const planOf = (group: Group, far: FarName, { nodes }: World): RouterPlan => ({
   asn: AS_OF[far],
   routerId: nodes[far].ipv4,
-  networks: group.networks ?? [],
+  networks: group.networks[far] ?? [],
   neighbours: group.sessions.filter((one) => one.far === far).map(neighbourOf),
 });
 
-const startRouter = (group: Group, far: FarName, world: World): Promise<Router> =>
-  (far.startsWith("frr") ? startFrr : startBird)(world.nodes[far], planOf(group, far, world));
+/** One that is back from a restart says so, if its routes are kept meanwhile (RFC 4724 §4.1); FRR needs no telling. */
+function startRouter(group: Group, far: FarName, world: World, isBack = false): Promise<Router> {
+  const plan = planOf(group, far, world);
+  if (far.startsWith("frr")) return startFrr(world.nodes[far], plan);
+  const keeps = group.sessions.some((one) => one.far === far && one.gracefulRestart === true);
+  return startBird(world.nodes[far], plan, { recovers: isBack && keeps });
+}
 
 /** One after the other: a daemon's socket takes few callers at a time. */
 export async function inTurn<From, To>(
@@ -79,6 +84,15 @@ export async function inTurn<From, To>(
   const answers: To[] = [];
   for (const item of items) answers.push(await ask(item));
   return answers;
+}
+
+/** Routes of ours in the main table (protocol 82: backends/kernel/netlink/numbers.ts). */
+async function installedOn(host: Node): Promise<readonly string[]> {
+  const shown = await inTurn(["-4", "-6"], (family) =>
+    host.ip(family, "route", "show", "proto", "82"),
+  );
+  const lines = shown.flatMap((text) => text.split("\n")).filter((line) => /^\w/.test(line));
+  return lines.map((line) => line.split(" ")[0] ?? "").toSorted();
 }
 
 /** Starts everything, and returns when all sessions are up. */
@@ -145,7 +159,7 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
         return speaker.restart?.();
       case "restart-router":
         await routerOf(action.far).stop("SIGKILL");
-        routers.set(action.far, await startRouter(group, action.far, world));
+        routers.set(action.far, await startRouter(group, action.far, world, true));
     }
   };
 
@@ -177,17 +191,13 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
         routes.filter((one) => one.accepted && farOf(one.peer) === far).map((one) => one.prefix);
       return Object.fromEntries(asked.map((far) => [far, of(far).toSorted()]));
     },
-    installed: async () => {
-      const shown = await Promise.all(
-        ["-4", "-6"].map((family) => host.ip(family, "route", "show", "proto", "82")),
-      );
-      const lines = shown.flatMap((text) => text.split("\n"));
-      return lines
-        .filter((line) => /^\w/.test(line))
-        .map((line) => line.split(" ")[0] ?? "")
-        .toSorted();
-    },
-    prefixesAt: async (far) => new Set((await routerOf(far).routes()).map(({ prefix }) => prefix)),
+    installed: () => installedOn(host),
+    prefixesAt: async (place) =>
+      new Set(
+        place === "kernel"
+          ? await installedOn(host)
+          : (await routerOf(place).routes()).map(({ prefix }) => prefix),
+      ),
     session: async (session) => {
       const peers = await api.get<readonly Peer[]>("/v1/peers");
       const peer = peers.find(({ address }) => address === remoteAddress(session));

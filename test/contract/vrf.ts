@@ -51,6 +51,6 @@ export const IN_VRF: Group = {
     // The kernel takes them away when a link changes its VRF.
     ["address", "replace", `${linkAddress("host", "ipv6", 0)}/64`, "dev", "eth0", "nodad"],
   ],
-  networks: [],
+  networks: {},
   scenarios,
 };
