@@ -37,15 +37,22 @@ const present =
 
 const root: Probe = () => (process.getuid?.() === 0 ? undefined : "not root");
 
-/** Makes a namespace and takes it away again: only that tells whether a container lets us. */
-const netns: Probe = () => {
+/** Makes a namespace, looks into it and takes it away again: only that tells whether a container lets us. */
+const inNamespace = (look: (name: string) => string | undefined): string | undefined => {
   const name = `rutter-probe-${process.pid}-${Math.trunc(performance.now() * 1000)}`;
   const made = spawnSync("ip", ["netns", "add", name], { encoding: "utf8" });
   if (made.error !== undefined) return "ip (iproute2) is not installed";
   if (made.status !== 0) return `no network namespaces: ${made.stderr.trim()}`;
+  const answer = look(name);
   spawnSync("ip", ["netns", "delete", name]);
-  return undefined;
+  return answer;
 };
+const netns: Probe = () => inNamespace(() => undefined);
+const vrf: Probe = () =>
+  inNamespace((name) => {
+    const line = ["-n", name, "link", "add", "probe", "type", "vrf", "table", "10"];
+    return spawnSync("ip", line).status === 0 ? undefined : "the kernel has no VRF devices";
+  });
 
 /** For what is refused where a kernel has no VRFs; with them: test/vm/. */
 const withoutVrf: Probe = () => {
@@ -101,6 +108,7 @@ const nft: Probe = () =>
 const probes = {
   root,
   netns: () => root() ?? netns(),
+  vrf: () => root() ?? vrf(),
   mount: () => root() ?? mount(),
   "no-vrf": () => root() ?? withoutVrf(),
   bird: executable("/usr/sbin/bird"),

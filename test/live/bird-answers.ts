@@ -76,7 +76,7 @@ export function parseRoutes(answer: string): RouterRoute[] {
 }
 
 /** `BGP state: Established` and its like, by name; the first of a name wins. */
-export function parseProtocol(answer: string): ReadonlyMap<string, string> {
+function parseProtocol(answer: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (const coded of answer.split("\n")) {
     const [, name = "", value = ""] = /^\s*([A-Z][\w ]*):\s*(.*)$/.exec(withoutCode(coded)) ?? [];
@@ -85,12 +85,13 @@ export function parseProtocol(answer: string): ReadonlyMap<string, string> {
   return fields;
 }
 
-/** BIRD keeps no counters of sessions; its log of states does. */
-export function sessionOf(
-  fields: ReadonlyMap<string, string>,
-  log: string,
-  name: string,
-): SessionView {
+/** The neighbour's capabilities come after our own and before the line `Session:`. */
+const ASKS_TO_KEEP =
+  /Neighbor capabilities\n(?:(?!\s*Session:).*\n)*?\s*Graceful restart\n(?:\s*Restart .*\n)*\s*AF supported: \S/;
+
+/** Of the answer about one protocol. BIRD keeps no counters of sessions; its log of states does. */
+export function sessionOf(answer: string, log: string, name: string): SessionView {
+  const fields = parseProtocol(answer);
   const state = fields.get("BGP state") ?? "unknown";
   const said = (what: string) => log.split(`<TRACE> ${name}: ${what}`).length - 1;
   const timesEstablished = said("BGP session established");
@@ -101,5 +102,7 @@ export function sessionOf(
     timesEstablished,
     timesLost: timesEstablished - (established ? 1 : 0),
     lastError: fields.get("Last error") ?? "",
+    holdTimeSeconds: established ? Number(fields.get("Hold timer")?.split("/")[1]) : undefined,
+    asksToKeepRoutes: ASKS_TO_KEEP.test(answer),
   };
 }

@@ -8,7 +8,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { parseProtocol, parseRoutes, sessionOf } from "./bird-answers.ts";
+import { parseRoutes, sessionOf } from "./bird-answers.ts";
 import { birdConfig } from "./bird-config.ts";
 import type { Place } from "./place.ts";
 import { lastLines, type Router, type RouterPlan } from "./router.ts";
@@ -99,7 +99,7 @@ export async function startBird(
       const neighbour = current.neighbours.find((one) => one.address === address);
       if (neighbour === undefined) throw new Error(`bird has no neighbour ${address}`);
       const { name } = neighbour;
-      return sessionOf(parseProtocol(await ask(`show protocols all ${name}`)), log(), name);
+      return sessionOf(await ask(`show protocols all ${name}`), log(), name);
     },
     reconfigure: async (next) => {
       writeFileSync(file("conf"), birdConfig(next, file("log")));

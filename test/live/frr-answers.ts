@@ -90,6 +90,8 @@ type FrrNeighbour = {
   readonly connectionsDropped: number;
   readonly lastResetDueTo?: string;
   readonly lastNotificationReason?: string;
+  readonly bgpTimerHoldTimeMsecs?: number;
+  readonly gracefulRestartInfo?: { readonly remoteGrMode?: string };
 };
 
 /** The one neighbour of `show bgp neighbors ADDRESS json`. Throws where FRR does not have it. */
@@ -105,5 +107,10 @@ export function parseFrrSession(answer: string, address: string): SessionView {
     lastError: [neighbour.lastResetDueTo, neighbour.lastNotificationReason]
       .filter((part) => part !== undefined && part !== "")
       .join("; "),
+    holdTimeSeconds:
+      neighbour.bgpTimerHoldTimeMsecs === undefined
+        ? undefined
+        : neighbour.bgpTimerHoldTimeMsecs / 1e3,
+    asksToKeepRoutes: neighbour.gracefulRestartInfo?.remoteGrMode === "Restart",
   };
 }

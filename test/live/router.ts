@@ -79,6 +79,10 @@ export type SessionView = {
   readonly timesLost: number;
   /** The router's own words about the last end, empty when there was none. */
   readonly lastError: string;
+  /** What both agreed on; undefined where none is up. */
+  readonly holdTimeSeconds: number | undefined;
+  /** The neighbour asks for its routes to be kept over its restart: the capability, with a family in it (RFC 4724 §3). */
+  readonly asksToKeepRoutes: boolean;
 };
 
 export type Router = AsyncDisposable & {

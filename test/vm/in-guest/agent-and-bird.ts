@@ -2,7 +2,7 @@
  * Run in a guest: the agent beside BIRD, by the live tests' own harness, over a cable with a delay of 20 ms each way.
  *
  * Prints the agent's peers as JSON once BIRD has the route. Nothing is asserted here.
- * Read next: ../guest.live.test.ts, ../../live/native.live.test.ts (the same without a guest).
+ * Read next: ../guest.live.test.ts, ../../contract/announcements.ts (more of it, without a guest).
  */
 import { startAgent } from "../../live/agent.ts";
 import { startBird } from "../../live/bird.ts";
