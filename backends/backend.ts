@@ -142,8 +142,14 @@ export interface SpeakerBackend {
   /** All neighbours of the intent, also those that are down, in order of key. */
   sessions(): readonly SessionStatus[];
 
-  /** Adj-RIB-In or Adj-RIB-Out, of one neighbour or of all; walked lazily, so that a full table is never one array. */
-  routes(direction: "received" | "advertised", neighbor?: NeighborKey): Iterable<ShownRoute>;
+  /**
+   * Adj-RIB-In or Adj-RIB-Out, of one neighbour or of all; walked lazily, so that a full table is never one array. Asynchronous
+   * where the speaker is another process, which is asked as the walk goes on; such a walk rejects with BackendError.
+   */
+  routes(
+    direction: "received" | "advertised",
+    neighbor?: NeighborKey,
+  ): Iterable<ShownRoute> | AsyncIterable<ShownRoute>;
 
   /**
    * `final` ends sessions with Cease / Administrative Shutdown (RFC 4486 §4). `graceful` says nothing, so that a peer with

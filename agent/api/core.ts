@@ -111,7 +111,7 @@ export interface Core {
     readonly direction: "received" | "advertised" | "kernel";
     readonly peer: string | undefined;
     readonly raw: boolean;
-  }): Iterable<RouteJson>;
+  }): AsyncIterable<RouteJson>;
   /** `subject` is a prefix, an address, `namespace/name` of a Service, or its name alone. */
   why(subject: string, peer: string | undefined): WhyJson;
   /** In order of seq, lazily. */
@@ -135,6 +135,7 @@ export type CoreErrorCode =
   | "NOT_FOUND"
   | "NOT_RECORDED" /* the log refused; nothing changed */
   | "NOT_READY" /* still folding the log */
+  | "SPEAKER_UNREACHABLE" /* the daemon that would know does not answer */
   | "WIRE_TIMEOUT"; /* recorded, but `wait` ended before the wire had it */
 
 export class CoreError extends Error {

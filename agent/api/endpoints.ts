@@ -15,7 +15,11 @@ export type Access = "anyone" | "read" | "write";
 export type Reply =
   | { readonly type: "json"; readonly status: number; readonly body: unknown }
   /** Written as it is walked: one JSON array, or one object a line. */
-  | { readonly type: "items"; readonly items: Iterable<unknown>; readonly as: "array" | "lines" };
+  | {
+      readonly type: "items";
+      readonly items: Iterable<unknown> | AsyncIterable<unknown>;
+      readonly as: "array" | "lines";
+    };
 
 export type Endpoint = {
   readonly method: "GET" | "POST";

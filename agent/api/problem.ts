@@ -25,6 +25,7 @@ const statuses: Readonly<Record<CoreErrorCode, number>> = {
   NOT_FOUND: 404,
   NOT_RECORDED: 503,
   NOT_READY: 503,
+  SPEAKER_UNREACHABLE: 503,
   WIRE_TIMEOUT: 504,
 };
 

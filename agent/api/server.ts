@@ -229,7 +229,7 @@ async function answer(
   }
   return reply
     .type(result.as === "lines" ? "application/x-ndjson" : "application/json")
-    .send(bodyOf(result));
+    .send(await bodyOf(result));
 }
 
 function parsed(schema: z.ZodType | undefined, value: unknown, where: string): unknown {

@@ -15,25 +15,22 @@ const CHUNK_LENGTH = 32 * 1024;
  * The first item is pulled at once, so that a question that has no answer is still answered with a problem instead of a
  * cut stream.
  */
-export function bodyOf({ items, as }: Extract<Reply, { type: "items" }>): Readable {
-  const walk = items[Symbol.iterator]();
-  const first = walk.next();
+export async function bodyOf({ items, as }: Extract<Reply, { type: "items" }>): Promise<Readable> {
+  const walk =
+    Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+  const first = await walk.next();
   return Readable.from(as === "lines" ? lines(walk, first) : array(walk, first), {
     objectMode: false,
   });
 }
 
-async function* lines(
-  walk: Iterator<unknown>,
-  first: IteratorResult<unknown>,
-): AsyncGenerator<string> {
+type Walk = Iterator<unknown> | AsyncIterator<unknown>;
+
+async function* lines(walk: Walk, first: IteratorResult<unknown>): AsyncGenerator<string> {
   yield* gathered(walk, first, "", (item) => `${JSON.stringify(item)}\n`);
 }
 
-async function* array(
-  walk: Iterator<unknown>,
-  first: IteratorResult<unknown>,
-): AsyncGenerator<string> {
+async function* array(walk: Walk, first: IteratorResult<unknown>): AsyncGenerator<string> {
   let separator = "";
   yield* gathered(walk, first, "[", (item) => {
     const text = `${separator}${JSON.stringify(item)}`;
@@ -44,14 +41,14 @@ async function* array(
 }
 
 async function* gathered(
-  walk: Iterator<unknown>,
+  walk: Walk,
   first: IteratorResult<unknown>,
   head: string,
   textOf: (item: unknown) => string,
 ): AsyncGenerator<string> {
   let chunk = head;
   try {
-    for (let next = first; next.done !== true; next = walk.next()) {
+    for (let next = first; next.done !== true; next = await walk.next()) {
       chunk += textOf(next.value);
       if (chunk.length < CHUNK_LENGTH) continue;
       yield chunk;
@@ -61,6 +58,6 @@ async function* gathered(
     if (chunk !== "") yield chunk;
   } finally {
     // The client left: whatever the walk holds is given back.
-    walk.return?.();
+    await walk.return?.();
   }
 }

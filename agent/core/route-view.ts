@@ -3,7 +3,7 @@
  *
  * Walked lazily: a full table is never one array. Reads next: kernel-view.ts.
  */
-import type { SpeakerBackend } from "../../backends/backend.ts";
+import { BackendError, type ShownRoute, type SpeakerBackend } from "../../backends/backend.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import type { RouteJson } from "../api/contract.ts";
@@ -12,7 +12,7 @@ import type { Planned } from "../pipeline/reconcile.ts";
 import { kernelRoutes } from "./kernel-view.ts";
 
 type Parts = {
-  readonly backend: SpeakerBackend;
+  readonly backend: Pick<SpeakerBackend, "routes" | "sessions">;
   readonly kernel: Kernel | undefined;
   readonly planned: () => Planned;
 };
@@ -38,18 +38,18 @@ const sessionNames = ({ backend }: Parts): ReadonlyMap<NeighborKey, string> =>
 export const neighborName = (parts: Parts, key: NeighborKey): string =>
   sessionNames(parts).get(key) ?? key;
 
-export function* routeViews(
+export async function* routeViews(
   parts: Parts,
   direction: "received" | "advertised" | "kernel",
   neighbor: NeighborKey | undefined,
   raw: boolean,
-): Generator<RouteJson> {
+): AsyncGenerator<RouteJson> {
   const names = sessionNames(parts);
   if (direction === "kernel") {
     yield* kernelRoutes(parts.kernel, names, neighbor);
     return;
   }
-  for (const route of parts.backend.routes(direction, neighbor)) {
+  for await (const route of asked(parts.backend.routes(direction, neighbor))) {
     const { neighbor: key, provenance, raw: attributes, ...shown } = route;
     yield {
       ...shown,
@@ -64,5 +64,17 @@ export function* routeViews(
       provenance: [...provenance],
       ...(raw ? { raw: [...attributes] } : {}),
     };
+  }
+}
+
+/** A speaker that is another process may not answer; that is the world's fault, and told as such. */
+async function* asked(
+  routes: Iterable<ShownRoute> | AsyncIterable<ShownRoute>,
+): AsyncGenerator<ShownRoute> {
+  try {
+    yield* routes;
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    throw new CoreError("SPEAKER_UNREACHABLE", error.message, { cause: error });
   }
 }

@@ -227,7 +227,7 @@ export function fakeCore(routeCount = 3): FakeCore {
     status: () => core.currentStatus,
     peers: () => core.currentStatus.peers,
     bfd: async () => core.currentStatus.bfd,
-    *routes(query) {
+    async *routes(query) {
       if (query.peer === "nobody") throw new CoreError("NOT_FOUND", "there is no peer nobody");
       try {
         for (let index = 0; index < routeCount; index += 1) {

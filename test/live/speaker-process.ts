@@ -67,7 +67,9 @@ createServer((request, response) => {
     const answer =
       request.url === "/apply"
         ? apply(body)
-        : Promise.resolve(request.url === "/routes" ? [...speaker.routes("received")] : view());
+        : request.url === "/routes"
+          ? Array.fromAsync(speaker.routes("received"))
+          : Promise.resolve(view());
     void answer.then((value) => response.end(JSON.stringify(value)));
   });
 }).listen(path, () => {
