@@ -68,6 +68,8 @@ const capabilities: Capabilities = {
 
 const FOREIGN =
   "gobgpd has a neighbour with this address that was not made by Rutter: remove it there, or set gobgp.takeOver";
+/** What somebody else undoes is made again this often at most. */
+const REPAIR_MILLIS = 5000;
 const STOPPED = "rutter is stopped on this host";
 
 export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
@@ -81,6 +83,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   const misfits = new Map<NeighborKey, string>();
   const forgiving = new Map<NeighborKey, () => void>();
   const heard = new Map<string, string>();
+  let repaired = Number.NEGATIVE_INFINITY;
   const everUp = new Set<NeighborKey>();
   /** The newest that was asked for, and what the last turn made so. */
   let wanted: SpeakerIntent | undefined;
@@ -187,7 +190,9 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
       },
       known,
     );
-    ({ speaking, refused } = now);
+    speaking = now.speaking.filter(({ address }) => !result.foreign.has(address));
+    const theirs = now.speaking.filter(({ address }) => result.foreign.has(address));
+    refused = [...now.refused, ...theirs.map(({ neighbor }) => ({ neighbor, reason: FOREIGN }))];
     foreign = result.foreign;
     held = result;
     if (result.changes > 0) logger.info({ calls: result.changes }, "gobgpd was changed");
@@ -253,19 +258,24 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     const peers = new Map(listed.map((one) => [one.conf?.neighbor_address ?? "", one]));
     const known = neighborsOf(wanted);
     for (const key of tracked.keys()) if (!known.has(key)) tracked.delete(key);
+    // Somebody took ours away, or theirs that stood in our way.
+    let isOther = [...foreign].some((address) => !peers.has(address));
     for (const { neighbor, reason } of refused) follow(neighbor, { absent: reason });
     for (const { neighbor, address } of speaking) {
       if (!known.has(neighbor.key)) continue;
       const peer = peers.get(address);
-      if (foreign.has(address)) follow(neighbor, { absent: FOREIGN });
-      else
-        follow(
-          neighbor,
-          peer === undefined ? { absent: away ?? `${GONE}does not have this neighbour` } : { peer },
-        );
-      if (peer !== undefined && !foreign.has(address)) lookAfter(neighbor, address, peer);
+      if (peer === undefined) isOther = true;
+      follow(
+        neighbor,
+        peer === undefined ? { absent: `${GONE}does not have this neighbour` } : { peer },
+      );
+      if (peer !== undefined) lookAfter(neighbor, address, peer);
     }
     learned.check();
+    const now = clock.monotonicMillis();
+    if (!isOther || held === undefined || now - repaired < REPAIR_MILLIS) return;
+    repaired = now;
+    void again();
   };
 
   /** What gobgpd does not do by itself. */
@@ -308,7 +318,6 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   const again = (): Promise<void> => quietly(async () => wanted && reconcileAll(wanted));
   const shut = ({ neighbor, address }: Speaking): Promise<void> =>
     quietly(async () => {
-      if (foreign.has(address)) return;
       const communication = downReason(neighbor);
       if (communication === undefined) await client.call("EnablePeer", { address });
       else await client.call("DisablePeer", { address, communication });
@@ -389,7 +398,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
         .toSorted((a, b) => (a.neighbor < b.neighbor ? -1 : 1)),
     async *routes(direction, only) {
       for (const { neighbor, address } of speaking) {
-        if ((only !== undefined && neighbor.key !== only) || foreign.has(address)) continue;
+        if (only !== undefined && neighbor.key !== only) continue;
         for (const family of neighbor.families)
           yield* routesOf(neighbor, address, family, direction);
       }
@@ -436,7 +445,6 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   /** Ceases with Administrative Shutdown (RFC 4486 §4). A gobgpd that is gone has said its own goodbye. */
   async function sayGoodbye(): Promise<void> {
     for (const { address } of speaking) {
-      if (foreign.has(address)) continue;
       try {
         await client.call("DisablePeer", { address, communication: STOPPED });
       } catch (error) {

@@ -80,16 +80,17 @@ export async function reconcile(
     listPeers(client),
   ]);
   const told = toldAddresses(listed);
-  const addressOf = new Map(
-    wanted.speaking.map(({ neighbor, address }) => [neighbor.key, address]),
-  );
+  const peersWanted = wanted.peers(peers);
+  const { calls: ofPeers, foreign } = peerCalls(peers, peersWanted);
+  const speaking = wanted.speaking.filter(({ address }) => !foreign.has(address));
+  const addressOf = new Map(speaking.map(({ neighbor, address }) => [neighbor.key, address]));
   const mayKeep = (marker: Marker, exports: readonly Export[]): boolean => {
     const now = new Set(exports.flatMap(({ to }) => to.flatMap((key) => addressOf.get(key) ?? [])));
     const still = new Set(addressOf.values());
     return [...(told.get(marker) ?? [])].every((one) => !still.has(one) || now.has(one));
   };
   const book = bookOf(wanted.intent, held, known?.book ?? emptyBook(), mayKeep);
-  const policies = policiesOf(wanted.speaking, routeClasses(book), dialect);
+  const policies = policiesOf(speaking, routeClasses(book), dialect);
   const calls = policyCalls(listed, policies);
   const paths: OwnPath[] = [];
   for (const [prefix, { marker }] of book.routes) {
@@ -97,7 +98,6 @@ export async function reconcile(
   }
   for (const prefix of held.keys())
     if (!book.routes.has(prefix)) paths.push(ownPath(prefix, undefined));
-  const { calls: ofPeers, foreign } = peerCalls(peers, wanted.peers(peers));
   const resets = softResets(
     known?.policies ?? policiesListed(listed, policies),
     policies,
@@ -120,7 +120,7 @@ export async function reconcile(
     [1, resets.out],
   ] as const) {
     for (const address of addresses) {
-      if (made.has(address) || foreign.has(address) || !there.has(address)) continue;
+      if (made.has(address) || !there.has(address) || !peersWanted.has(address)) continue;
       soft.push({
         method: "ResetPeer",
         request: { address, soft: true, direction: dialect.first + direction },
