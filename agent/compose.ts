@@ -18,6 +18,7 @@ import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
 import { prepareSocketPath } from "./api/socket-path.ts";
+import { openGobgp } from "./core/gobgp-start.ts";
 import { openKernel } from "./core/kernel-start.ts";
 import { bfdStarter } from "./core/bfd-start.ts";
 import { type Book, openBook } from "./core/book.ts";
@@ -296,6 +297,7 @@ function openBackend(
   reveal: Parameters<typeof createNativeBackend>[0]["reveal"],
   restart: RestartContext,
 ): SpeakerBackend {
+  if (config.backend === "gobgp") return openGobgp(config, logger, reveal, restart);
   if (config.backend !== "native") {
     throw new Error(`backend ${config.backend} is not in this version: use --backend native`);
   }

@@ -45,6 +45,7 @@ export type AgentConfig = {
     /** How long sessions go on without an agent, where it starts the process. */
     readonly keepSeconds: number;
   };
+  readonly gobgp: GobgpConfig;
   /** undefined: nothing beyond what manifests say. */
   readonly receive: HostReceive | undefined;
   readonly kernel: {
@@ -60,6 +61,20 @@ export type AgentConfig = {
     /** What the book keeps of received routes: how many there were after each burst, or nothing. */
     readonly routes: "counts" | "none";
   };
+};
+
+/** How the gobgp backend finds gobgpd, and what of it it may have. */
+export type GobgpConfig = {
+  /** `unix:/path`, or `host:port`. Not used where it is supervised. */
+  readonly address: string;
+  /** Files in PEM. undefined: no TLS. */
+  readonly tls:
+    | { readonly ca?: string; readonly certificate?: string; readonly key?: string }
+    | undefined;
+  /** The agent starts gobgpd itself, on a socket in the state directory. */
+  readonly supervise: { readonly program: string } | undefined;
+  /** Neighbours that gobgpd has already and that manifests name too, by address. */
+  readonly takeOver: "none" | "all" | readonly string[];
 };
 
 /** What the command line said; an absent member was not said. */
@@ -148,6 +163,10 @@ const MAX_KEEP_SECONDS = 86_400;
 /** More listening sockets than this no host has use for. */
 const MAX_LISTEN = 64;
 
+/** Whoever speaks to gobgpd has the speaker of this host. */
+const GOBGP_ADDRESS = /^(?:unix:\/[^\0]+|(?:\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5})$/;
+const LOCAL_ADDRESS = /^(?:unix:|127\.0\.0\.1:|\[::1\]:|localhost:)/;
+
 export const writtenConfig = z.strictObject({
   node: z.strictObject({ name: nodeName.optional(), labels: labels.optional() }).optional(),
   backend: z.enum(backends).optional(),
@@ -172,6 +191,26 @@ export const writtenConfig = z.strictObject({
       start: z.enum(["auto", "never"]).optional(),
       keepSeconds: z.int().min(0).max(MAX_KEEP_SECONDS).optional(),
     })
+    .optional(),
+  gobgp: z
+    .strictObject({
+      address: z.string().regex(GOBGP_ADDRESS, "must be unix:/path or host:port").optional(),
+      tls: z
+        .strictObject({ ca: path.optional(), certificate: path.optional(), key: path.optional() })
+        .refine(
+          ({ certificate, key }) => (certificate === undefined) === (key === undefined),
+          "certificate and key belong together",
+        )
+        .optional(),
+      supervise: z
+        .union([z.literal(false), z.strictObject({ program: path.optional() })])
+        .optional(),
+      takeOver: z.union([z.enum(["none", "all"]), z.array(z.string().min(1)).max(1000)]).optional(),
+    })
+    .refine(
+      ({ address: at, tls }) => at === undefined || tls !== undefined || LOCAL_ADDRESS.test(at),
+      { path: ["address"], message: "is on another host: gobgp.tls is needed" },
+    )
     .optional(),
   receive: z
     .strictObject({
@@ -242,6 +281,7 @@ export function mergeConfig(
       start: written.bfd?.start ?? "auto",
       keepSeconds: written.bfd?.keepSeconds ?? 300,
     },
+    gobgp: gobgpConfig(written.gobgp ?? {}),
     receive: written.receive && hostReceive(written.receive),
     kernel: {
       bindAddresses: bindAddresses === "never" ? undefined : bindAddresses,
@@ -251,6 +291,25 @@ export function mergeConfig(
     log: { level: written.log?.level ?? "info", routes: written.log?.routes ?? "counts" },
   };
 }
+
+const gobgpConfig = ({
+  address: at,
+  tls,
+  supervise,
+  takeOver,
+}: NonNullable<WrittenConfig["gobgp"]>): GobgpConfig => ({
+  address: at ?? "unix:/run/gobgp/gobgpd.sock",
+  tls: tls && {
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.certificate === undefined ? {} : { certificate: tls.certificate }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
+  },
+  supervise:
+    supervise === undefined || supervise === false
+      ? undefined
+      : { program: supervise.program ?? "/usr/bin/gobgpd" },
+  takeOver: takeOver ?? "none",
+});
 
 /** FRR's words: `restart` where nothing is said, after a minute. */
 const hostReceive = (written: NonNullable<WrittenConfig["receive"]>): HostReceive => ({

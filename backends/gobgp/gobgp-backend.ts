@@ -7,39 +7,32 @@
  */
 import { type Address, type Family, familyOf } from "../../events/address.ts";
 import type { NeighborKey } from "../../events/ids.ts";
-import type { Prefix } from "../../events/prefix.ts";
 import {
   BackendError,
-  type Capabilities,
   type PathState,
   type RestartContext,
   type RevealSecret,
   type RouteBatch,
   type SessionFact,
-  type ShownRoute,
   type SpeakerBackend,
 } from "../backend.ts";
 import type { Clock, Logger } from "../clock.ts";
 import { deltaOf, neighborsOf, routeChanges } from "../delta.ts";
 import type { NeighborIntent, SpeakerIntent } from "../intent.ts";
-import { ADMIN_STATE, familyMessage, type Global, type ListedPeer, TABLE } from "./api/messages.ts";
+import { ADMIN_STATE, type ListedPeer } from "./api/messages.ts";
+import { capabilities } from "./capabilities.ts";
+import { globalFor, isRoutesOnly, type ListenAt } from "./desired.ts";
 import type { WantedPeer } from "./difference.ts";
 import { type GobgpAddress, openClient } from "./io/client.ts";
 import { type SupervisedDaemon, superviseGobgpd } from "./io/daemon.ts";
 import { deviceOf, hostRouterId, ourAddress } from "./io/host.ts";
 import { createLearned } from "./learned.ts";
+import { routesOf } from "./listing.ts";
 import { openLink } from "./link.ts";
-import { shownRoutes } from "./read/paths.ts";
 import { GONE, type Look, track, type Tracked } from "./read/sessions.ts";
 import { type Held, reconcile, tellRoutes } from "./reconcile.ts";
 import { peerMessage } from "./render/peers.ts";
-import {
-  LINUX_VRF,
-  type Refused,
-  type Speaking,
-  speakingsOf,
-  UNNUMBERED,
-} from "./render/speaking.ts";
+import { type Refused, type Speaking, speakingsOf } from "./render/speaking.ts";
 
 export type GobgpOptions = {
   readonly clock: Clock;
@@ -47,23 +40,12 @@ export type GobgpOptions = {
   readonly reveal: RevealSecret;
   readonly restart: RestartContext;
   /** Where gobgpd takes connections; one port for all, as it goes. An empty list: it only dials. */
-  readonly listen: readonly { readonly address: Address; readonly port: number }[];
+  readonly listen: readonly ListenAt[];
   readonly gobgpd: GobgpAddress;
-  /** Neighbours of the intent that somebody else made in this gobgpd are replaced. */
-  readonly takeOver: boolean;
+  /** Neighbours of the intent that somebody else made in this gobgpd and that are replaced, by address. */
+  readonly takeOver: "none" | "all" | readonly string[];
   /** gobgpd is ours to start, on the Unix socket of `gobgpd.address`; undefined: it is not. */
   readonly supervise: { readonly program: string } | undefined;
-};
-
-const capabilities: Capabilities = {
-  has: new Set(["tcp-md5", "graceful-restart", "local-as", "routers-per-vrf", "bfd"]),
-  missing: new Map([
-    ["vrf", LINUX_VRF],
-    ["vrf-import", LINUX_VRF],
-    ["unnumbered", UNNUMBERED],
-    ["evpn", "EVPN through gobgpd is not carried: use FRR"],
-    ["raw", "raw lines are FRR's"],
-  ]),
 };
 
 const FOREIGN =
@@ -119,6 +101,10 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     return ourAddress(neighbor.remote.address, local, family);
   };
 
+  const mayTakeOver = (address: Address): boolean =>
+    options.takeOver === "all" ||
+    (options.takeOver !== "none" && options.takeOver.includes(address));
+
   /** Why a neighbour is kept shut down; undefined: it is not. */
   const downReason = ({ key, waitsForBfd }: NeighborIntent): string | undefined => {
     const path = paths.get(key);
@@ -157,22 +143,9 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
           intent !== applied &&
           old !== undefined &&
           JSON.stringify(old) !== JSON.stringify(neighbor);
-        return [address, { message, down, takeOver: options.takeOver, isForgiven }];
+        return [address, { message, down, takeOver: mayTakeOver(address), isForgiven }];
       }),
     );
-  };
-
-  const globalFor = ({ routers }: SpeakerIntent): Global | undefined => {
-    const [first] = routers;
-    if (first === undefined) return undefined;
-    const [at] = options.listen;
-    return {
-      asn: first.localAs,
-      router_id: first.routerId ?? hostRouterId(),
-      listen_port: at?.port ?? -1,
-      listen_addresses: options.listen.map(({ address }) => address),
-      use_multiple_paths: true,
-    };
   };
 
   const reconcileAll = async (intent: SpeakerIntent): Promise<void> => {
@@ -185,7 +158,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
         intent,
         speaking: now.speaking,
         peers: (listed) => wantedPeers(intent, now.speaking, listed),
-        global: globalFor(intent),
+        global: globalFor(intent, options.listen, hostRouterId),
         isRouterIdAsked: intent.routers[0]?.routerId !== undefined,
       },
       known,
@@ -200,19 +173,6 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   };
   const hasSecret = ({ authentication }: NeighborIntent): boolean =>
     authentication === undefined || reveal(authentication.secret) !== undefined;
-
-  /** Neighbours, routers and secrets are as they were: the plan shares what is equal. */
-  const isRoutesOnly = (before: SpeakerIntent, after: SpeakerIntent): boolean =>
-    before.routers.length === after.routers.length &&
-    before.routers.every((old, index) => {
-      const young = after.routers[index];
-      return (
-        young !== undefined &&
-        old.key === young.key &&
-        (old.neighbors === young.neighbors ||
-          JSON.stringify(old.neighbors) === JSON.stringify(young.neighbors))
-      );
-    });
 
   const applyNow = async (after: SpeakerIntent): Promise<void> => {
     const before = applied;
@@ -400,7 +360,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
       for (const { neighbor, address } of speaking) {
         if (only !== undefined && neighbor.key !== only) continue;
         for (const family of neighbor.families)
-          yield* routesOf(neighbor, address, family, direction);
+          yield* routesOf(client, wanted, neighbor, address, family, direction);
       }
     },
     async close(mode) {
@@ -416,31 +376,6 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
       listeners.clear();
     },
   };
-
-  async function* routesOf(
-    neighbor: NeighborIntent,
-    address: Address,
-    family: Family,
-    direction: "received" | "advertised",
-  ): AsyncGenerator<ShownRoute> {
-    const isReceived = direction === "received";
-    const destinations = client.walk("ListPath", {
-      table_type: isReceived ? TABLE.adjIn : TABLE.adjOut,
-      name: address,
-      family: familyMessage(family),
-      prefixes: [],
-      enable_filtered: isReceived,
-      enable_only_binary: true,
-    });
-    const provenance = (prefix: Prefix): ShownRoute["provenance"] =>
-      (isReceived
-        ? undefined
-        : wanted?.routers.flatMap(({ routes }) => routes.get(prefix)?.provenance ?? [])) ??
-      neighbor.provenance;
-    for await (const { destination } of destinations) {
-      if (destination !== null) yield* shownRoutes(destination, neighbor, direction, provenance);
-    }
-  }
 
   /** Ceases with Administrative Shutdown (RFC 4486 §4). A gobgpd that is gone has said its own goodbye. */
   async function sayGoodbye(): Promise<void> {

@@ -76,14 +76,12 @@ export function createLearned({
   let lastMove = started;
   let seen: Readonly<Record<Family, ReadonlySet<Prefix>>> = { ipv4: new Set(), ipv6: new Set() };
 
+  const hasWork = (): boolean => (whole || waiting.size > 0) && !isAway && !closed;
   const run = async (): Promise<void> => {
     if (running || closed) return;
     running = true;
     try {
-      while ((whole || waiting.size > 0) && !isAway && !closed) {
-        if (whole) await readAll();
-        else await readWaiting();
-      }
+      while (hasWork()) await (whole ? readAll() : readWaiting());
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
       onFailure(error);

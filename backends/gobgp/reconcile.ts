@@ -174,7 +174,7 @@ async function tellPaths(client: GobgpClient, paths: readonly OwnPath[]): Promis
 
 /** One after the other: each rests on those before it. */
 async function carryOut(client: GobgpClient, calls: readonly Call[]): Promise<void> {
-  for (const { method, request } of calls) await client.call(method, request as never);
+  for (const { method, request } of calls) await client.call(method, request);
 }
 
 /** Set of gobgpd's own AS and router id; 0: BGP was not started in it. */

@@ -98,7 +98,7 @@ export function driveGobgpd(
     restart: { restarting: false, forwardingPreserved: false },
     listen: [{ address: address(listen), port: 179 }],
     gobgpd: { address: `unix:${socket}`, tls: undefined },
-    takeOver: false,
+    takeOver: "none",
     supervise: undefined,
     ...given,
   });

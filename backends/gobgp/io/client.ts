@@ -162,8 +162,7 @@ export function openClient(where: GobgpAddress): GobgpClient {
     async call(name, request) {
       const of = await dialect();
       try {
-        // The proto file gives the answer its shape, and Unary says it to the compiler.
-        return (await unary(of, name, request)) as never;
+        return await unary(of, name, request);
       } catch (error) {
         throw failure(name, error);
       }
@@ -222,7 +221,7 @@ export function openClient(where: GobgpAddress): GobgpClient {
         const request = { peer: {}, table: { filters: [{ type: of.first, init: false }] } };
         stream = open(of, "WatchEvent", request, undefined);
         stream.on("data", (event: object) => {
-          if (!ended) onEvent(event as WatchEvent);
+          if (!ended) onEvent(event);
         });
         stream.on("error", end);
         stream.on("end", () => end(new Error("the stream of events ended")));

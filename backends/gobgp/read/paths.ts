@@ -86,7 +86,7 @@ export function candidateOf(
   if (used === undefined) return undefined;
   const candidate: Candidate = {
     // The decision treats it as an opaque number.
-    path: path as Candidate["path"],
+    path,
     order,
     localPref: localPref ?? 100,
     pathLength: pathLength(asPath),
