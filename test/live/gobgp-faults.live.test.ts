@@ -5,8 +5,19 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
-import { FAR_AS, HOST_AS, pair, toAll, toPeer, VIP } from "./gobgp-pair.ts";
+import { startAgent } from "./agent.ts";
+import { startBird } from "./bird.ts";
+import { FAR_AS, far, HOST_AS, pair, toAll, toPeer, VIP } from "./gobgp-pair.ts";
 import { driveGobgpd, intentOf, never } from "./gobgpd.ts";
+import {
+  advertisementManifest,
+  ALWAYS,
+  documents,
+  peerManifest,
+  poolManifest,
+  serviceManifest,
+} from "./manifests.ts";
+import { makeNetwork } from "./netns.ts";
 import { until } from "./until.ts";
 
 beforeEach(skipUnless("netns", "bird", "gobgp"));
@@ -198,4 +209,44 @@ describe("what others made in the same gobgpd", () => {
       ),
     });
   });
+});
+
+test("an agent with backend gobgp starts its own, announces both families over IPv4 and restores all after kill -9", async () => {
+  await using network = await makeNetwork(["host", "bird"]);
+  const { host, bird: node } = network.nodes;
+  await using bird = await startBird(node, {
+    asn: FAR_AS,
+    routerId: node.ipv4,
+    neighbours: [far(host.ipv4)],
+  });
+  const config = `${ALWAYS}\nbackend: gobgp\ngobgp:\n  supervise: {}\n`;
+  await using agent = await startAgent(host, { config });
+  const pool = poolManifest(["203.0.113.1-203.0.113.9", "2001:db8:f::1-2001:db8:f::9"]);
+  const service = serviceManifest("web", { ipFamilyPolicy: "RequireDualStack" });
+  const peer = peerManifest({
+    localAs: HOST_AS,
+    remoteAs: FAR_AS,
+    address: node.ipv4,
+    dualStack: true,
+  });
+  await agent.apply(documents(peer, pool, advertisementManifest(), service));
+  const explain = async () => `${await agent.explain()}\n${await bird.explain()}`;
+  const announced = async () => {
+    for (const [vip, nextHop] of [
+      [VIP, host.ipv4],
+      ["2001:db8:f::1/128", host.ipv6],
+    ] as const) {
+      const there = async () => (await bird.route(vip))?.nextHop === nextHop;
+      await until(there, { what: vip, timeoutMs: 60_000, explain });
+    }
+  };
+  await announced();
+  const pid = () => /"pid":(\d+),"socketPath":[^\n]*started gobgpd/.exec(agent.stderr())?.[1] ?? "";
+  await until(() => pid() !== "", { what: "the pid of gobgpd", explain });
+  process.kill(Number(pid()), "SIGKILL");
+  const view = () => agent.ask<{ state: string; resets: number }[]>("peers").then(([one]) => one);
+  await until(async () => ((await view())?.resets ?? 0) > 0, { what: "the end seen", explain });
+  await until(async () => (await view())?.state === "Established", { what: "a session", explain });
+  await announced();
+  expect((await bird.session(host.ipv4)).timesEstablished).toBe(2);
 });
