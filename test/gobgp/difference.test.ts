@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ListedPeer, PeerMessage } from "../../backends/gobgp/api/messages.ts";
+import type { ListedPeer, PeerMessage, Statement } from "../../backends/gobgp/api/messages.ts";
 import {
   type Call,
   type ListedPolicies,
@@ -21,6 +21,9 @@ import { peer, rendered, THREE, told } from "./world.ts";
 const A = "192.0.2.1";
 const B = "192.0.2.2";
 
+const setNames = ({ conditions: { afi_safi_in: _, ...matches } }: Statement): readonly string[] =>
+  Object.values(matches).map(({ name }) => name);
+
 /** A gobgpd of the policies alone: refuses what the real one refuses. */
 function model(listed: ListedPolicies) {
   const sets = new Map(listed.sets.map((one) => [one.name, one]));
@@ -37,8 +40,7 @@ function model(listed: ListedPolicies) {
   const take = ({ method, request }: Call): void => {
     if (method === "AddDefinedSet") sets.set(request.defined_set.name, request.defined_set);
     else if (method === "AddStatement") {
-      for (const { name } of Object.values(request.statement.conditions))
-        must(sets.has(name), `no set ${name}`);
+      for (const name of setNames(request.statement)) must(sets.has(name), `no set ${name}`);
       statements.set(request.statement.name, request.statement);
     } else if (method === "AddPolicy") {
       const names = request.policy.statements.map(({ name }) => name);
@@ -62,8 +64,8 @@ function model(listed: ListedPolicies) {
       statements.delete(request.statement.name);
     } else if (method === "DeleteDefinedSet") {
       const { name } = request.defined_set;
-      const users = [...statements.values()].flatMap(({ conditions }) => Object.values(conditions));
-      must(!users.some((one) => one.name === name), `${name} is in use`);
+      const users = [...statements.values()].flatMap(setNames);
+      must(!users.includes(name), `${name} is in use`);
       sets.delete(name);
     } else if (method === "SetPolicyAssignment") {
       const names = request.assignment.policies.map(({ name }) => name);

@@ -31,8 +31,8 @@ describe("export policies", () => {
       ],
     });
     expect(linesOf(policies, "export")).toEqual([
-      `${A}/32 ${B}/32 & ^4294967295:21109:1$ => {"route_action":1,"nexthop":{"self":true},"large_community":{"type":2,"communities":[]}}`,
-      `${B}/32 & ^4294967295:21109:2$ => {"route_action":1,"nexthop":{"address":"10.0.0.9"},"med":{"type":1,"value":5},"community":{"type":0,"communities":["64512:0"]},"large_community":{"type":2,"communities":[]}}`,
+      `IPv4 ${A}/32 ${B}/32 & ^4294967295:21109:1$ => {"route_action":1,"nexthop":{"self":true},"large_community":{"type":2,"communities":[]}}`,
+      `IPv4 ${B}/32 & ^4294967295:21109:2$ => {"route_action":1,"nexthop":{"address":"10.0.0.9"},"med":{"type":1,"value":5},"community":{"type":0,"communities":["64512:0"]},"large_community":{"type":2,"communities":[]}}`,
     ]);
     expect(linesOf(policies, "export-rest")).toEqual([
       `${A}/32 ${B}/32 => {"route_action":2}`,
@@ -59,7 +59,17 @@ describe("export policies", () => {
       "203.0.113.0/24": [told(["2001:db8::2"])],
     });
     expect(linesOf(policies, "export")).toEqual([
-      `${A}/32 & ^4294967295:21109:2$ => {"route_action":1,"nexthop":{"address":"fd99::1"},"large_community":{"type":2,"communities":[]}}`,
+      `IPv6 ${A}/32 & ^4294967295:21109:2$ => {"route_action":1,"nexthop":{"address":"fd99::1"},"large_community":{"type":2,"communities":[]}}`,
+    ]);
+  });
+
+  test("a class of both families names the session's own address in its own family alone", () => {
+    const both = [peer(A, { families: ["ipv4", "ipv6"] })];
+    const routes = { "203.0.113.0/24": [told([A])], "2001:db8:f::/64": [told([A])] };
+    const lines = linesOf(rendered(both, routes).policies, "export");
+    expect(lines.map((line) => [line.slice(0, 4), line.includes('"self":true')])).toEqual([
+      ["IPv4", true],
+      ["IPv6", false],
     ]);
   });
 

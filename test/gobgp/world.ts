@@ -60,14 +60,16 @@ export function linesOf({ sets, statements }: Policies, policy: string): readonl
   return [...statements.values()]
     .filter((one) => one.policy === `rutter-${policy}`)
     .map(({ statement: { conditions, actions } }) => {
-      const said = Object.values(conditions).map(({ type, name }) => {
+      const { afi_safi_in: families, ...matches } = conditions;
+      const said = Object.values(matches).map(({ type, name }) => {
         const set = sets.get(name);
         const ranges = set?.prefixes.map(
           (one) => `${one.ip_prefix}{${one.mask_length_min},${one.mask_length_max}}`,
         );
         return `${type === 2 ? "not " : ""}${[...(set?.list ?? []), ...(ranges ?? [])].join(" ")}`;
       });
-      return `${said.join(" & ")} => ${JSON.stringify(actions)}`;
+      const family = families?.map(({ afi }) => (afi === 1 ? "IPv4 " : "IPv6 ")) ?? "";
+      return `${family}${said.join(" & ")} => ${JSON.stringify(actions)}`;
     })
     .toSorted();
 }

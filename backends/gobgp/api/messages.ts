@@ -164,6 +164,7 @@ export type Statement = {
     readonly neighbor_set?: MatchSet;
     readonly as_path_set?: MatchSet;
     readonly large_community_set?: MatchSet;
+    readonly afi_safi_in?: readonly FamilyMessage[];
   };
   readonly actions: {
     readonly route_action: number;

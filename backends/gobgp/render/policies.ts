@@ -15,6 +15,7 @@ import type { Export, ExportAttributes } from "../../intent.ts";
 import {
   type DefinedSet,
   type Dialect,
+  familyMessage,
   MATCH,
   ROUTE_ACTION,
   SET_TYPE,
@@ -98,7 +99,9 @@ function addClass(
       for (const { actions, addresses } of alike.values()) {
         const neighbor_set = neighborSet(draft, addresses);
         const large_community_set = communitySet(draft, markerText(marker));
-        add(draft, `${OURS}export`, { neighbor_set, large_community_set }, actions);
+        // A class may have routes of both, and their next hops differ.
+        const afi_safi_in = [familyMessage(family)];
+        add(draft, `${OURS}export`, { neighbor_set, large_community_set, afi_safi_in }, actions);
       }
     }
   }
