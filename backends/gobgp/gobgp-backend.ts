@@ -183,9 +183,14 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
         held = await tellRoutes(client, after, speaking, known, [...routeChanges(before, after)]);
       } else await reconcileAll(after);
     } catch (error) {
-      if (error instanceof BackendError) link.failed(error);
+      if (error instanceof BackendError) {
+        logger.warn({ code: error.code }, error.message);
+        away = error.message;
+        link.failed(error);
+      }
       throw error;
     }
+    away = undefined;
     for (const { neighbor } of speaking) {
       const old = neighborsOf(before).get(neighbor.key);
       if (old !== undefined && old.remoteAs !== neighbor.remoteAs) misfits.delete(neighbor.key);
@@ -217,7 +222,12 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   const followAll = (listed: readonly ListedPeer[]): void => {
     const peers = new Map(listed.map((one) => [one.conf?.neighbor_address ?? "", one]));
     const known = neighborsOf(wanted);
-    for (const key of tracked.keys()) if (!known.has(key)) tracked.delete(key);
+    for (const key of tracked.keys()) {
+      if (known.has(key)) continue;
+      tracked.delete(key);
+      everUp.delete(key);
+      misfits.delete(key);
+    }
     // Somebody took ours away, or theirs that stood in our way.
     let isOther = [...foreign].some((address) => !peers.has(address));
     for (const { neighbor, reason } of refused) follow(neighbor, { absent: reason });

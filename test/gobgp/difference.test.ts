@@ -21,8 +21,9 @@ import { peer, rendered, THREE, told } from "./world.ts";
 const A = "192.0.2.1";
 const B = "192.0.2.2";
 
-const setNames = ({ conditions: { afi_safi_in: _, ...matches } }: Statement): readonly string[] =>
-  Object.values(matches).map(({ name }) => name);
+const setNames = ({
+  conditions: { afi_safi_in: _families, ...matches },
+}: Statement): readonly string[] => Object.values(matches).map(({ name }) => name);
 
 /** A gobgpd of the policies alone: refuses what the real one refuses. */
 function model(listed: ListedPolicies) {

@@ -68,7 +68,7 @@ export function linesOf({ sets, statements }: Policies, policy: string): readonl
         );
         return `${type === 2 ? "not " : ""}${[...(set?.list ?? []), ...(ranges ?? [])].join(" ")}`;
       });
-      const family = families?.map(({ afi }) => (afi === 1 ? "IPv4 " : "IPv6 ")) ?? "";
+      const family = (families ?? []).map(({ afi }) => (afi === 1 ? "IPv4 " : "IPv6 ")).join("");
       return `${family}${said.join(" & ")} => ${JSON.stringify(actions)}`;
     })
     .toSorted();

@@ -112,6 +112,32 @@ describe("gobgpd that dies, hangs or is gone", () => {
   });
 });
 
+test("an agent that is killed leaves its gobgpd, and the next one takes it with its sessions", async () => {
+  await using at = await pair();
+  const first = driveGobgpd(at.gobgpd.socket);
+  const intent = intentOf({
+    neighbors: [toPeer(at.node.ipv4)],
+    routes: { [VIP]: toAll(at.key) },
+  });
+  await first.backend.apply(intent, never());
+  await first.established(at.key);
+  await first.backend.close("graceful");
+  await using next = driveGobgpd(at.gobgpd.socket, { supervise: { program: "/nonexistent" } });
+  const { explain } = next;
+  await until(() => next.log.some((line) => line.includes("is kept")), {
+    what: "the find",
+    explain,
+  });
+  await next.backend.apply(intent, never());
+  await next.established(at.key);
+  expect((await at.bird.session(at.host.ipv4)).timesEstablished).toBe(1);
+  await at.gobgpd.daemon().stop("SIGKILL");
+  await until(() => next.log.some((line) => line.includes("cannot be started")), {
+    what: "a start of its own",
+    explain,
+  });
+});
+
 describe("BFD", () => {
   test("Down shuts the peer down with the reason, and what no live Down justifies is enabled, by another run too", async () => {
     await using at = await pair();
@@ -243,8 +269,9 @@ test("an agent with backend gobgp starts its own, announces both families over I
   await announced();
   const pid = () => /"pid":(\d+),"socketPath":[^\n]*started gobgpd/.exec(agent.stderr())?.[1] ?? "";
   await until(() => pid() !== "", { what: "the pid of gobgpd", explain });
-  process.kill(Number(pid()), "SIGKILL");
   const view = () => agent.ask<{ state: string; resets: number }[]>("peers").then(([one]) => one);
+  await until(async () => (await view())?.state === "Established", { what: "it shown", explain });
+  process.kill(Number(pid()), "SIGKILL");
   await until(async () => ((await view())?.resets ?? 0) > 0, { what: "the end seen", explain });
   await until(async () => (await view())?.state === "Established", { what: "a session", explain });
   await announced();

@@ -51,8 +51,10 @@ export interface GobgpClient {
 
 /** gobgpd answers in a millisecond; one that is stopped (SIGSTOP) is told within 3 s with the pause between two looks. */
 const DEADLINE_MILLIS = 1500;
+/** Policies and sets, also with long prefix lists on a busy host. */
+const LIST_DEADLINE_MILLIS = 5000;
 /** Of a whole stream: 10,000 paths are taken in 0.1 s, a full table is listed in some 10 s. */
-const STREAM_DEADLINE_MILLIS = 60_000;
+const STREAM_DEADLINE_MILLIS = 30_000;
 /** One answer; a full table is a stream of small ones. */
 const ANSWER_OCTETS = 64 * 1024 * 1024;
 /** Peers, policies and sets of one gobgpd; paths are walked instead. */
@@ -174,7 +176,7 @@ export function openClient(where: GobgpAddress): GobgpClient {
         of,
         name,
         request,
-        name === "ListPeer" ? DEADLINE_MILLIS : STREAM_DEADLINE_MILLIS,
+        name === "ListPeer" ? DEADLINE_MILLIS : LIST_DEADLINE_MILLIS,
       );
       try {
         for await (const message of stream) {

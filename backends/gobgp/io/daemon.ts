@@ -2,10 +2,12 @@
  * gobgpd as a child of the agent, where the configuration says so: started, watched, started again with a budget.
  *
  * It speaks on a Unix socket alone, without its profiler, and with a log on its standard output that is read for the reasons of
- * ended sessions, which the API of 3.x does not tell. Never decides what is told. Reads next: ../gobgp-backend.ts.
+ * ended sessions, which the API of 3.x does not tell. One that an agent before us started and that still answers there is taken as it
+ * is: its sessions are worth more than its being a child. Never decides what is told. Reads next: ../gobgp-backend.ts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { rmSync } from "node:fs";
+import { connect } from "node:net";
 import type { Clock, Logger } from "../../clock.ts";
 
 export type DaemonOptions = {
@@ -28,6 +30,8 @@ const AGAIN_MILLIS = 200;
 /** Enough of a Go panic to see what it was, short enough for a log line. */
 const LAST_WORDS = 2000;
 const STOP_MILLIS = 3000;
+/** Between two looks at one that is no child of ours. */
+const LOOK_MILLIS = 1000;
 
 export function superviseGobgpd(options: DaemonOptions): SupervisedDaemon {
   const { clock, logger, program, socketPath } = options;
@@ -44,7 +48,19 @@ export function superviseGobgpd(options: DaemonOptions): SupervisedDaemon {
     const isSpent = starts.length >= BUDGET.starts;
     if (isSpent)
       logger.error({ starts: starts.length }, "gobgpd keeps ending: a pause before the next start");
-    cancel = clock.after(isSpent ? BUDGET.pauseMillis : AGAIN_MILLIS, start);
+    cancel = clock.after(isSpent ? BUDGET.pauseMillis : AGAIN_MILLIS, () => void begin());
+  };
+  const begin = async (): Promise<void> => {
+    const isThere = await answers(socketPath);
+    if (stopped) return;
+    if (!isThere) {
+      start();
+      return;
+    }
+    if (problem !== undefined)
+      logger.info({ socketPath }, "gobgpd of an earlier run is there and is kept");
+    problem = undefined;
+    cancel = clock.after(LOOK_MILLIS, () => void begin());
   };
   const start = (): void => {
     starts.push(clock.monotonicMillis());
@@ -78,7 +94,7 @@ export function superviseGobgpd(options: DaemonOptions): SupervisedDaemon {
       if (said !== undefined) options.onPeerDown(said.address, said.reason);
     });
   };
-  start();
+  void begin();
 
   return {
     problem: () => problem,
@@ -95,6 +111,16 @@ export function superviseGobgpd(options: DaemonOptions): SupervisedDaemon {
     },
   };
 }
+
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
 
 /** A line that never ends is none of gobgpd's. */
 const LINE_LIMIT = 65_536;
