@@ -47,6 +47,7 @@ export type AgentConfig = {
     readonly keepSeconds: number;
   };
   readonly frr: FrrConfig;
+  readonly gobgp: GobgpConfig;
   /** undefined: nothing beyond what manifests say. */
   readonly receive: HostReceive | undefined;
   readonly kernel: {
@@ -75,6 +76,20 @@ export type FrrConfig = {
   /** Who keeps BFD. `auto`: bfdd where it answers when the agent starts, else the BFD engine, as `engine` says. */
   readonly bfd: "auto" | "bfdd" | "engine";
   /** Neighbours that bgpd has already and that manifests name too: addresses or interfaces, `-vrf` behind them. */
+  readonly takeOver: "none" | "all" | readonly string[];
+};
+
+/** How the gobgp backend finds gobgpd, and what of it it may have. */
+export type GobgpConfig = {
+  /** `unix:/path`, or `host:port`. Not used where it is supervised. */
+  readonly address: string;
+  /** Files in PEM. undefined: no TLS. */
+  readonly tls:
+    | { readonly ca?: string; readonly certificate?: string; readonly key?: string }
+    | undefined;
+  /** The agent starts gobgpd itself, on a socket in the state directory. */
+  readonly supervise: { readonly program: string } | undefined;
+  /** Neighbours that gobgpd has already and that manifests name too, by address. */
   readonly takeOver: "none" | "all" | readonly string[];
 };
 
@@ -166,6 +181,10 @@ const MAX_LISTEN = 64;
 /** As many neighbours as a host may have. */
 const MAX_TAKE_OVER = 1000;
 
+/** Whoever speaks to gobgpd has the speaker of this host. */
+const GOBGP_ADDRESS = /^(?:unix:\/[^\0]+|(?:\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5})$/;
+const LOCAL_ADDRESS = /^(?:unix:|127\.0\.0\.1:|\[::1\]:|localhost:)/;
+
 export const writtenConfig = z.strictObject({
   node: z.strictObject({ name: nodeName.optional(), labels: labels.optional() }).optional(),
   backend: z.enum(backends).optional(),
@@ -203,6 +222,28 @@ export const writtenConfig = z.strictObject({
         .union([z.enum(["none", "all"]), z.array(z.string().min(1)).max(MAX_TAKE_OVER)])
         .optional(),
     })
+    .optional(),
+  gobgp: z
+    .strictObject({
+      address: z.string().regex(GOBGP_ADDRESS, "must be unix:/path or host:port").optional(),
+      tls: z
+        .strictObject({ ca: path.optional(), certificate: path.optional(), key: path.optional() })
+        .refine(
+          ({ certificate, key }) => (certificate === undefined) === (key === undefined),
+          "certificate and key belong together",
+        )
+        .optional(),
+      supervise: z
+        .union([z.literal(false), z.strictObject({ program: path.optional() })])
+        .optional(),
+      takeOver: z
+        .union([z.enum(["none", "all"]), z.array(z.string().min(1)).max(MAX_TAKE_OVER)])
+        .optional(),
+    })
+    .refine(
+      ({ address: at, tls }) => at === undefined || tls !== undefined || LOCAL_ADDRESS.test(at),
+      { path: ["address"], message: "is on another host: gobgp.tls is needed" },
+    )
     .optional(),
   receive: z
     .strictObject({
@@ -280,6 +321,7 @@ export function mergeConfig(
       bfd: written.frr?.bfd ?? "auto",
       takeOver: written.frr?.takeOver ?? "none",
     },
+    gobgp: gobgpConfig(written.gobgp ?? {}),
     receive: written.receive && hostReceive(written.receive),
     kernel: {
       bindAddresses: bindAddresses === "never" ? undefined : bindAddresses,
@@ -290,6 +332,25 @@ export function mergeConfig(
     log: { level: written.log?.level ?? "info", routes: written.log?.routes ?? "counts" },
   };
 }
+
+const gobgpConfig = ({
+  address: at,
+  tls,
+  supervise,
+  takeOver,
+}: NonNullable<WrittenConfig["gobgp"]>): GobgpConfig => ({
+  address: at ?? "unix:/run/gobgp/gobgpd.sock",
+  tls: tls && {
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.certificate === undefined ? {} : { certificate: tls.certificate }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
+  },
+  supervise:
+    supervise === undefined || supervise === false
+      ? undefined
+      : { program: supervise.program ?? "/usr/bin/gobgpd" },
+  takeOver: takeOver ?? "none",
+});
 
 /** FRR's words: `restart` where nothing is said, after a minute. */
 const hostReceive = (written: NonNullable<WrittenConfig["receive"]>): HostReceive => ({

@@ -102,10 +102,10 @@ const reload = async (text: Prefix): Promise<void> => {
   const now = await vty.show("show running-config");
   const anchor = " address-family ipv4 unicast\n";
   writeFileSync(file, now.replace(anchor, `${anchor}  network ${text} route-map ${map}\n`));
-  const done = await host.run([
-    ...["python3", RELOAD, "--reload", "--vty_socket", daemons.directory],
-    ...["--bindir", "/usr/bin", "--confdir", host.directory, "--rundir", daemons.directory, file],
-  ]);
+  const places = { vty_socket: daemons.directory, bindir: "/usr/bin", confdir: host.directory };
+  const named = Object.entries({ ...places, rundir: daemons.directory });
+  const options = named.flatMap(([name, place]) => [`--${name}`, place]);
+  const done = await host.run(["python3", RELOAD, "--reload", ...options, file]);
   if (done.code !== 0) throw new Error(`frr-reload.py: ${done.stderr}`);
 };
 

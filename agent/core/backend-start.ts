@@ -10,10 +10,14 @@ import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import type { State } from "../../events/state.ts";
 import type { AgentConfig, FrrConfig } from "../config-schema.ts";
+import { openGobgp } from "./gobgp-start.ts";
 import type { PlanOptions } from "../plan/options.ts";
 
 export type BackendParts = {
-  readonly config: Pick<AgentConfig, "backend" | "listen" | "gracefulRestart" | "frr">;
+  readonly config: Pick<
+    AgentConfig,
+    "backend" | "listen" | "gracefulRestart" | "frr" | "gobgp" | "stateDirectory"
+  >;
   readonly logger: Logger;
   readonly reveal: RevealSecret;
   readonly restart: RestartContext;
@@ -39,7 +43,8 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
       }),
     ),
   frr: notYet("frr"),
-  gobgp: notYet("gobgp"),
+  gobgp: ({ config, logger, reveal, restart }) =>
+    Promise.resolve(openGobgp(config, logger, reveal, restart)),
 };
 
 /** Rejects where the speaker can't be had: the agent does not start then. */

@@ -31,7 +31,7 @@ const keeps = (bfd: "auto" | "bfdd" | "engine", has?: typeof daemon) =>
   ).bfd;
 
 test("a speaker that this version does not have ends the start", async () => {
-  await expect(openBackend(parts("gobgp"))).rejects.toThrow("backend gobgp is not in this version");
+  await expect(openBackend(parts("frr"))).rejects.toThrow("backend frr is not in this version");
 });
 
 test("frr is told what the configuration says, and which neighbours an earlier run made", () => {

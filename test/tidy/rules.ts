@@ -18,6 +18,26 @@ const PURE_SEAM: readonly Place[] = [
   "backends/intent.ts",
 ];
 const NATIVE = "backends/native/";
+const GOBGP = "backends/gobgp/";
+/** What the native speaker and others decide and read alike: the codec of attributes, the decision, words for a refused route. */
+const SHARED_WITH_NATIVE: readonly Place[] = [
+  `${NATIVE}wire/`,
+  `${NATIVE}rib/decision.ts`,
+  `${NATIVE}rib/loc-rib.ts`,
+  `${NATIVE}rib/verdict.ts`,
+];
+const GOBGP_BACKEND: Place = `${GOBGP}gobgp-backend.ts`;
+/** Of the GoBGP backend: what decides, and does no I/O. */
+const GOBGP_CORE: readonly Place[] = [
+  "api/",
+  "render/",
+  "read/",
+  "best-paths.ts",
+  "capabilities.ts",
+  "desired.ts",
+  "difference.ts",
+  "soft-resets.ts",
+];
 /** What the agent knows of the kernel backend, beside its intent. */
 const KERNEL_SEAM: Place = "backends/kernel/facts.ts";
 /** Of the kernel backend: what decides, and does no I/O. */
@@ -68,6 +88,16 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS, "backends/best-paths.ts"],
   [NATIVE]: [NATIVE, ...SEAM, ...EVENTS, "node:"],
   [`${NATIVE}io/`]: [NATIVE, "backends/os/", ...SEAM, ...EVENTS, "node:"],
+  [GOBGP]: [GOBGP, ...SHARED_WITH_NATIVE, ...SEAM, ...EVENTS],
+  [`${GOBGP}io/`]: [
+    GOBGP,
+    `${NATIVE}host-addresses.ts`,
+    ...SEAM,
+    ...EVENTS,
+    "node:",
+    "@grpc/grpc-js",
+    "@grpc/proto-loader",
+  ],
   "backends/kernel/": [
     "backends/kernel/",
     `${NATIVE}rib/prefix-table.ts`,
@@ -97,9 +127,11 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "events/ids.ts",
     "events/state.ts",
     "agent/config-schema.ts",
+    "agent/core/gobgp-start.ts",
     "agent/plan/options.ts",
   ],
   "agent/core/bfd-start.ts": ["agent/config-schema.ts", ...SEAM, "node:"],
+  "agent/core/gobgp-start.ts": [...SEAM, GOBGP_BACKEND, "agent/config-schema.ts", "node:"],
   "agent/core/bfd-view.ts": [
     ...EVENTS,
     ...SEAM,
@@ -238,6 +270,8 @@ export const MAY_IMPORT_EVERYTHING: Place = "agent/compose.ts";
 /** Where a package may come in at all. */
 export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   "better-sqlite3": ["events/log/sqlite.ts"],
+  "@grpc/grpc-js": [`${GOBGP}io/client.ts`],
+  "@grpc/proto-loader": [`${GOBGP}io/client.ts`],
   koffi: ["backends/os/libc.ts"],
   pino: ["agent/logger.ts"],
   fastify: ["agent/api/server.ts"],
@@ -263,6 +297,7 @@ export const PURE: readonly Place[] = [
   `${NATIVE}rib/`,
   `${NATIVE}discovery/`,
   ...FRR_READING.map((name) => `backends/frr/watch/${name}`),
+  ...GOBGP_CORE.map((name) => `${GOBGP}${name}`),
   ...KERNEL_CORE.map((name) => `backends/kernel/${name}`),
   "backends/frr/config/",
   "backends/frr/render/",

@@ -1,0 +1,40 @@
+/**
+ * What an intent asks of gobgpd as a whole, and whether two of them differ in routes alone.
+ *
+ * Pure. Reads next: reconcile.ts.
+ */
+import type { Address } from "../../events/address.ts";
+import type { SpeakerIntent } from "../intent.ts";
+import type { Global } from "./api/messages.ts";
+
+export type ListenAt = { readonly address: Address; readonly port: number };
+
+/** gobgpd has one AS and one port: those of the first router and of the first place; other routers' ASes are their peers' local AS. */
+export function globalFor(
+  { routers }: SpeakerIntent,
+  listen: readonly ListenAt[],
+  hostRouterId: () => Address,
+): Global | undefined {
+  const [first] = routers;
+  if (first === undefined) return undefined;
+  return {
+    asn: first.localAs,
+    router_id: first.routerId ?? hostRouterId(),
+    listen_port: listen[0]?.port ?? -1,
+    listen_addresses: listen.map(({ address }) => address),
+    use_multiple_paths: true,
+  };
+}
+
+/** Neighbours, routers and secrets are as they were; the plan shares what is equal, so this is mostly one comparison. */
+export const isRoutesOnly = (before: SpeakerIntent, after: SpeakerIntent): boolean =>
+  before.routers.length === after.routers.length &&
+  before.routers.every((old, index) => {
+    const young = after.routers[index];
+    return (
+      young !== undefined &&
+      old.key === young.key &&
+      (old.neighbors === young.neighbors ||
+        JSON.stringify(old.neighbors) === JSON.stringify(young.neighbors))
+    );
+  });
