@@ -311,10 +311,11 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     async onUp() {
       await inTurn(async () => {
         held = undefined;
-        if (wanted !== undefined) {
-          await reconcileAll(wanted);
-          applied = wanted;
-        }
+        // What is asked for meanwhile has its own turn.
+        const intent = wanted;
+        if (intent === undefined) return;
+        await reconcileAll(intent);
+        applied = intent;
       });
       away = undefined;
       learned.resync();
