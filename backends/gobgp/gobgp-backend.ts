@@ -19,8 +19,8 @@ import {
 import type { Clock, Logger } from "../clock.ts";
 import { deltaOf, neighborsOf, routeChanges } from "../delta.ts";
 import type { NeighborIntent, SpeakerIntent } from "../intent.ts";
-import { ADMIN_STATE, type ListedPeer } from "./api/messages.ts";
-import { capabilities } from "./capabilities.ts";
+import { ADMIN_STATE, ESTABLISHED, type ListedPeer } from "./api/messages.ts";
+import { capabilities, FOREIGN } from "./capabilities.ts";
 import { globalFor, isRoutesOnly, type ListenAt, mayTakeOver, type TakeOver } from "./desired.ts";
 import type { WantedPeer } from "./difference.ts";
 import { type GobgpAddress, openClient } from "./io/client.ts";
@@ -48,8 +48,6 @@ export type GobgpOptions = {
   readonly supervise: { readonly program: string } | undefined;
 };
 
-const FOREIGN =
-  "gobgpd has a neighbour with this address that was not made by Rutter: remove it there, or set gobgp.takeOver";
 /** What somebody else undoes is made again this often at most. */
 const REPAIR_MILLIS = 5000;
 const STOPPED = "rutter is stopped on this host";
@@ -400,5 +398,3 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     }
   }
 }
-
-const ESTABLISHED = 6;
