@@ -9,23 +9,23 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { BehaviorSubject } from "rxjs";
 import type { RestartContext, SpeakerBackend } from "../backends/backend.ts";
-import { type Logger, systemClock } from "../backends/clock.ts";
+import { systemClock } from "../backends/clock.ts";
 import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createBfdClient } from "../backends/bfd/client.ts";
 import { NO_SPEAKER } from "../backends/intent.ts";
-import { createNativeBackend } from "../backends/native/native-backend.ts";
 import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
 import { prepareSocketPath } from "./api/socket-path.ts";
+import { openBackend, planOptionsOf } from "./core/backend-start.ts";
 import { openKernel } from "./core/kernel-start.ts";
 import { bfdStarter } from "./core/bfd-start.ts";
 import { type Book, openBook } from "./core/book.ts";
 import { loadConfig } from "./config.ts";
-import { type AgentConfig, type AgentOptions, hostFacts } from "./config-schema.ts";
+import { type AgentOptions, hostFacts } from "./config-schema.ts";
 import { confirmer } from "./core/confirm.ts";
 import { createCore } from "./core/core.ts";
-import { findings } from "./core/findings.ts";
+import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
 import { createProbe } from "./health/probe.ts";
@@ -39,6 +39,7 @@ import { startKernel } from "./pipeline/kernel.ts";
 import { createCommands } from "./pipeline/commands.ts";
 import { type Planned, planning } from "./pipeline/reconcile.ts";
 import { createRecorder } from "./pipeline/recorder.ts";
+import { drawnDiscriminators, startSpeakerBfd } from "./pipeline/speaker-bfd.ts";
 import { startSpeaker } from "./pipeline/speaker.ts";
 import {
   explained,
@@ -84,8 +85,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
 
   const { kernel, problem: kernelProblem } = await openKernel(config, before, logger);
-  const backend = openBackend(config, logger, secrets.reveal, restartContext(book));
-  const planOptions = { backend: backend.name, capabilities: backend.capabilities };
+  const backend = await openBackend({
+    config,
+    logger,
+    reveal: secrets.reveal,
+    restart: restartContext(book),
+    before,
+  });
+  const planOptions = planOptionsOf(backend, config);
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
   const health = createHealth({
     clock: systemClock,
@@ -181,12 +188,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     instance: book.run,
     clock: systemClock,
     reveal: secrets.reveal,
-    discriminators: new Map(
-      [...(before.bfd ?? [])].map(([key, { discriminator }]) => [key, discriminator]),
-    ),
+    discriminators: drawnDiscriminators(before),
     start: bfdStarter(config, process.env, logger),
   });
   const stopBfd = startBfd({ client: bfd, backend, planned$, recorder });
+  const stopSpeakerBfd = startSpeakerBfd({
+    sessions: backend.bfd,
+    speaker: backend.name,
+    recorder,
+    before,
+  });
   const watchingHealth = commands.desired$.subscribe((desired) => health.update(desired));
 
   let stopping = false;
@@ -202,7 +213,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     bfd,
     recorded: book.state,
     planned: () => planned$.value,
+    planOptions,
     replan: (old, desired) => replan(old, desired, planOptions),
+    lastApply: speaker.last,
+    complaints: () => complaintsOf(sources),
     onTheWire: () => onTheWire(speaker.settled),
     held: () => held,
     withheld: () =>
@@ -219,7 +233,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     }),
     doctor: async () =>
       doctorReport(
-        findings({
+        await findings({
           config,
           program,
           backend,
@@ -274,6 +288,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   planning$.unsubscribe();
   speaker.stop();
   stopBfd();
+  stopSpeakerBfd();
   await api.close();
   await backend.close("final");
   kernelDriver?.stop();
@@ -289,25 +304,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 const SNAPSHOT_LOOK_MILLIS = 10_000;
 /** A disk that was full is tried again this often, so that `status` is right when there is room again. */
 const RECORDING_LOOK_MILLIS = 2000;
-
-function openBackend(
-  config: AgentConfig,
-  logger: Logger,
-  reveal: Parameters<typeof createNativeBackend>[0]["reveal"],
-  restart: RestartContext,
-): SpeakerBackend {
-  if (config.backend !== "native") {
-    throw new Error(`backend ${config.backend} is not in this version: use --backend native`);
-  }
-  return createNativeBackend({
-    clock: systemClock,
-    logger,
-    reveal,
-    restart,
-    listen: config.listen,
-    stalePathSeconds: config.gracefulRestart.stalePathTimeSeconds,
-  });
-}
 
 /** RFC 4724 §4.1: a speaker that ran before has restarted; within one boot of the kernel forwarding went on. */
 const restartContext = ({ before, boot }: Book): RestartContext => ({

@@ -45,6 +45,7 @@ export type AgentConfig = {
     /** How long sessions go on without an agent, where it starts the process. */
     readonly keepSeconds: number;
   };
+  readonly frr: FrrConfig;
   /** undefined: nothing beyond what manifests say. */
   readonly receive: HostReceive | undefined;
   readonly kernel: {
@@ -60,6 +61,18 @@ export type AgentConfig = {
     /** What the book keeps of received routes: how many there were after each burst, or nothing. */
     readonly routes: "counts" | "none";
   };
+};
+
+/** How the frr backend finds its daemons, and what of theirs it may have. */
+export type FrrConfig = {
+  /** Where the daemons' sockets (`bgpd.vty`, …) are. */
+  readonly vtyDirectory: string;
+  /** As the daemons' `-N`: their sockets are in the directory of this name in vtyDirectory. Empty: none. */
+  readonly pathspace: string;
+  /** Who keeps BFD. `auto`: bfdd where it answers when the agent starts, else the BFD engine, as `engine` says. */
+  readonly bfd: "auto" | "bfdd" | "engine";
+  /** Neighbours that bgpd has already and that manifests name too: addresses or interfaces, `-vrf` behind them. */
+  readonly takeOver: "none" | "all" | readonly string[];
 };
 
 /** What the command line said; an absent member was not said. */
@@ -147,6 +160,8 @@ const MAX_STALE_PATH_SECONDS = 4095;
 const MAX_KEEP_SECONDS = 86_400;
 /** More listening sockets than this no host has use for. */
 const MAX_LISTEN = 64;
+/** As many neighbours as a host may have. */
+const MAX_TAKE_OVER = 1000;
 
 export const writtenConfig = z.strictObject({
   node: z.strictObject({ name: nodeName.optional(), labels: labels.optional() }).optional(),
@@ -171,6 +186,19 @@ export const writtenConfig = z.strictObject({
       socket: path.optional(),
       start: z.enum(["auto", "never"]).optional(),
       keepSeconds: z.int().min(0).max(MAX_KEEP_SECONDS).optional(),
+    })
+    .optional(),
+  frr: z
+    .strictObject({
+      vtyDirectory: path.optional(),
+      pathspace: z
+        .string()
+        .regex(/^[\w-]{1,64}$/, "must be letters, digits, - and _, as bgpd's -N takes it")
+        .optional(),
+      bfd: z.enum(["auto", "bfdd", "engine"]).optional(),
+      takeOver: z
+        .union([z.enum(["none", "all"]), z.array(z.string().min(1)).max(MAX_TAKE_OVER)])
+        .optional(),
     })
     .optional(),
   receive: z
@@ -241,6 +269,12 @@ export function mergeConfig(
       socket: written.bfd?.socket ?? join(dirname(socket), "bfd.sock"),
       start: written.bfd?.start ?? "auto",
       keepSeconds: written.bfd?.keepSeconds ?? 300,
+    },
+    frr: {
+      vtyDirectory: written.frr?.vtyDirectory ?? "/run/frr",
+      pathspace: written.frr?.pathspace ?? "",
+      bfd: written.frr?.bfd ?? "auto",
+      takeOver: written.frr?.takeOver ?? "none",
     },
     receive: written.receive && hostReceive(written.receive),
     kernel: {

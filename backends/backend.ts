@@ -11,6 +11,7 @@ import type { NeighborKey, ResourceKey } from "../events/ids.ts";
 import type { Prefix } from "../events/prefix.ts";
 import type { SecretRef } from "../events/resources/resource.ts";
 import type { BestPaths } from "./best-paths.ts";
+import type { BfdStatus, BfdTransition } from "./bfd/parameters.ts";
 import type { BackendName, Provenance, SpeakerIntent } from "./intent.ts";
 
 export type Capability =
@@ -23,7 +24,14 @@ export type Capability =
   | "vrf-import"
   | "bfd"
   | "evpn"
-  | "raw";
+  | "raw"
+  /** `localInterface`. */
+  | "source-interface"
+  /** Its own BFD daemon: `waitsForBfd`, and authentication of BFDOptions. */
+  | "bfd-strict"
+  | "bfd-authentication"
+  /** What it learns it brings into the table of the router's VRF itself, at metric 20: the agent only looks whether it did. */
+  | "installs-routes";
 
 /** Declared before the first apply, probed where the kernel decides; the plan refuses what is missing, with this reason. */
 export type Capabilities = {
@@ -121,9 +129,30 @@ export type PathState =
   /** No session, none that was ever Up, or one that somebody shut down on purpose (RFC 5882 §4.2.1). */
   | { readonly type: "unknown" };
 
+export type SpeakerBfdFact =
+  /** Where nothing is known of arrivals and departures, or of how long detection took, that is empty or undefined. */
+  | { readonly type: "transition"; readonly transition: BfdTransition }
+  | { readonly type: "sessions" };
+
+/** Sessions of a BFD daemon that belongs to the speaker, in the terms of the BFD engine. Its own end of them is never steered from here. */
+export type SpeakerBfdSessions = {
+  /** All that there are, also those that are down; the key says VRF, addresses, device and hops (bfdKey()). */
+  all(): readonly BfdStatus[];
+  /** Calls back for each change of state, and where a session came or went; the returned function stops it. */
+  watch(listener: (fact: SpeakerBfdFact) => void): () => void;
+  /** What keeps sessions from working, in words to act on; empty where nothing does. */
+  problems(): readonly string[];
+};
+
 export interface SpeakerBackend {
   readonly name: BackendName;
   readonly capabilities: Capabilities;
+
+  /** Absent: the speaker has no BFD daemon, and `speakerBfd` of a neighbour is always undefined. */
+  readonly bfd?: SpeakerBfdSessions;
+
+  /** What the speaker runs with, in its own language; secrets in it. Absent: it has no such text. Rejects with BackendError. */
+  readonly runningConfig?: () => Promise<string>;
 
   /**
    * Resolves when the speaker accepted the intent, and says what it changed; rejects with BackendError. What waits for a

@@ -19,6 +19,7 @@ const EFFECTS: Readonly<Record<Exclude<keyof NeighborIntent, "key" | "provenance
   remoteAs: "hard",
   remote: "hard",
   localAddress: "hard",
+  localInterface: "hard",
   localAsOverride: "hard",
   // Agreed in the OPEN (RFC 4271 §4.2): a new one takes a new session.
   holdTimeSeconds: "hard",

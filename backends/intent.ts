@@ -70,6 +70,8 @@ export type NeighborIntent = {
     | { readonly type: "interface"; readonly interface: string };
   /** Where to speak from; undefined: the kernel chooses. */
   readonly localAddress: Address | undefined;
+  /** Device whose address is spoken from; absent: `localAddress` says it. Only where the speaker has `source-interface`. */
+  readonly localInterface?: string;
   /** What we are to this peer instead of the router's AS (RFC 7705 local-as, no-prepend replace-as). */
   readonly localAsOverride: Asn | undefined;
   /** RFC 4271 §4.2: 0 (no keepalives) or 3–65535. */
@@ -105,6 +107,7 @@ export type SpeakerBfd = {
   /** Name of the BFDProfile; neighbours with the same name have the same timing. */
   readonly profile: string;
   readonly multihop: boolean;
+  /** The profile's own: its echo interval takes effect on a single hop only, its minimum TTL on multihop only. */
   readonly timing: BfdTiming;
 };
 

@@ -65,3 +65,14 @@ export function bfdKey(
 ): BfdKey {
   return `${vrf}|${remote}|${local}|${device}|${multihop ? "multi" : "single"}` as BfdKey;
 }
+
+export function bfdKeyParts(key: BfdKey): {
+  readonly vrf: string;
+  readonly remote: string;
+  readonly local: string;
+  readonly device: string;
+  readonly multihop: boolean;
+} {
+  const [vrf = "", remote = "", local = "", device = "", hops] = key.split("|");
+  return { vrf, remote, local, device, multihop: hops === "multi" };
+}

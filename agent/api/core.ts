@@ -19,6 +19,7 @@ import type {
   ResourceJson,
   RouteJson,
   StatusJson,
+  ViewJson,
   WhyJson,
 } from "./contract.ts";
 import type { IntentJson } from "./intent-json.ts";
@@ -101,6 +102,8 @@ export interface Core {
   confirm(what: string | undefined, caller: Caller): Promise<ConfirmAnswer>;
   /** Throws NOT_FOUND for a name that is not there, BAD_REQUEST for an unknown or ambiguous kind. */
   get(query: ResourceQuery): readonly ResourceJson[];
+  /** Of a status kind (viewNamed()), or the generated FRRConfiguration; made when asked. Throws NOT_FOUND as get() does. */
+  views(query: ResourceQuery): Promise<readonly ViewJson[]>;
   intent(): IntentJson;
   status(): StatusJson;
   peers(): readonly PeerJson[];

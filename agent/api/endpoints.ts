@@ -7,6 +7,7 @@
 import { z } from "zod";
 import * as answers from "./contract.ts";
 import type { Caller, Core } from "./core.ts";
+import { generatedNamed, viewNamed } from "./kind-names.ts";
 import { IntentJson } from "./intent-json.ts";
 import * as asked from "./requests.ts";
 
@@ -128,14 +129,18 @@ export const endpoints: readonly Endpoint[] = [
     {
       method: "GET",
       url: "/v1/resources/{kind}",
-      summary: "Resources of a kind (in any spelling) or of all kinds.",
+      summary: "Resources of a kind (in any spelling) or of all kinds, or views of a status kind.",
       access: "read",
       path: asked.KindPath,
-      query: asked.GetQuery,
-      answer: z.array(answers.ResourceJson),
+      query: asked.ResourcesQuery,
+      answer: z.array(z.union([answers.ResourceJson, answers.ViewJson])),
     },
-    (core, { path, query: { namespace, name } }) =>
-      json(core.get({ kind: path.kind, namespace, name })),
+    async (core, { path, query: { namespace, name, generated } }) => {
+      const kind = generated ? generatedNamed(path.kind) : path.kind;
+      return viewNamed(kind) === undefined
+        ? json(core.get({ kind, namespace, name }))
+        : json(await core.views({ kind, namespace, name }));
+    },
   ),
   endpoint(
     {

@@ -17,6 +17,8 @@ export const NeighborJson = z.object({
   port: z.int().nullable(),
   interface: z.string().nullable(),
   localAddress: z.string().nullable(),
+  /** Device whose address is spoken from; null: localAddress says it. */
+  localInterface: z.string().nullable(),
   localAsOverride: z.int().nullable(),
   holdTime: z.int(),
   keepaliveTime: z.int(),
@@ -29,6 +31,20 @@ export const NeighborJson = z.object({
   families: z.array(FamilyJson),
   gracefulRestart: z.object({ restartTime: z.int() }).nullable(),
   waitsForBfd: z.boolean(),
+  carriesEvpn: z.boolean(),
+  /** Kept by the speaker's own BFD daemon; null: by the BFD engine, or nobody asked. Milliseconds. */
+  speakerBfd: z
+    .object({
+      profile: z.string(),
+      multihop: z.boolean(),
+      transmitInterval: z.int(),
+      receiveInterval: z.int(),
+      detectMultiplier: z.int(),
+      echoInterval: z.int().nullable(),
+      passiveMode: z.boolean(),
+      minimumTtl: z.int(),
+    })
+    .nullable(),
   /** What holds whatever `receive` says. */
   receiveGuard: z
     .object({
@@ -73,8 +89,13 @@ export const IntentJson = z.object({
       routerId: z.string().nullable(),
       neighbors: z.array(NeighborJson),
       routes: z.array(OwnRouteJson),
+      /** VRFs whose routes are leaked into this one; empty text: the default one. */
+      imports: z.array(z.string()),
+      evpn: z.record(z.string(), z.unknown()).nullable(),
     }),
   ),
+  /** Lines in the speaker's own language, behind everything else; a placeholder stands for each secret. */
+  raw: z.array(z.object({ owner: z.string(), text: z.string(), provenance: z.array(z.string()) })),
   kernel: z.object({
     /** Own entries, each by the name that the log has for it. */
     entries: z.array(z.object({ entry: z.string(), provenance: z.array(z.string()) })),

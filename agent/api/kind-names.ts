@@ -39,6 +39,41 @@ function spellings(type: ResourceType, kind: string): readonly string[] {
   return [word, plural(word), ...(aliases[type] ?? [])];
 }
 
+/** Kinds that are shown and never stored. An FRRConfiguration is both: the generated one is asked for as such. */
+export type ViewKind =
+  | "FRRNodeState"
+  | "BGPSessionState"
+  | "ServiceBGPStatus"
+  | "ConfigurationState"
+  | "FRRConfiguration";
+
+const VIEWS: readonly (readonly [kind: ViewKind, group: string, plural: string])[] = [
+  ["FRRNodeState", "frrk8s.metallb.io", "frrnodestates"],
+  ["BGPSessionState", "frrk8s.metallb.io", "bgpsessionstates"],
+  ["ServiceBGPStatus", "metallb.io", "servicebgpstatuses"],
+  ["ConfigurationState", "metallb.io", "configurationstates"],
+];
+
+/** undefined: no kind of view goes by that name. `generated FRRConfiguration` is the one that MetalLB would have made. */
+export function viewNamed(text: string): ViewKind | undefined {
+  const wanted = text.toLowerCase();
+  if (wanted === GENERATED_CONFIGURATION) return "FRRConfiguration";
+  const found = VIEWS.find(([kind, group, plural]) =>
+    [kind.toLowerCase(), plural].some((word) => wanted === word || wanted === `${word}.${group}`),
+  );
+  return found?.[0];
+}
+
+const GENERATED_CONFIGURATION = "generated frrconfiguration";
+
+/** The view behind `generated`. Throws CoreError BAD_REQUEST where the kind has none. */
+export function generatedNamed(text: string): string {
+  const { types } = kindNamed(text);
+  if (types.length === 1 && types[0] === "frrk8s.metallb.io/FRRConfiguration")
+    return GENERATED_CONFIGURATION;
+  throw new CoreError("BAD_REQUEST", `"${text}": only frrconfigurations are generated`);
+}
+
 /** Throws CoreError BAD_REQUEST with the kinds there are. */
 export function kindNamed(text: string): KindNamed {
   const wanted = text.toLowerCase();
@@ -53,7 +88,7 @@ export function kindNamed(text: string): KindNamed {
   if (found.length === 0) {
     throw new CoreError(
       "BAD_REQUEST",
-      `there is no kind "${text}"; there are: ${kinds.map(({ kind }) => plural(kind.toLowerCase())).join(", ")}, all`,
+      `there is no kind "${text}"; there are: ${[...kinds.map(({ kind }) => plural(kind.toLowerCase())), ...VIEWS.map(([, , word]) => word)].join(", ")}, all`,
     );
   }
   return {

@@ -92,6 +92,8 @@ export const PlanBody = ApplyBody.pick({
 export const ConfirmBody = z.strictObject({ what: OptionalName });
 
 export const GetQuery = z.strictObject({ namespace: OptionalName, name: OptionalName });
+/** `generated`: not those that are stored but the one that MetalLB's kinds come to; FRRConfigurations alone have one. */
+export const ResourcesQuery = GetQuery.extend({ generated: Switch });
 export const RoutesQuery = z.strictObject({ peer: OptionalName, raw: Switch, stream: Switch });
 export const WhyQuery = z.strictObject({ subject: Name, peer: OptionalName });
 export const DirectionPath = z.strictObject({

@@ -10,7 +10,7 @@ import type { ApplyFlags, DeleteFlags } from "./change.ts";
 import { type Client, createClient } from "./client.ts";
 import { exitCode, Failure } from "./failure.ts";
 import type { Context, Io, Output } from "./io.ts";
-import type { RoutesFlags } from "./read.ts";
+import type { GetFlags, RoutesFlags } from "./read.ts";
 import { safe } from "./terminal.ts";
 
 export type AgentFlags = {
@@ -204,10 +204,13 @@ function addChanges(root: Command, program: Program): void {
 function addReads(root: Command, program: Program): void {
   asking(root, program, "get <kind> [name]", "Resources of a kind, of `all`, or the `intent`.")
     .option("-n, --namespace <name>", "only of this namespace (default: all)")
+    .option(
+      "--generated",
+      "of frrconfiguration: what MetalLB would have made of its own kinds here",
+    )
     .addHelpText("after", example("rutter get services -n default -o yaml"))
-    .action(
-      async (kind: string, name: string | undefined, flags: Shared & { namespace?: string }) =>
-        (await read()).get(contextOf(program, flags), kind, name, flags.namespace),
+    .action(async (kind: string, name: string | undefined, flags: Shared & GetFlags) =>
+      (await read()).get(contextOf(program, flags), kind, name, flags),
     );
 
   asking(root, program, "status", "Everything at a glance.")

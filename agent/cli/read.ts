@@ -10,6 +10,7 @@ import type {
   ResourceJson,
   RouteJson,
   StatusJson,
+  ViewJson,
   WhyJson,
 } from "../api/contract.ts";
 import { Failure } from "./failure.ts";
@@ -25,6 +26,7 @@ import {
   statusTable,
   whyTable,
 } from "./tables.ts";
+import { viewsTable } from "./view-tables.ts";
 import { safeJson } from "./terminal.ts";
 import { yaml } from "./yaml.ts";
 
@@ -37,20 +39,33 @@ export const screenOf = (io: Io): Screen => ({
 /** One resource as itself, several as a list; in YAML as documents, which `apply -f -` takes. */
 export async function showResources(
   context: Context,
-  resources: readonly ResourceJson[],
+  resources: readonly (ResourceJson | ViewJson)[],
   single: boolean,
 ): Promise<void> {
   const { io, output } = context;
   if (output === "yaml") await io.out(safeJson(resources.map((one) => yaml(one)).join("---\n")));
   else if (single && output === "json") await show(context, resources[0], () => "");
-  else await show(context, resources, (list) => resourcesTable(list, screenOf(io)));
+  else await show(context, resources, (list) => tableOf(list, screenOf(io)));
 }
+
+/** Views are of one kind, and have no owner. */
+function tableOf(list: readonly (ResourceJson | ViewJson)[], screen: Screen): string {
+  const views = list.filter((one): one is ViewJson => !isStored(one));
+  return views.length > 0
+    ? viewsTable(views, screen)
+    : resourcesTable(list.filter(isStored), screen);
+}
+
+const isStored = (one: ResourceJson | ViewJson): one is ResourceJson =>
+  one.status !== undefined && "owner" in one.status;
+
+export type GetFlags = { readonly namespace?: string; readonly generated?: boolean };
 
 export async function get(
   context: Context,
   kind: string,
   name: string | undefined,
-  namespace: string | undefined,
+  { namespace, generated }: GetFlags,
 ): Promise<void> {
   if (kind === "intent") {
     // A table would leave out what the intent is asked for.
@@ -59,7 +74,11 @@ export async function get(
     return;
   }
   const path = `/v1/resources/${encodeURIComponent(kind)}`;
-  const found = await context.client().get<ResourceJson[]>(path, { namespace, name });
+  const found = await context.client().get<(ResourceJson | ViewJson)[]>(path, {
+    namespace,
+    name,
+    generated: generated === true ? true : undefined,
+  });
   await showResources(context, found, name !== undefined && found.length === 1);
 }
 

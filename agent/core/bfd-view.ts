@@ -5,7 +5,7 @@
  */
 import type { BfdIntent, BfdSessionIntent } from "../../backends/bfd/intent.ts";
 import { type BfdStatus, diagnosticText } from "../../backends/bfd/parameters.ts";
-import type { BfdKey, NeighborKey } from "../../events/ids.ts";
+import { type BfdKey, bfdKeyParts, type NeighborKey } from "../../events/ids.ts";
 import { rfc3339 } from "../../events/log/export.ts";
 import type { State } from "../../events/state.ts";
 import type { BfdJson } from "../api/contract.ts";
@@ -14,8 +14,12 @@ import type { IntentJson } from "../api/intent-json.ts";
 /** Turns CLOCK_MONOTONIC microseconds into wall-clock nanoseconds. */
 export type WallOfMicros = (monotonicMicros: number) => bigint;
 
+/** `remote` and `local` as text: of an unnumbered neighbour nobody answered from yet only the device is known. */
 export function bfdView(
-  intent: BfdSessionIntent,
+  intent: Pick<BfdSessionIntent, "vrf" | "multihop" | "timing"> & {
+    readonly remote: string;
+    readonly local: string | undefined;
+  },
   status: BfdStatus | undefined,
   problem: string,
   wallOf: WallOfMicros,
@@ -62,12 +66,12 @@ const viewOf = (one: BfdSessionIntent, { statuses, problems, wallOf }: BfdNow): 
 /** `at … status`: what the log says of that moment. */
 export const recordedBfd = ({ bfd }: State): readonly BfdJson[] =>
   [...(bfd ?? [])].map(([key, one]) => {
-    const [vrf = "", peer = "", local = "", , hops] = key.split("|");
+    const { vrf, remote, local, multihop } = bfdKeyParts(key);
     return {
-      peer,
+      peer: remote,
       vrf,
       localAddress: local === "" ? null : local,
-      multihop: hops === "multi",
+      multihop,
       state: one.state,
       diagnostic: one.diagnostic,
       localDiscriminator: one.discriminator,

@@ -9,12 +9,14 @@ import type { Source } from "../../events/envelope.ts";
 import { type EventId, type ResourceKey, resourceKeyParts, type Seq } from "../../events/ids.ts";
 import { LogError } from "../../events/log/log.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
+import type { NotCarried } from "../../events/resources/resource.ts";
 import type { DesiredState } from "../../events/state.ts";
 import type { ApplyAnswer, ChangedResource, Complaint } from "../api/contract.ts";
 import type { ApplyRequest } from "../api/core.ts";
 import { heldResource } from "../decide/ownership.ts";
 import type { Change, Command, Decision, Document, Refusal } from "../decide/decide.ts";
 import { notCarriedHere } from "../plan/carried-here.ts";
+import type { PlanOptions } from "../plan/options.ts";
 import { type ManifestRead, readManifests } from "../manifests/read.ts";
 import type { SecretBatch } from "../secrets/secrets.ts";
 import { SecretsError } from "../secrets/vault-file.ts";
@@ -95,12 +97,21 @@ export function answerOf(
   decision: Decision,
   read: ReadRequest,
   positions: ReadonlyMap<EventId, Seq>,
-  dryRun: boolean,
+  { dryRun, options }: { readonly dryRun: boolean; readonly options: PlanOptions },
 ): ApplyAnswer {
+  const carried = (resource: Resource): readonly NotCarried[] =>
+    notCarriedHere(decision.after, resource, options);
   const byKey = new Map(read.documents.map((document) => [keyOf(document.resource), document]));
   const refusals = new Map(decision.refusals.map((refusal) => [refusal.key, refusal]));
   const resources = decision.changes.map((change) =>
-    changedResource(change, byKey.get(change.key)?.resource, decision, refusals, positions),
+    changedResource(
+      change,
+      byKey.get(change.key)?.resource,
+      decision,
+      refusals,
+      positions,
+      carried,
+    ),
   );
   const newest = Math.max(0, ...decision.facts.map(({ id }) => positions.get(id) ?? 0));
   return {
@@ -111,7 +122,7 @@ export function answerOf(
     resources: [...resources, ...read.notApplicable],
     complaints: [...read.complaints, ...decision.refusals.map(complaintOf)],
     notCarried: read.documents.flatMap(({ resource }) =>
-      notCarriedHere(decision.after, resource).map(({ field, reason }) => ({
+      carried(resource).map(({ field, reason }) => ({
         resource: keyOf(resource),
         field,
         reason,
@@ -127,6 +138,7 @@ function changedResource(
   decision: Decision,
   refusals: ReadonlyMap<ResourceKey, Refusal>,
   positions: ReadonlyMap<EventId, Seq>,
+  carried: (resource: Resource) => readonly NotCarried[],
 ): ChangedResource {
   const { kind, namespace, name } = resourceKeyParts(change.key);
   const refusal = refusals.get(change.key);
@@ -147,7 +159,7 @@ function changedResource(
     notes: [
       ...(refusal === undefined ? [] : [refusal.message]),
       ...state.notes,
-      ...(resource === undefined ? [] : notCarriedHere(decision.after, resource).map(carriedNote)),
+      ...(resource === undefined ? [] : carried(resource).map(carriedNote)),
     ],
   };
 }

@@ -32,6 +32,7 @@ import type { Answer, Commands } from "../pipeline/commands.ts";
 import { withOffers } from "../pipeline/exports.ts";
 import type { Planned } from "../pipeline/reconcile.ts";
 import type { Unexplained } from "../pipeline/upgrade.ts";
+import type { PlanOptions } from "../plan/options.ts";
 import type { Plan } from "../plan/plan.ts";
 import { preview } from "../plan/preview.ts";
 import { why } from "../plan/why.ts";
@@ -47,6 +48,7 @@ import {
   sourceOf,
 } from "./changes.ts";
 import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
+import { speakerBfdOfNeighbors } from "./speaker-bfd-view.ts";
 import { holdView, whyHeld, whyWithheld } from "./hold-view.ts";
 import { whyLearned } from "./why-learned.ts";
 import { kernelView } from "./kernel-view.ts";
@@ -54,6 +56,8 @@ import { intentView } from "./intent-view.ts";
 import { type AtMoment, stateAt } from "./moments.ts";
 import { resourceViews, type SeqOf } from "./resource-view.ts";
 import { neighborName, neighborNamed, routeViews } from "./route-view.ts";
+import type { LastApply } from "./state-kinds.ts";
+import { views } from "./views.ts";
 import {
   type Now,
   peerViews,
@@ -74,7 +78,11 @@ export type CoreParts = {
   /** Everything committed, folded. */
   readonly recorded: () => State;
   readonly planned: () => Planned;
+  readonly planOptions: PlanOptions;
   readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
+  readonly lastApply: () => LastApply;
+  /** Manifests that could not be read, each in words. */
+  readonly complaints: () => readonly string[];
   /** Resolves when the speaker has what is planned now; false where that took too long. */
   readonly onTheWire: () => Promise<boolean>;
   /** What a new program version plans and may not do before it is confirmed. */
@@ -102,9 +110,20 @@ export function createCore(parts: CoreParts): Core {
     problems: parts.bfd.problems(),
     wallOf: (micros: number) => parts.wallOfMicros(micros),
   });
+  const speakerBfd = ({ speakers }: Plan) =>
+    speakerBfdOfNeighbors(speakers, {
+      statuses: parts.backend.bfd?.all() ?? [],
+      problems: parts.backend.bfd?.problems() ?? [],
+      wallOf: parts.wallOfMicros,
+    });
+  const bfd = (plan: Plan) => [
+    ...bfdViews(plan.bfd, bfdNow()),
+    ...new Set(speakerBfd(plan).values()),
+  ];
   const peers = () => {
     const { plan } = planned();
-    return peerViews(plan, sessions(), bfdOfNeighbors(plan.bfd, bfdNow()), parts.wallOf);
+    const guards = new Map([...bfdOfNeighbors(plan.bfd, bfdNow()), ...speakerBfd(plan)]);
+    return peerViews(plan, sessions(), guards, parts.wallOf);
   };
   const change = (
     read: ReadRequest,
@@ -136,7 +155,10 @@ export function createCore(parts: CoreParts): Core {
       const refused = hasErrors(read.complaints) && !request.keepGoing;
       const command = applyCommand({ ...request, ...previewOptions }, read);
       const decision = commands.preview(command);
-      const answer = answerOf(decision, read, new Map(), true);
+      const answer = answerOf(decision, read, new Map(), {
+        dryRun: true,
+        options: parts.planOptions,
+      });
       const before = planned();
       const foreseen = withOffers(parts.kernel, decision.after);
       const after = refused ? before.plan : parts.replan(before, foreseen);
@@ -153,29 +175,30 @@ export function createCore(parts: CoreParts): Core {
     },
 
     get(query) {
-      const views = resourceViews(commands.current(), selectionOf(query), seqOf);
+      const views = resourceViews(commands.current(), selectionOf(query), seqOf, parts.planOptions);
       if (query.name !== undefined && views.length === 0) {
         throw new CoreError("NOT_FOUND", `there is no ${query.kind} ${query.name}`);
       }
       return views;
     },
 
+    views: (query) => views(parts, peers, query),
+
     intent: () => intentView(planned().plan),
     peers,
     async bfd() {
       await parts.bfd.refresh();
-      return bfdViews(planned().plan.bfd, bfdNow());
+      return bfd(planned().plan);
     },
 
     status() {
       const { desired, plan } = planned();
       const services = serviceViews(desired, plan, parts.withheld());
-      const bfd = bfdViews(plan.bfd, bfdNow());
       const now = {
         ...parts.now(),
         backend: parts.backend.name,
         peers: peers(),
-        bfd,
+        bfd: bfd(plan),
         services,
         kernel: kernelView(parts.kernel),
       };
@@ -235,7 +258,12 @@ export function createCore(parts: CoreParts): Core {
 
     resourcesAt(moment, query) {
       const at = atMoment(log, moment);
-      const views = resourceViews(at.state.desired, selectionOf(query), at.seqOf);
+      const views = resourceViews(
+        at.state.desired,
+        selectionOf(query),
+        at.seqOf,
+        parts.planOptions,
+      );
       return { ...position(at), resources: [...views] };
     },
 
@@ -254,14 +282,13 @@ async function changed(
   caller: Caller,
   batch: SecretBatch,
 ): Promise<ApplyAnswer> {
-  if (options.dryRun) {
-    return answerOf(parts.commands.preview(command), read, new Map(), true);
-  }
+  const as = { dryRun: options.dryRun, options: parts.planOptions };
+  if (options.dryRun) return answerOf(parts.commands.preview(command), read, new Map(), as);
   const source = sourceOf(caller.source, options.idempotencyKey);
   const repeated = source.position === undefined ? undefined : parts.log.find(source);
   if (repeated !== undefined) {
     const decision = parts.commands.preview(command);
-    return { ...answerOf(decision, read, new Map(), false), outcome: "unchanged", seq: repeated };
+    return { ...answerOf(decision, read, new Map(), as), outcome: "unchanged", seq: repeated };
   }
   const answer = await submitted(parts, command, caller.actor, source, batch);
   if (options.wait && !(await parts.onTheWire())) {
@@ -270,7 +297,7 @@ async function changed(
       "recorded, but the speaker has not taken it yet: see rutter status",
     );
   }
-  return answerOf(answer.decision, read, answer.positions, false);
+  return answerOf(answer.decision, read, answer.positions, as);
 }
 
 async function submitted(

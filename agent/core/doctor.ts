@@ -5,6 +5,7 @@
  */
 import type { Capabilities } from "../../backends/backend.ts";
 import type { DoctorJson, PeerJson } from "../api/contract.ts";
+import type { NotInstalled } from "./not-installed.ts";
 
 export type Findings = {
   readonly program: string;
@@ -21,6 +22,8 @@ export type Findings = {
   readonly stateDirectory: string;
   /** A text where the kernel could not be opened: why. */
   readonly kernel: KernelFindings | string;
+  /** Of a speaker that installs routes itself; a text where it could not be asked: why. */
+  readonly notInstalled: readonly NotInstalled[] | string;
 };
 
 export type KernelFindings = {
@@ -69,6 +72,7 @@ export function doctorReport(findings: Findings): DoctorJson {
       .filter(([, reason]) => reason.includes("kernel"))
       .map(([capability, reason]) => warn("kernel", `${capability}: ${reason}`, "")),
     ...kernelChecks(findings.kernel),
+    ...installedChecks(findings.notInstalled),
     ...findings.missingSecrets.map((name) =>
       bad(
         "secrets",
@@ -99,6 +103,18 @@ function kernelChecks(kernel: KernelFindings | string): DoctorJson {
     ),
   ];
   return all.length > 0 ? all : [good("kernel", "routes, addresses and rules are as planned")];
+}
+
+function installedChecks(found: Findings["notInstalled"]): DoctorJson {
+  if (typeof found === "string")
+    return [bad("routes", `the speaker does not answer: ${found}`, "")];
+  return found.map(({ vrf, count, example }) =>
+    warn(
+      "routes",
+      `${count} learned ${count === 1 ? "route" : "routes"}${vrf === "" ? "" : ` of VRF ${vrf}`} not installed by the speaker, such as ${example}`,
+      `look at its own word: vtysh -c 'show ip route ${example}'; a next hop that is not reachable, or a filter of its own`,
+    ),
+  );
 }
 
 const peerCheck = (peer: PeerJson): Check =>

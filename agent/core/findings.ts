@@ -2,7 +2,7 @@
  * Gathers what `rutter doctor` judges (doctor.ts) from the running agent and its host. Changes nothing.
  */
 import { statfsSync } from "node:fs";
-import type { SpeakerBackend } from "../../backends/backend.ts";
+import { BackendError, type SpeakerBackend } from "../../backends/backend.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Core } from "../api/core.ts";
 import type { AgentConfig } from "../config-schema.ts";
@@ -12,6 +12,7 @@ import type { Recorder } from "../pipeline/recorder.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Findings } from "./doctor.ts";
 import { kernelFindings } from "./kernel-findings.ts";
+import { notInstalled } from "./not-installed.ts";
 import type { ManifestSources } from "./manifest-source.ts";
 
 type Parts = {
@@ -27,7 +28,13 @@ type Parts = {
   readonly planned: () => Planned;
 };
 
-export function findings(parts: Parts): Findings {
+/** What is wrong with manifests that are read by themselves, in words. */
+export const complaintsOf = (sources: ManifestSources): readonly string[] =>
+  sources
+    .states()
+    .flatMap(({ complaints, problems }) => [...complaints.map(complaintText), ...problems]);
+
+export async function findings(parts: Parts): Promise<Findings> {
   const {
     config,
     program,
@@ -51,9 +58,7 @@ export function findings(parts: Parts): Findings {
     listenProblem: backend.listenProblem?.(),
     peers: core.peers(),
     quarantined: core.status().quarantined,
-    sourceComplaints: sources
-      .states()
-      .flatMap(({ complaints, problems }) => [...complaints.map(complaintText), ...problems]),
+    sourceComplaints: complaintsOf(sources),
     missingSecrets: neighbors.flatMap(({ authentication }) =>
       authentication !== undefined && secrets.reveal(authentication.secret) === undefined
         ? [authentication.secret.name]
@@ -63,5 +68,19 @@ export function findings(parts: Parts): Findings {
     freeOctets: bavail * bsize,
     stateDirectory: config.stateDirectory,
     kernel: kernel === undefined ? (kernelProblem ?? "") : kernelFindings(kernel, planned().plan),
+    notInstalled: await installedOrWhy(parts),
   };
+}
+
+async function installedOrWhy({
+  backend,
+  kernel,
+  planned,
+}: Parts): Promise<Findings["notInstalled"]> {
+  try {
+    return await notInstalled({ backend, kernel, plan: planned().plan });
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    return error.message;
+  }
 }

@@ -7,7 +7,9 @@ import type {
   ExportAttributes,
   NeighborIntent,
   OwnRoute,
+  RawSnippet,
   RouterIntent,
+  SpeakerBfd,
 } from "../../backends/intent.ts";
 import { comparePrefixes } from "../../events/prefix.ts";
 import type { IntentJson } from "../api/intent-json.ts";
@@ -23,8 +25,15 @@ export function intentView(plan: Plan): IntentJson {
     .flatMap((speaker) => speaker?.routers ?? [])
     .map(routerView)
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  return { routers, kernel: kernelIntentView(plan.kernel), bfd: bfdIntentView(plan.bfd) };
+  const raw = Object.values(plan.speakers).flatMap((speaker) => speaker?.raw.map(rawView) ?? []);
+  return { routers, raw, kernel: kernelIntentView(plan.kernel), bfd: bfdIntentView(plan.bfd) };
 }
+
+const rawView = ({ owner, raw, provenance }: RawSnippet): IntentJson["raw"][number] => ({
+  owner,
+  text: raw.text,
+  provenance: [...provenance],
+});
 
 const routerView = (router: RouterIntent): RouterJson => ({
   key: router.key,
@@ -35,6 +44,8 @@ const routerView = (router: RouterIntent): RouterJson => ({
   routes: [...router.routes.values()]
     .toSorted((a, b) => comparePrefixes(a.prefix, b.prefix))
     .map(routeView),
+  imports: [...router.imports],
+  evpn: router.evpn === undefined ? null : { ...router.evpn },
 });
 
 function neighborView(neighbor: NeighborIntent): RouterJson["neighbors"][number] {
@@ -48,6 +59,7 @@ function neighborView(neighbor: NeighborIntent): RouterJson["neighbors"][number]
     port: remote.type === "address" ? remote.port : null,
     interface: remote.type === "interface" ? remote.interface : null,
     localAddress: neighbor.localAddress ?? null,
+    localInterface: neighbor.localInterface ?? null,
     localAsOverride: neighbor.localAsOverride ?? null,
     holdTime: neighbor.holdTimeSeconds,
     keepaliveTime: neighbor.keepaliveTimeSeconds,
@@ -67,6 +79,8 @@ function neighborView(neighbor: NeighborIntent): RouterJson["neighbors"][number]
         ? null
         : { restartTime: neighbor.gracefulRestart.restartTimeSeconds },
     waitsForBfd: neighbor.waitsForBfd,
+    carriesEvpn: neighbor.carriesEvpn,
+    speakerBfd: neighbor.speakerBfd === undefined ? null : speakerBfdView(neighbor.speakerBfd),
     receiveGuard:
       neighbor.receiveGuard === undefined
         ? null
@@ -81,6 +95,17 @@ function neighborView(neighbor: NeighborIntent): RouterJson["neighbors"][number]
     provenance: [...neighbor.provenance],
   };
 }
+
+const speakerBfdView = ({ profile, multihop, timing }: SpeakerBfd) => ({
+  profile,
+  multihop,
+  transmitInterval: timing.transmitIntervalMillis,
+  receiveInterval: timing.receiveIntervalMillis,
+  detectMultiplier: timing.detectMultiplier,
+  echoInterval: timing.echoIntervalMillis ?? null,
+  passiveMode: timing.passive,
+  minimumTtl: timing.minimumTimeToLive,
+});
 
 const routeView = (route: OwnRoute): RouterJson["routes"][number] => ({
   prefix: route.prefix,

@@ -9,6 +9,7 @@ import type { DesiredState, Held, ResourceType } from "../../events/state.ts";
 import { resourcesOf } from "../../events/state.ts";
 import type { ResourceJson } from "../api/contract.ts";
 import { notCarriedHere } from "../plan/carried-here.ts";
+import type { PlanOptions } from "../plan/options.ts";
 
 /** Seq of a fact, where it is recorded. */
 export type SeqOf = (fact: EventId) => number | null;
@@ -19,11 +20,12 @@ export type Selection = {
   readonly name: string | undefined;
 };
 
-/** In order of type, namespace, name. */
+/** In order of type, namespace, name. `options` undefined: what depends on the speaker is not said. */
 export function resourceViews(
   desired: DesiredState,
   selection: Selection,
   seqOf: SeqOf,
+  options?: PlanOptions,
 ): readonly ResourceJson[] {
   return selection.types
     .flatMap((type) => [...resourcesOf(desired, type).values()] as readonly Held[])
@@ -33,10 +35,15 @@ export function resourceViews(
         (selection.name === undefined || metadata.name === selection.name),
     )
     .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-    .map((held) => resourceView(desired, held, seqOf));
+    .map((held) => resourceView(desired, held, seqOf, options));
 }
 
-export function resourceView(desired: DesiredState, held: Held, seqOf: SeqOf): ResourceJson {
+export function resourceView(
+  desired: DesiredState,
+  held: Held,
+  seqOf: SeqOf,
+  options?: PlanOptions,
+): ResourceJson {
   const { apiVersion, metadata, spec, type } = held.resource;
   const { namespace, ...rest } = metadata;
   const quarantine = desired.quarantined.get(held.key);
@@ -54,7 +61,7 @@ export function resourceView(desired: DesiredState, held: Held, seqOf: SeqOf): R
         quarantine !== undefined ? "quarantined" : awaited !== undefined ? "awaiting" : "accepted",
       rule: quarantine?.rule ?? "",
       reason: quarantine?.reason ?? awaited?.reason ?? "",
-      notCarried: [...notCarriedHere(desired, held.resource)],
+      notCarried: [...notCarriedHere(desired, held.resource, options)],
       ...(type === "rutter/RouteExport" ? { exported: exportedBy(desired, held.key).size } : {}),
       ...(allocation === undefined
         ? {}

@@ -55,7 +55,7 @@ function eventOf(fact: BfdFact): Said | undefined {
   return { event: transitionEvent(fact.transition), subject: fact.transition.key };
 }
 
-function transitionEvent(transition: BfdTransition): ObservedEvent {
+export function transitionEvent(transition: BfdTransition): ObservedEvent {
   const { key, from, to, remoteState, atMicros, detectedAfterMicros } = transition;
   const before = (times: readonly number[]): readonly number[] =>
     times.map((at) => Math.round(atMicros - at));

@@ -25,13 +25,16 @@ export function intentDigester(sha256: Sha256): (intent: SpeakerIntent) => strin
   const routes = mapDigest(sha256, (route: OwnRoute) => setText(route.exports));
   return (intent) =>
     sha256(
-      canonicalJson(
-        intent.routers.map((router) => [
+      canonicalJson([
+        ...intent.routers.map((router) => [
           router.key,
           router.neighbors.map(parametersText),
           routes(router.routes),
+          ...(router.imports.length > 0 ? [router.imports] : []),
+          ...(router.evpn === undefined ? [] : [router.evpn]),
         ]),
-      ),
+        ...intent.raw.map(({ raw }) => [raw.text, raw.secrets.map((one) => one.digest)]),
+      ]),
     );
 }
 

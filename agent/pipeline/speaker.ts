@@ -46,6 +46,8 @@ export type SpeakerParts = {
 export type Speaker = {
   /** Whether the backend has taken everything that is planned. */
   readonly settled: () => boolean;
+  /** What became of the newest apply that ended; `applied`: whether any was taken in this run. */
+  readonly last: () => { readonly failure: string | undefined; readonly applied: boolean };
   stop(): void;
 };
 
@@ -57,6 +59,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
   const digest = intentDigester(parts.sha256);
   let planned: Wanted | undefined;
   let taken: Wanted | undefined;
+  let failure: string | undefined;
   /** What the log says of the wire, before this run's first apply; afterwards the speaker's own deltas are exact. */
   let inherited = parts.recorded().wires[backend.name];
   let recordedDigest = inherited?.program === parts.program ? inherited.intentDigest : undefined;
@@ -108,6 +111,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
   };
 
   const onOutcome = (outcome: Outcome): void => {
+    failure = outcome.type === "applied" ? undefined : outcome.error.message;
     if (outcome.type === "applied") {
       taken = outcome.wanted;
       recordApplied(outcome.told, outcome.applied);
@@ -156,6 +160,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
   ];
   return {
     settled: () => planned === taken,
+    last: () => ({ failure, applied: taken !== undefined }),
     stop: () => {
       for (const subscription of subscriptions) subscription.unsubscribe();
     },

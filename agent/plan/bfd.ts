@@ -4,6 +4,7 @@
  * Pure. Several BGP sessions between the same addresses share one BFD session, which then runs as fast as the fastest asks
  * (RFC 5882 §2) and is authenticated where one of them asks for it. Single hop or multihop is FRR's rule, because the other side
  * often is FRR: multihop where ebgpMultiHop is set, and inside an AS where the peer is in none of this host's networks.
+ * Where the speaker's own daemon keeps BFD, there are none here (speaker-bfd.ts).
  */
 import type { BfdIntent, BfdSessionIntent, BfdTiming } from "../../backends/bfd/intent.ts";
 import type { Address } from "../../events/address.ts";
@@ -12,6 +13,7 @@ import { hostPrefix, prefixContains } from "../../events/prefix.ts";
 import type { DesiredState } from "../../events/state.ts";
 import type { MergedNeighbor } from "./merge.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
+import type { PlanOptions } from "./options.ts";
 
 /** RFC 5881 §5. */
 const SINGLE_HOP_TIME_TO_LIVE = 255;
@@ -19,7 +21,9 @@ const SINGLE_HOP_TIME_TO_LIVE = 255;
 export function planBfd(
   desired: DesiredState,
   neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>,
+  options: PlanOptions,
 ): BfdIntent {
+  if (options.bfd === "speaker") return { sessions: [] };
   const sessions = new Map<BfdKey, BfdSessionIntent>();
   for (const { neighbor, verdict } of neighbors.values()) {
     if (verdict.type !== "opened") continue;
@@ -80,7 +84,7 @@ function sessionOf(desired: DesiredState, neighbor: MergedNeighbor): BfdSessionI
   };
 }
 
-function isMultihop(
+export function isMultihop(
   desired: DesiredState,
   { remoteAs, localAsn, ebgpMultiHop }: MergedNeighbor,
   remote: Address,

@@ -9,20 +9,27 @@ import { notCarried } from "../../events/resources/carried.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
+import { fieldsNotCarried } from "./carried-fields.ts";
 import { claimsOf } from "./claims.ts";
 import { missingPeers } from "./exports.ts";
 import { anySelects, nodeLabels, selects } from "./labels.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
+import type { PlanOptions } from "./options.ts";
 
 const CONFIGURATION = "frrk8s.metallb.io/FRRConfiguration";
 
-/** `peers`: all BGPPeers in force, for advice. */
+/** `options` undefined: nothing is known of the speaker, as where a log is read without its agent. `peers`: all BGPPeers in force. */
 export function notCarriedHere(
   desired: DesiredState,
   resource: Resource,
+  options: PlanOptions | undefined,
   peers: readonly BgpPeer[] = [],
 ): readonly NotCarried[] {
-  const fields = [...notCarried(resource, peers), ...peersMissing(desired, resource)];
+  const fields = [
+    ...notCarried(resource, peers),
+    ...(options === undefined ? [] : fieldsNotCarried(resource, options, peers)),
+    ...peersMissing(desired, resource),
+  ];
   if (resource.type !== CONFIGURATION) return fields;
   const owner = resourcesOf(desired, CONFIGURATION).get(keyOf(resource));
   if (owner === undefined || !selects(owner.resource.spec.nodeSelector, nodeLabels(desired)))

@@ -14,7 +14,7 @@ import {
   type ResourceKey,
   resourceKeyParts,
 } from "../../events/ids.ts";
-import type { Prefix } from "../../events/prefix.ts";
+import { comparePrefixes, type Prefix } from "../../events/prefix.ts";
 import type { BfdProfile, BfdProfileSpec } from "../../events/resources/bfd-profile.ts";
 import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import type { FrrConfiguration, FrrRouter } from "../../events/resources/frr-configuration.ts";
@@ -60,7 +60,7 @@ export type NeighborClaim = {
   readonly localAsOverride: Asn | undefined;
   readonly addressFamilies: FrrNeighbor["addressFamilies"];
   readonly nextHops: Readonly<Partial<Record<Family, Address>>>;
-  /** Undefined: a BGPPeer, which BGPAdvertisements tell. `all` is already every prefix of its own router. */
+  /** Undefined: a BGPPeer, which BGPAdvertisements tell. `all` is already every prefix of its own router and of VRFs it imports. */
   readonly advertise:
     | (Omit<FrrAdvertise, "allowed"> & { readonly allowed: readonly Prefix[] })
     | undefined;
@@ -231,7 +231,7 @@ function claimsOfConfiguration(
       }
       return [
         {
-          ...claimOfNeighbor(router, neighbor),
+          ...claimOfNeighbor(router, neighbor, advertisableOf(router, spec.routers)),
           owner: key,
           field: at,
           facts,
@@ -247,9 +247,21 @@ function claimsOfConfiguration(
   return { owner: key, kind: "configuration", routers, held, bfdProfiles, raw: spec.raw };
 }
 
+/** Each object stands for itself: an imported VRF's prefixes are those that the same object gives it. */
+const advertisableOf = (router: FrrRouter, all: readonly FrrRouter[]): readonly Prefix[] =>
+  router.imports.length === 0
+    ? router.prefixes
+    : [
+        ...new Set([
+          ...router.prefixes,
+          ...all.flatMap(({ vrf, prefixes }) => (router.imports.includes(vrf) ? prefixes : [])),
+        ]),
+      ].toSorted(comparePrefixes);
+
 function claimOfNeighbor(
   router: FrrRouter,
   neighbor: FrrNeighbor,
+  advertisable: readonly Prefix[],
 ): Omit<NeighborClaim, "owner" | "field" | "facts" | "bfd" | "secret"> {
   const { allowed, nextHopIpv4: ipv4, nextHopIpv6: ipv6, ...rest } = neighbor.toAdvertise;
   return {
@@ -267,7 +279,7 @@ function claimOfNeighbor(
     localAsOverride: neighbor.localAsnOverride,
     addressFamilies: neighbor.addressFamilies,
     nextHops: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) },
-    advertise: { ...rest, allowed: allowed.type === "all" ? router.prefixes : allowed.prefixes },
+    advertise: { ...rest, allowed: allowed.type === "all" ? advertisable : allowed.prefixes },
     receive: neighbor.toReceive,
   };
 }

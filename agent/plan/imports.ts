@@ -2,12 +2,14 @@
  * Which learned routes are installed: RouteImports, and what receive rules of FRRConfigurations imply.
  *
  * Pure. frr-k8s installs whatever a neighbour may send; here the default route is the exception: it has to be asked for by name,
- * because a host that takes a wrong one is lost (asks: "default-route guard").
+ * because a host that takes a wrong one is lost (asks: "default-route guard"). A speaker that installs what it learns (FRR's
+ * zebra) is not doubled: the agent looks whether it did (agent/core/not-installed.ts).
  */
 import type { NeighborIntent, ReceiveRule } from "../../backends/intent.ts";
 import type { ImportRule } from "../../backends/kernel/intent.ts";
+import { bitsOf } from "../../events/address.ts";
 import type { NeighborKey } from "../../events/ids.ts";
-import { prefix, prefixLength } from "../../events/prefix.ts";
+import { prefix, prefixFamily, prefixLength } from "../../events/prefix.ts";
 import {
   IMPORT_METRIC,
   MOST_IMPORTED,
@@ -18,33 +20,62 @@ import { namesPeer } from "./exports.ts";
 import { inForceOf } from "./held.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
 import type { PlannedRouter } from "./neighbors.ts";
+import { has, type PlanOptions } from "./options.ts";
+
+const DEFAULTS = [prefix("0.0.0.0/0"), prefix("::/0")];
 
 /** What a RouteImport asks for may come in. */
 export function openFor(
   desired: DesiredState,
   routers: readonly PlannedRouter[],
+  options: PlanOptions,
 ): readonly PlannedRouter[] {
   const imports = importsHere(desired);
-  if (imports.length === 0) return routers;
+  const installs = has(options, "installs-routes");
+  if (imports.length === 0 && !installs) return routers;
   return routers.map(({ router, tellable }) => ({
     tellable,
     router: {
       ...router,
       neighbors: router.neighbors.map((neighbor): NeighborIntent => {
         const mine = imports.filter((one) => namesPeer(one.resource.spec, router.vrf, neighbor));
-        if (mine.length === 0) return neighbor;
-        const receive = mine.reduce(
-          (rule, one) => wider(rule, ruleOf(one.resource)),
-          neighbor.receive,
+        const own = installs ? withoutDefault(neighbor.receive) : neighbor.receive;
+        if (mine.length === 0)
+          return own === neighbor.receive ? neighbor : { ...neighbor, receive: own };
+        const asked = mine.map(({ resource }) =>
+          installs && !resource.spec.acceptDefault
+            ? withoutDefault(ruleOf(resource), "all")
+            : ruleOf(resource),
         );
         return {
           ...neighbor,
-          receive,
+          receive: asked.reduce(wider, own),
           provenance: [...neighbor.provenance, ...mine.map(({ fact }) => fact)],
         };
       }),
     },
   }));
+}
+
+/**
+ * What such a speaker takes in, it installs: so the default route is kept out where nobody asked for it. `everything` never asks; a
+ * filter of an FRRConfiguration that holds it does, a RouteImport's (`all`) only with acceptDefault.
+ */
+function withoutDefault(
+  rule: ReceiveRule,
+  which: "everything" | "all" = "everything",
+): ReceiveRule {
+  if (rule.type === "nothing" || (rule.type === "prefixes" && which === "everything")) return rule;
+  const some =
+    rule.type === "prefixes"
+      ? rule.prefixes
+      : DEFAULTS.map((one) => ({ prefix: one, atLeast: 0, atMost: bitsOf(prefixFamily(one)) }));
+  const prefixes = some
+    .map((one) =>
+      prefixLength(one.prefix) === 0 && one.atLeast === 0 ? { ...one, atLeast: 1 } : one,
+    )
+    .filter(({ atLeast, atMost }) => atLeast <= atMost);
+  return prefixes.length === 0 ? { type: "nothing" } : { type: "prefixes", prefixes };
 }
 
 const importsHere = (desired: DesiredState): readonly Held<RouteImport>[] => {
@@ -77,13 +108,19 @@ function wider(a: ReceiveRule, b: ReceiveRule): ReceiveRule {
   return { type: "prefixes", prefixes };
 }
 
-/** In order of precedence: RouteImports by name, then what receive rules imply. `routers` as before openFor(). */
+/**
+ * In order of precedence: RouteImports by name, then what receive rules imply. `routers` as before openFor(). Of a speaker that
+ * installs routes itself only what that does otherwise: RouteImports that name another table, metric or source.
+ */
 export function planImports(
   desired: DesiredState,
   planned: readonly PlannedRouter[],
+  options: PlanOptions,
 ): readonly ImportRule[] {
   const routers = planned.map(({ router }) => router);
-  const asked = importsHere(desired).map((held): ImportRule => {
+  const installs = has(options, "installs-routes");
+  const ours = importsHere(desired).filter(({ resource }) => !installs || isSpecial(resource));
+  const asked = ours.map((held): ImportRule => {
     const { metadata, spec } = held.resource;
     const neighbors = routers.flatMap(({ vrf, neighbors: all }) =>
       all.filter((one) => namesPeer(spec, vrf, one)).map(({ key }) => key),
@@ -105,10 +142,14 @@ export function planImports(
       provenance: [held.fact],
     };
   });
-  return [...asked, ...routers.flatMap(implied)];
+  return installs ? asked : [...asked, ...routers.flatMap(implied)];
 }
 
-const DEFAULTS = [prefix("0.0.0.0/0"), prefix("::/0")];
+/** Not what every speaker's own installing comes to: the table of the VRF, FRR's metric, the source that the kernel chooses. */
+const isSpecial = ({ spec }: RouteImport): boolean =>
+  spec.table !== undefined ||
+  spec.metric !== IMPORT_METRIC ||
+  Object.keys(spec.preferredSource).length > 0;
 
 /** FRR installs what passes toReceive, into the table of its router, at metric 20. */
 function implied({ vrf, neighbors }: PlannedRouter["router"]): readonly ImportRule[] {

@@ -86,11 +86,11 @@ export type MergedRouter = {
   readonly evpn: FrrEvpn | undefined;
 };
 
-/** In order of key. `all` are the claims in force that select this host. */
-export function merge(all: readonly Claims[]): readonly MergedRouter[] {
+/** In order of key. `all` are the claims in force that select this host; `leaks`: whether the speaker has VRF imports. */
+export function merge(all: readonly Claims[], leaks = false): readonly MergedRouter[] {
   const claims = all.flatMap(({ routers }) => routers).toSorted(byOwner);
   return [...Map.groupBy(claims, ({ vrf }) => vrf).values()]
-    .flatMap(routersOf)
+    .flatMap((ofVrf) => routersOf(ofVrf, leaks))
     .toSorted((a, b) => compare(a.key, b.key));
 }
 
@@ -104,19 +104,19 @@ function byOwner(a: RouterClaim, b: RouterClaim): number {
 }
 
 /** A VRF with an FRRConfiguration in it is one router; BGPPeers alone make one for each (AS, router id). */
-function routersOf(claims: readonly RouterClaim[]): readonly MergedRouter[] {
-  if (claims.some(({ kind }) => kind === "configuration")) return routerOf(claims);
+function routersOf(claims: readonly RouterClaim[], leaks: boolean): readonly MergedRouter[] {
+  if (claims.some(({ kind }) => kind === "configuration")) return routerOf(claims, leaks);
   const groups = Map.groupBy(claims, ({ asn, routerId }) => `${asn}|${routerId ?? ""}`);
-  return [...groups.values()].flatMap(routerOf);
+  return [...groups.values()].flatMap((group) => routerOf(group, leaks));
 }
 
-function routerOf(claims: readonly RouterClaim[]): readonly MergedRouter[] {
+function routerOf(claims: readonly RouterClaim[], leaks: boolean): readonly MergedRouter[] {
   const [first] = claims;
   if (first === undefined) return [];
   const { vrf, asn } = first;
   const routerId = claims.find((one) => one.routerId !== undefined)?.routerId;
   const prefixes = union(claims.flatMap((one) => one.prefixes)).toSorted(comparePrefixes);
-  const own = new Set(prefixes);
+  const own = leaks ? undefined : new Set(prefixes);
   const neighbors = Map.groupBy(
     claims.flatMap((one) => one.neighbors),
     keyOfClaim,
@@ -142,7 +142,7 @@ const union = <T>(all: readonly T[]): readonly T[] => [...new Set(all)];
 function neighborOf(
   key: NeighborKey,
   owned: readonly NeighborClaim[],
-  own: ReadonlySet<Prefix>,
+  own: ReadonlySet<Prefix> | undefined,
 ): readonly MergedNeighbor[] {
   const [first, ...rest] = owned;
   if (first === undefined) return [];
@@ -198,8 +198,11 @@ function receiveOf(owned: readonly NeighborClaim[]): ReceiveRule {
   };
 }
 
-/** Prefixes that only an imported VRF has are left out: leaking between VRFs is not carried (carried.ts). */
-function tellingsOf(claim: NeighborClaim, own: ReadonlySet<Prefix>): readonly Telling[] {
+/** `own`: prefixes that only an imported VRF has are left out, for the speaker does not leak between VRFs. */
+function tellingsOf(
+  claim: NeighborClaim,
+  own: ReadonlySet<Prefix> | undefined,
+): readonly Telling[] {
   const { advertise } = claim;
   if (advertise === undefined) return [];
   const owner = ownerOf(claim);
@@ -213,7 +216,7 @@ function tellingsOf(claim: NeighborClaim, own: ReadonlySet<Prefix>): readonly Te
     }
   }
   return advertise.allowed
-    .filter((prefix) => own.has(prefix))
+    .filter((prefix) => own === undefined || own.has(prefix))
     .map((prefix) => ({
       owner,
       prefix,
@@ -221,14 +224,3 @@ function tellingsOf(claim: NeighborClaim, own: ReadonlySet<Prefix>): readonly Te
       communities: communities.get(prefix) ?? [],
     }));
 }
-
-/** Raw snippets in the order in which they go behind everything else: ascending priority, then by name. */
-export const rawInOrder = (all: readonly Claims[]) =>
-  all
-    .flatMap(({ owner, raw }) => (raw === undefined ? [] : [{ owner, ...raw }]))
-    .toSorted(
-      (a, b) =>
-        a.priority - b.priority ||
-        compare(resourceKeyParts(a.owner).name, resourceKeyParts(b.owner).name) ||
-        compare(a.owner, b.owner),
-    );

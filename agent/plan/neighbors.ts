@@ -5,9 +5,7 @@
  * (manifests.md §7): where a BGPPeer takes part MetalLB's (hold 90 s, keepalive a third of it, connect 120 s), else frr-k8s'
  * (180, 60, 60 s). Whatever somebody set goes before both (docs/decisions/008). Reads next: merge.ts, routes.ts.
  */
-import type { Capabilities, Capability } from "../../backends/backend.ts";
 import type {
-  BackendName,
   MaximumPrefixes,
   NeighborIntent,
   ReceiveGuard,
@@ -24,7 +22,10 @@ import {
   FRR_HOLD_TIME_SECONDS,
   FRR_KEEPALIVE_SECONDS,
 } from "./merge-rules.ts";
+import { has, type PlanOptions } from "./options.ts";
 import { compare } from "./order.ts";
+import { refusal } from "./refusal.ts";
+import { type SpeakerBfdOf, speakerBfdOf } from "./speaker-bfd.ts";
 
 /** MetalLB's native speaker and GoBGP; RFC 4271 §10 for the connect time. */
 const HOLD_TIME_SECONDS = 90;
@@ -48,8 +49,6 @@ export type NeighborVerdict = {
   readonly verdict: Extract<PeerVerdict, { readonly type: "opened" | "refused" }>;
 };
 
-export type PlanOptions = { readonly backend: BackendName; readonly capabilities: Capabilities };
-
 /** A router without its routes; the plan adds them. */
 export type PlannedRouter = {
   readonly router: Omit<RouterIntent, "routes">;
@@ -67,6 +66,13 @@ export type Tellable = {
   readonly nextHops: Readonly<Partial<Record<Family, Address>>>;
 };
 
+/** What is the same for all neighbours. */
+type Shared = {
+  readonly options: PlanOptions;
+  readonly guard: ReceiveGuard | undefined;
+  readonly bfdOf: SpeakerBfdOf;
+};
+
 export type PlannedNeighbors = {
   readonly routers: readonly PlannedRouter[];
   readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
@@ -79,8 +85,15 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
     .map((owner) => claimsOf(desired, owner));
   const neighbors = new Map<NeighborKey, NeighborVerdict>();
   const routers: PlannedRouter[] = [];
-  const guard = guardOf(desired);
-  for (const merged of merge(claims)) {
+  const leaks = has(options, "vrf-import");
+  const shared: Shared = {
+    options,
+    guard: guardOf(desired),
+    bfdOf: speakerBfdOf(desired, claims, options),
+  };
+  const all = merge(claims, leaks);
+  const imported = new Set(leaks ? all.flatMap(({ imports }) => imports) : []);
+  for (const merged of all) {
     const opened: MergedNeighbor[] = [];
     for (const neighbor of merged.neighbors) {
       const reason = refusal(neighbor, options);
@@ -91,7 +104,14 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
       neighbors.set(neighbor.key, { neighbor, verdict });
       if (verdict.type === "opened") opened.push(neighbor);
     }
-    if (opened.length > 0) routers.push(plannedRouter(merged, opened, guard, options));
+    // Without a neighbour a router is of use where VRFs leak, or for its EVPN.
+    const isUsed =
+      opened.length > 0 ||
+      imported.has(merged.vrf) ||
+      (leaks && merged.imports.length > 0) ||
+      (has(options, "evpn") && merged.evpn !== undefined);
+    const canBe = merged.vrf === "" || has(options, "vrf");
+    if (isUsed && canBe) routers.push(plannedRouter(merged, opened, shared));
   }
   return {
     routers,
@@ -134,38 +154,22 @@ function peerVerdicts(
   );
 }
 
-/** What the speaker lacks for this neighbour, in words; undefined where it can be opened. */
-function refusal(
-  { remote, vrf, localAsOverride, secret, source, addressFamilies }: MergedNeighbor,
-  { capabilities, backend }: PlanOptions,
-): string | undefined {
-  const needs: readonly (Capability | undefined)[] = [
-    remote.type === "interface" ? "unnumbered" : undefined,
-    vrf === "" ? undefined : "vrf",
-    localAsOverride === undefined ? undefined : "local-as",
-    secret === undefined ? undefined : "tcp-md5",
-    addressFamilies.includes("unicast") ? undefined : "evpn",
-  ];
-  for (const capability of needs) {
-    if (capability !== undefined && !capabilities.has.has(capability)) {
-      const why = capabilities.missing.get(capability) ?? "not carried yet";
-      return `the ${backend} speaker has no ${capability}: ${why}`;
-    }
-  }
-  return source?.type === "interface"
-    ? `sourceaddress ${source.interface} is an interface: not carried yet, write its address`
-    : undefined;
-}
-
 function plannedRouter(
-  { key, vrf, asn, routerId }: MergedRouter,
+  { key, vrf, asn, routerId, imports, evpn }: MergedRouter,
   opened: readonly MergedNeighbor[],
-  guard: ReceiveGuard | undefined,
-  options: PlanOptions,
+  shared: Shared,
 ): PlannedRouter {
-  const neighbors = opened.map((one) => intentOf(one, guard, options));
+  const { options } = shared;
   return {
-    router: { key, vrf, localAs: asn, routerId, neighbors, imports: [], evpn: undefined },
+    router: {
+      key,
+      vrf,
+      localAs: asn,
+      routerId,
+      neighbors: opened.map((one) => intentOf(one, shared)),
+      imports: has(options, "vrf-import") ? imports : [],
+      evpn: has(options, "evpn") ? evpn : undefined,
+    },
     tellable: opened.map(({ peer, nextHops, ...one }) => ({
       key: one.key,
       families: familiesOf(one),
@@ -197,32 +201,30 @@ function guardOf(desired: DesiredState): ReceiveGuard | undefined {
   };
 }
 
-function intentOf(
-  neighbor: Omit<MergedNeighbor, "told">,
-  guard: ReceiveGuard | undefined,
-  { backend }: PlanOptions,
-): NeighborIntent {
+function intentOf(neighbor: MergedNeighbor, shared: Shared): NeighborIntent {
   const { key, name, remoteAs, remote, source, secret, receive } = neighbor;
+  const { options, guard, bfdOf } = shared;
   return {
     key,
     name,
-    backend,
+    backend: options.backend,
     remoteAs,
     remote: remote.type === "address" ? remote : { type: "interface", interface: remote.interface },
     localAddress: source?.type === "address" ? source.address : undefined,
+    ...(source?.type === "interface" ? { localInterface: source.interface } : {}),
     localAsOverride: neighbor.localAsOverride,
     ...timersOf(neighbor),
     timeToLive:
       isExternal(neighbor) && !neighbor.ebgpMultiHop ? DIRECT_TIME_TO_LIVE : DISTANT_TIME_TO_LIVE,
     authentication: secret === undefined ? undefined : { type: "tcp-md5", secret },
     families: familiesOf(neighbor),
-    carriesEvpn: false,
+    carriesEvpn: has(options, "evpn") && neighbor.addressFamilies.includes("evpn"),
     gracefulRestart: neighbor.gracefulRestart
       ? { restartTimeSeconds: RESTART_TIME_SECONDS }
       : undefined,
     receiveGuard: guard,
     waitsForBfd: neighbor.bfd?.strictMode ?? false,
-    speakerBfd: undefined,
+    speakerBfd: bfdOf(neighbor),
     receive,
     provenance: [...new Set(neighbor.owners.flatMap(({ facts }) => facts))],
   };

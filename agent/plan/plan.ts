@@ -32,10 +32,11 @@ import {
   type PeerVerdict,
   planNeighbors,
   type PlannedRouter,
-  type PlanOptions,
 } from "./neighbors.ts";
+import type { PlanOptions } from "./options.ts";
 import { compare } from "./order.ts";
 import { ownContributions, preferredOf } from "./own-prefixes.ts";
+import { planRaw } from "./raw.ts";
 import { type Interned, routeOf, sameRoute } from "./routes.ts";
 
 export type Plan = {
@@ -70,7 +71,7 @@ const quiet: readonly string[] = [];
 
 export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const { routers: merged, peers, neighbors } = planNeighbors(desired, options);
-  const routers = openFor(desired, merged);
+  const routers = openFor(desired, merged, options);
   const context = contextOf(desired, preferredOf(neighbors));
   const verdicts: [ResourceKey, Verdict][] = [];
   const contributions: (readonly [ResourceKey, readonly Contribution[]])[] = [
@@ -90,11 +91,14 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const sorted = [...contributors].map(
     ([prefix, list]) => [prefix, list.toSorted(byCause)] as const,
   );
-  const speaker = speakerOf(routers, sorted, interned);
+  const speaker = {
+    routers: routersOf(routers, sorted, interned),
+    raw: planRaw(desired, options),
+  };
   const judged = PersistentMap.from(verdicts);
   return {
     speakers: { [options.backend]: speaker },
-    bfd: planBfd(desired, neighbors),
+    bfd: planBfd(desired, neighbors, options),
     kernel: planKernel(
       {
         desired,
@@ -102,12 +106,12 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
         routers: speaker.routers,
         isFromKernel: (prefix) => isFromKernel(contributors.get(prefix) ?? []),
       },
-      { imports: planImports(desired, merged), exports: planExports(desired) },
+      { imports: planImports(desired, merged, options), exports: planExports(desired) },
     ),
     verdicts: judged,
     peers,
     neighbors,
-    notCarried: notCarriedOf(desired, neighbors),
+    notCarried: notCarriedOf(desired, neighbors, options),
     warnings: PersistentMap.from(
       verdicts.flatMap(([key, { warnings }]) =>
         warnings.length > 0 ? [[key, warnings] as const] : [],
@@ -241,24 +245,20 @@ function byCause(a: Contribution, b: Contribution): number {
   );
 }
 
-function speakerOf(
+const routersOf = (
   routers: readonly PlannedRouter[],
   contributors: readonly (readonly [Prefix, readonly Contribution[]])[],
   interned: Interned,
-): SpeakerIntent {
-  return {
-    routers: routers.map(({ router, tellable }): RouterIntent => ({
-      ...router,
-      routes: PersistentMap.from(
-        contributors.flatMap(([prefix, list]): [Prefix, OwnRoute][] => {
-          const route = routeOf(prefix, list, tellable, interned);
-          return route === undefined ? [] : [[prefix, route]];
-        }),
-      ),
-    })),
-    raw: [],
-  };
-}
+): readonly RouterIntent[] =>
+  routers.map(({ router, tellable }): RouterIntent => ({
+    ...router,
+    routes: PersistentMap.from(
+      contributors.flatMap(([prefix, list]): [Prefix, OwnRoute][] => {
+        const route = routeOf(prefix, list, tellable, interned);
+        return route === undefined ? [] : [[prefix, route]];
+      }),
+    ),
+  }));
 
 function speakerAfter(
   before: SpeakerIntent | undefined,
@@ -285,14 +285,18 @@ function speakerAfter(
   return changed ? { ...before, routers } : before;
 }
 
-function notCarriedOf(desired: DesiredState, neighbors: Plan["neighbors"]): readonly NotCarried[] {
+function notCarriedOf(
+  desired: DesiredState,
+  neighbors: Plan["neighbors"],
+  options: PlanOptions,
+): readonly NotCarried[] {
   const peers = [...resourcesOf(desired, "metallb.io/BGPPeer").values()].map(
     ({ resource }) => resource,
   );
   const fields = Object.entries(desired.resources)
     .filter(([type]) => type !== "/Service")
     .flatMap(([, ofType]) => [...ofType.values()] as readonly Held[])
-    .flatMap(({ resource }) => notCarriedHere(desired, resource, peers));
+    .flatMap(({ resource }) => notCarriedHere(desired, resource, options, peers));
   return [...fields, ...notOpened(neighbors)].toSorted((a, b) =>
     compare(`${a.resource} ${a.field}`, `${b.resource} ${b.field}`),
   );

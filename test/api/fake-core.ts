@@ -10,6 +10,7 @@ import type {
   ResourceJson,
   RouteJson,
   StatusJson,
+  ViewJson,
   WhyJson,
 } from "../../agent/api/contract.ts";
 import { type ApplyRequest, type Caller, type Core, CoreError } from "../../agent/api/core.ts";
@@ -113,6 +114,14 @@ export const resource: ResourceJson = {
     reason: "",
     notCarried: [{ field: "spec.bfdProfile", reason: "not carried yet: BFD" }],
   },
+};
+
+export const view: ViewJson = {
+  apiVersion: "frrk8s.metallb.io/v1beta1",
+  kind: "BGPSessionState",
+  metadata: { name: "host-1-10.0.0.1", namespace: "frr-k8s-system", labels: {} },
+  spec: {},
+  status: { bgpStatus: "Established", bfdStatus: "Up", node: "host-1", peer: "10.0.0.1", vrf: "" },
 };
 
 export const why: WhyJson = {
@@ -223,7 +232,16 @@ export function fakeCore(routeCount = 3): FakeCore {
       if (name === "nobody") throw new CoreError("NOT_FOUND", `there is no ${kind} nobody`);
       return [resource];
     },
-    intent: () => ({ routers: [], kernel: { entries: [], rules: [], exports: [] }, bfd: [] }),
+    views({ kind, name }) {
+      core.asked.push({ views: { kind, name } });
+      return Promise.resolve([view]);
+    },
+    intent: () => ({
+      routers: [],
+      raw: [],
+      kernel: { entries: [], rules: [], exports: [] },
+      bfd: [],
+    }),
     status: () => core.currentStatus,
     peers: () => core.currentStatus.peers,
     bfd: async () => core.currentStatus.bfd,

@@ -239,6 +239,25 @@ describe("JSON and YAML", () => {
     expect(all).toEqual([one]);
   });
 
+  test("get: status kinds and the generated FRRConfiguration are views, asked for as such", async () => {
+    await using api = await serve();
+    const { stdout } = await asked(api, ["get", "bgpsessionstates"]);
+    expect(stdout.split("\n").map((line) => line.trimEnd())).toEqual([
+      "NODE     PEER       VRF   BGP           BFD",
+      "host-1   10.0.0.1   -     Established   Up",
+      "",
+    ]);
+    const generated = await asked(api, ["get", "frrconfig", "--generated", "-o", "json"]);
+    expect(JSON.parse(generated.stdout)).toMatchObject([{ kind: "BGPSessionState" }]);
+    expect(api.core.asked).toEqual([
+      { views: { kind: "bgpsessionstates", name: undefined } },
+      { views: { kind: "generated frrconfiguration", name: undefined } },
+    ]);
+    const other = await asked(api, ["get", "bgppeers.metallb.io", "--generated"]);
+    expect(other).toMatchObject({ code: 1 });
+    expect(other.stderr).toContain("only frrconfigurations are generated");
+  });
+
   test("routes --stream: one object a line, a large table whole", async () => {
     await using api = await serve({ core: fakeCore(5000) });
     const { stdout } = await asked(api, ["routes", "received", "--stream"]);

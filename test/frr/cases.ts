@@ -130,6 +130,7 @@ export const CASES: Readonly<Record<string, SpeakerIntent>> = {
   port: one(V4, { remote: { type: "address", address: address(V4), port: 1790 } }),
   "update-source": one(V4, { localAddress: address("192.0.2.1") }),
   "update-source-ipv6": one(V6, { localAddress: address("2001:db8::1") }),
+  "update-source-interface": one(V4, { localInterface: "dum0" }),
   password: one(V4, { authentication: secret("plain") }),
   "password-odd": one(V4, { authentication: secret("odd") }),
   "password-longest": one(V4, { authentication: secret("longest") }),

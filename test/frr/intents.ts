@@ -97,9 +97,10 @@ export const to = (
   attributes: Partial<Attributes> = {},
 ): OwnRoute["exports"] => [{ to: keys, attributes: { ...PLAIN, ...attributes } }];
 
-export const routes = (
-  ...groups: readonly (readonly [OwnRoute["exports"], ...string[]])[]
-): PersistentMap<Prefix, OwnRoute> =>
+/** Routes that are told alike: how, and which. */
+export type Group = readonly [OwnRoute["exports"], ...string[]];
+
+export const routes = (...groups: readonly Group[]): PersistentMap<Prefix, OwnRoute> =>
   PersistentMap.from(
     groups.flatMap(([exports, ...texts]) =>
       texts.map((text) => {

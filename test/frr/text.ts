@@ -45,6 +45,23 @@ export function treeOf(running: string): ConfigTree {
   return top.size === 0 ? NO_LINES : top;
 }
 
+/** How a node is left whose lines were said. */
+const END: readonly (readonly [string, string])[] = [
+  ["address-family ", "exit-address-family"],
+  ["vrf ", "exit-vrf"],
+  ["vni ", "exit-vni"],
+];
+/** Nodes that are entered even where nothing is said in them. */
+const NODE = /^(?:router bgp|route-map|profile|bfd$)/;
+
+/** Within `configure terminal`; every node is left again. */
+export const commandsOf = (tree: ConfigTree): string[] =>
+  [...tree].flatMap(([line, children]) => {
+    if (children.size === 0 && !NODE.test(line)) return [line];
+    const end = END.find(([start]) => line.startsWith(start))?.[1] ?? "exit";
+    return [line, ...commandsOf(children), end];
+  });
+
 /** As it is compared: order is nobody's business but a golden file's. */
 export const plain = (tree: ConfigTree): unknown =>
   Object.fromEntries([...tree].map(([line, children]) => [line, plain(children)]));

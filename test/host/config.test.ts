@@ -42,6 +42,17 @@ const codeOf = (act: () => unknown): string => {
   return "";
 };
 
+test("frr: where its daemons are, who keeps BFD, and what may be taken over", () => {
+  const frr = "{vtyDirectory: /run/x, pathspace: one, bfd: engine, takeOver: [10.0.0.1, eth0-red]}";
+  expect(loadConfig({ config: put(`frr: ${frr}\n`) }).frr).toEqual({
+    vtyDirectory: "/run/x",
+    pathspace: "one",
+    bfd: "engine",
+    takeOver: ["10.0.0.1", "eth0-red"],
+  });
+  expect(loadConfig({ config: put("frr: {takeOver: all}\n") }).frr.takeOver).toBe("all");
+});
+
 test("without a file everything has its documented default", () => {
   const config = loadConfig({}, join(directory, "none.yaml"));
   expect(config).toMatchObject({
@@ -56,6 +67,7 @@ test("without a file everything has its documented default", () => {
     endpoints: { default: "listen" },
     gracefulRestart: { restartTimeSeconds: 120, stalePathTimeSeconds: 360 },
     upgrade: { onChangedPlan: "hold" },
+    frr: { vtyDirectory: "/run/frr", pathspace: "", bfd: "auto", takeOver: "none" },
     log: { level: "info", routes: "counts" },
   });
 });
@@ -97,6 +109,9 @@ test("a symbolic link is refused, and so is what is no file", () => {
 });
 
 test.each([
+  ["frr: {pathspace: a/b}", "agent.yaml:1: frr.pathspace: "],
+  ["frr: {bfd: both}", "agent.yaml:1: frr.bfd: "],
+  ["frr: {takeover: all}", "agent.yaml:1: frr.takeover: there is no such field"],
   ["backend: quagga", "agent.yaml:1: backend: "],
   ["node:\n  name: a\n  colour: red\n", "agent.yaml:3: node.colour: there is no such field"],
   ["listen:\n  - 0.0.0.0:179\n  - '::179'\n", "agent.yaml:3: listen[1]: must be address:port"],

@@ -8,7 +8,7 @@ import { NO_TAGS } from "../../backends/frr/render/numbers.ts";
 import { render } from "../../backends/frr/render/render.ts";
 import { CASES } from "../frr/cases.ts";
 import { reveal, VERSION_8 } from "../frr/intents.ts";
-import { plain, treeOf } from "../frr/text.ts";
+import { commandsOf, plain, treeOf } from "../frr/text.ts";
 import { cannot, skipUnless } from "../probe.ts";
 import { type DaemonName, type FrrDaemons, startFrrDaemons } from "./frr-daemons.ts";
 import { makeNetwork } from "./netns.ts";
@@ -24,22 +24,6 @@ beforeAll(async () => {
   daemons = stack.use(await startFrrDaemons(network.nodes.host));
 });
 afterAll(() => stack[Symbol.asyncDispose]());
-
-/** How a node is left whose lines were said. */
-const END: readonly (readonly [string, string])[] = [
-  ["address-family ", "exit-address-family"],
-  ["vrf ", "exit-vrf"],
-  ["vni ", "exit-vni"],
-];
-/** Nodes that are entered even where nothing is said in them. */
-const NODE = /^(?:router bgp|route-map|profile|bfd$)/;
-
-const commandsOf = (tree: ConfigTree): string[] =>
-  [...tree].flatMap(([line, children]) => {
-    if (children.size === 0 && !NODE.test(line)) return [line];
-    const end = END.find(([start]) => line.startsWith(start))?.[1] ?? "exit";
-    return [line, ...commandsOf(children), end];
-  });
 
 /** Undoes a configuration; routers of VRFs first, for the default one stays while they import from it. */
 function undoing(tree: ConfigTree): string[] {

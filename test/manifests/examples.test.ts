@@ -5,8 +5,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { type ManifestRead, readManifests } from "../../agent/manifests/read.ts";
-import { notCarried } from "../../events/resources/carried.ts";
+import { fieldsNotCarried } from "../../agent/plan/carried-fields.ts";
 import type { Seal } from "../../events/resources/resource.ts";
+import { options } from "../plan/world.ts";
 import { SHARED, skipUnless } from "../probe.ts";
 
 beforeEach(skipUnless("shared-examples"));
@@ -125,6 +126,6 @@ test("09: refused with line and correction, or read as meant where asked", () =>
 
 test("11: stored, with the manifest to paste", () => {
   const [document] = read("11-bgpextras.yaml").documents;
-  const [line] = document === undefined ? [] : notCarried(document.resource);
+  const [line] = document === undefined ? [] : fieldsNotCarried(document.resource, options);
   expect(line?.reason).toContain('{prefix: "172.16.1.0/24", le: 32}');
 });

@@ -4,9 +4,6 @@
  * Method: two objects in one change. Either they merge, and the neighbour says so; or one is set aside with rule and reason.
  */
 import { describe, expect, test } from "vitest";
-import { claimsOf } from "../../agent/plan/claims.ts";
-import { rawInOrder } from "../../agent/plan/merge.ts";
-import { ownersHere } from "../../agent/plan/neighbors.ts";
 import {
   asideIn,
   configuration,
@@ -368,14 +365,6 @@ describe("what is a set is united", () => {
       ),
     );
     expect(asideIn(made)).toEqual({});
-  });
-
-  test("raw snippets by priority, then by name", () => {
-    const raw = (name: string, priority: number) =>
-      configuration(name, [], { raw: { priority, rawConfig: `! ${name}` } });
-    const { desired } = world({}, together(raw("b", 5), raw("c", 1), raw("a", 5)));
-    const texts = rawInOrder(ownersHere(desired).map((one) => claimsOf(desired, one)));
-    expect(texts.map(({ text }) => text)).toEqual(["! c", "! a", "! b"]);
   });
 
   test("route targets of one VNI, where neither side leaves them to the speaker", () => {

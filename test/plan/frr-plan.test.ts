@@ -384,7 +384,7 @@ test("the fields that wait are named one by one", () => {
   );
   const [held] = desired.resources["frrk8s.metallb.io/FRRConfiguration"]!.values();
   const [r, n] = ["spec.bgp.routers[0]", "spec.bgp.routers[0].neighbors[0]"];
-  expect(notCarriedHere(desired, held!.resource).map(({ field }) => field)).toEqual([
+  expect(notCarriedHere(desired, held!.resource, options).map(({ field }) => field)).toEqual([
     `${r}.imports`,
     `${r}.evpn`,
     `${n}.interface`,

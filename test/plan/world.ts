@@ -6,7 +6,8 @@ import { type Command, decide, type Decision } from "../../agent/decide/decide.t
 import { readManifests } from "../../agent/manifests/read.ts";
 import { claimsOf } from "../../agent/plan/claims.ts";
 import { merge } from "../../agent/plan/merge.ts";
-import { ownersHere, type PlanOptions } from "../../agent/plan/neighbors.ts";
+import { ownersHere } from "../../agent/plan/neighbors.ts";
+import type { PlanOptions } from "../../agent/plan/options.ts";
 import { plan, type Plan } from "../../agent/plan/plan.ts";
 import type { NeighborIntent } from "../../backends/intent.ts";
 import type { HostFacts } from "../../events/event.ts";

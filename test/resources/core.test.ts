@@ -2,7 +2,6 @@
  * The kinds of v1 and of rutter/v1: Service, Secret, ConfigMap bgpextras, Node, ServiceEndpoint, and EgressService.
  */
 import { describe, expect, test } from "vitest";
-import { notCarried } from "../../events/resources/carried.ts";
 import {
   manifest,
   parsed,
@@ -268,23 +267,6 @@ describe("ConfigMap", () => {
         text: "router bgp 1\n neighbor 10.0.0.1 password ⟨secret 0⟩\nkey chain a\n key 1\n  key-string ⟨secret 1⟩",
       },
     });
-  });
-
-  test("the advice has the manifest to paste, with the peer's own numbers", () => {
-    const lines =
-      "ip prefix-list f permit 172.16.1.0/24 le 32\nroute-map 10.0.0.1-in permit 20\n match ip address prefix-list f";
-    const peer = resourceOf(
-      manifest("metallb.io/v1beta2", "BGPPeer", {
-        myASN: 64500,
-        peerASN: 64501,
-        peerAddress: "10.0.0.1",
-      }),
-    );
-    if (peer.type !== "metallb.io/BGPPeer") throw new Error("a peer is a peer");
-    const [line] = notCarried(resourceOf(extras(lines)), [peer]);
-    expect(line?.reason).toMatch(/^not carried yet: .*toReceive/);
-    for (const part of ["asn: 64500", "asn: 64501", '{prefix: "172.16.1.0/24", le: 32}'])
-      expect(line?.reason).toContain(part);
   });
 });
 

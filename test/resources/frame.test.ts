@@ -217,37 +217,10 @@ describe("what is not carried", () => {
     expect(user({ ebgpMultiHop: true })).toEqual(["spec.echoMode"]);
     expect(user({ ebgpMultiHop: true, bfdProfile: "q" })).toEqual([]);
   });
-  test("of a peer: interface, and nothing else", () => {
-    expect(fields(peer({ interface: "eth0" }))).toEqual(["spec.interface"]);
-    const rest = {
-      enableGracefulRestart: true,
-      peerAddress: "10.0.0.1",
-      vrf: "red",
-      localASN: 3,
-      bfdProfile: "p",
-      password: "x",
-      connectTime: "1s",
-      holdTime: "9s",
-      ebgpMultiHop: true,
-      dualStackAddressFamily: true,
-      routerID: "1.1.1.1",
-      sourceAddress: "10.0.0.2",
-    };
-    expect(fields(peer(rest))).toEqual([]);
-  });
-
   test("pools and advertisements act whole; L2Advertisement waits", () => {
     expect(fields(pool())).toEqual([]);
     expect(fields(manifest("metallb.io/v1beta1", "BGPAdvertisement", {}))).toEqual([]);
     expect(fields(manifest("metallb.io/v1beta1", "L2Advertisement", {}))).toEqual(["spec"]);
-  });
-
-  test("names the resource and begins with the same words", () => {
-    const [line] = notCarried(resourceOf(peer({ interface: "eth0" })));
-    expect(line).toMatchObject({
-      resource: "metallb.io/BGPPeer/default/it",
-      reason: expect.stringMatching(/^not carried yet: /),
-    });
   });
 });
 

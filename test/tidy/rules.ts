@@ -59,6 +59,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "migrations/": ["events/log/sqlite.ts", "node:"],
   "backends/": [...EVENTS, ...SEAM],
   "backends/intent.ts": [...EVENTS, "backends/bfd/intent.ts"],
+  "backends/backend.ts": [...EVENTS, ...SEAM, "backends/bfd/parameters.ts"],
   [`${NATIVE}wire/`]: ["events/ids.ts", "events/prefix.ts", "events/address.ts"],
   [`${NATIVE}fsm/`]: [`${NATIVE}wire/`, "events/ids.ts", "events/address.ts"],
   [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS, "backends/best-paths.ts"],
@@ -87,6 +88,14 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "backends/frr/watch/": [...SEAM, ...EVENTS, "backends/bfd/parameters.ts"],
   "backends/bfd/": [...SEAM, ...EVENTS, "node:"],
   "backends/bfd/process.ts": ["backends/bfd/", ...SEAM, ...EVENTS, "node:"],
+  "agent/core/backend-start.ts": [
+    ...SEAM,
+    `${NATIVE}native-backend.ts`,
+    "events/ids.ts",
+    "events/state.ts",
+    "agent/config-schema.ts",
+    "agent/plan/options.ts",
+  ],
   "agent/core/bfd-start.ts": ["agent/config-schema.ts", ...SEAM, "node:"],
   "agent/core/bfd-view.ts": [
     ...EVENTS,
@@ -95,6 +104,15 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "events/log/",
     "agent/api/",
     "agent/pipeline/",
+  ],
+  "agent/core/state-kinds.ts": [...EVENTS, "agent/api/contract.ts", "agent/plan/"],
+  "agent/core/speaker-bfd-view.ts": [
+    ...EVENTS,
+    ...SEAM,
+    "backends/bfd/parameters.ts",
+    "agent/api/",
+    "agent/core/",
+    "agent/plan/",
   ],
   "agent/core/kernel-start.ts": [
     ...SEAM,
@@ -106,6 +124,13 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   ],
   "agent/core/route-view.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/api/", "agent/pipeline/"],
   "agent/core/why-learned.ts": [...EVENTS, ...SEAM, KERNEL_SEAM, "agent/plan/"],
+  "agent/core/not-installed.ts": [
+    ...EVENTS,
+    ...SEAM,
+    KERNEL_SEAM,
+    "backends/kernel/intent.ts",
+    "agent/plan/",
+  ],
   "agent/core/kernel-findings.ts": [
     KERNEL_SEAM,
     "backends/kernel/io/probe.ts",

@@ -106,7 +106,7 @@ export const canWaitForBfd = (version: FrrVersion): boolean => isAtLeast(version
 
 /** What only a neighbour with an address can have: FRR refuses it for one that is an interface. */
 function addressLines(neighbor: NeighborIntent, peer: string, internal: boolean): string[] {
-  const { remote, timeToLive, localAddress, families } = neighbor;
+  const { remote, timeToLive, localAddress, localInterface, families } = neighbor;
   if (remote.type === "interface") return [];
   const lines: string[] = [];
   if (remote.port !== BGP_PORT) lines.push(`${peer} port ${remote.port}`);
@@ -114,7 +114,8 @@ function addressLines(neighbor: NeighborIntent, peer: string, internal: boolean)
   // As frr-k8s: a global IPv6 address may be on the link and in none of our networks there.
   if (!internal && timeToLive === 1 && familyOf(remote.address) === "ipv6")
     lines.push(`${peer} disable-connected-check`);
-  if (localAddress !== undefined) lines.push(`${peer} update-source ${localAddress}`);
+  const source = localAddress ?? localInterface;
+  if (source !== undefined) lines.push(`${peer} update-source ${source}`);
   // RFC 8950: IPv4 routes of a session between IPv6 addresses.
   if (families.includes("ipv4") && familyOf(remote.address) === "ipv6")
     lines.push(`${peer} capability extended-nexthop`);

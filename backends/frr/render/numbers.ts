@@ -19,7 +19,7 @@ export type Tags = {
   readonly taken: ReadonlyMap<string, ReadonlySet<number>>;
   /** `ip prefix-list NAME` → rule → its sequence number. */
   readonly rules: ReadonlyMap<string, ReadonlyMap<string, number>>;
-  /** The tag of a route that is originated; walks nothing. */
+  /** The tag that the `network` line of a prefix names. */
   readonly tagOf: (routerLine: string, familyLine: string, prefix: Prefix) => number | undefined;
 };
 
@@ -102,7 +102,7 @@ function readEntry(
   at(classes, Number(tag), () => new Map()).set(map, { sequence, sets });
 }
 
-/** A prefix has one `network` line, whose tag cannot be asked for: each family's are read once, when first asked. */
+/** Most renderings never ask: a family's lines are read when it is first asked about. */
 function taggedRoutes(bgpd: ConfigTree): Tags["tagOf"] {
   const read = new Map<ConfigTree, ReadonlyMap<string, number>>();
   return (routerLine, familyLine, prefix) => {

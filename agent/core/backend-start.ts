@@ -1,0 +1,72 @@
+/**
+ * Opens the speaker that the configuration names, and says what the plan has to know of it.
+ *
+ * A new speaker is one row here. Nothing is applied yet: capabilities are known when this resolves, for the first plan needs them.
+ */
+import type { RestartContext, RevealSecret, SpeakerBackend } from "../../backends/backend.ts";
+import { type Clock, type Logger, systemClock } from "../../backends/clock.ts";
+import type { BackendName } from "../../backends/intent.ts";
+import { createNativeBackend } from "../../backends/native/native-backend.ts";
+import type { NeighborKey } from "../../events/ids.ts";
+import type { State } from "../../events/state.ts";
+import type { AgentConfig, FrrConfig } from "../config-schema.ts";
+import type { PlanOptions } from "../plan/options.ts";
+
+export type BackendParts = {
+  readonly config: Pick<AgentConfig, "backend" | "listen" | "gracefulRestart" | "frr">;
+  readonly logger: Logger;
+  readonly reveal: RevealSecret;
+  readonly restart: RestartContext;
+  /** Everything committed before this run, folded. */
+  readonly before: Pick<State, "wires">;
+};
+
+type Open = (parts: BackendParts) => Promise<SpeakerBackend>;
+
+const notYet = (name: BackendName) => (): Promise<never> =>
+  Promise.reject(new Error(`backend ${name} is not in this version: use --backend native`));
+
+const SPEAKERS: Readonly<Record<BackendName, Open>> = {
+  native: ({ config, logger, reveal, restart }) =>
+    Promise.resolve(
+      createNativeBackend({
+        clock: systemClock,
+        logger,
+        reveal,
+        restart,
+        listen: config.listen,
+        stalePathSeconds: config.gracefulRestart.stalePathTimeSeconds,
+      }),
+    ),
+  frr: notYet("frr"),
+  gobgp: notYet("gobgp"),
+};
+
+/** Rejects where the speaker can't be had: the agent does not start then. */
+export const openBackend: Open = (parts) => SPEAKERS[parts.config.backend](parts);
+
+export type FrrOptions = FrrConfig & {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly reveal: RevealSecret;
+  /** Neighbours that an earlier run of this agent made there: taking them over needs no leave. */
+  readonly ours: ReadonlySet<NeighborKey>;
+};
+
+export const frrOptions = ({ config, logger, reveal, before }: BackendParts): FrrOptions => ({
+  ...config.frr,
+  clock: systemClock,
+  logger,
+  reveal,
+  ours: new Set(before.wires["frr"]?.neighbors.keys()),
+});
+
+/** A speaker with a BFD daemon of its own keeps BFD, unless the configuration has the engine do it. */
+export const planOptionsOf = (
+  { name, capabilities, bfd }: Pick<SpeakerBackend, "name" | "capabilities" | "bfd">,
+  { frr }: Pick<AgentConfig, "frr">,
+): PlanOptions => ({
+  backend: name,
+  capabilities,
+  bfd: bfd !== undefined && frr.bfd !== "engine" ? "speaker" : "engine",
+});

@@ -1,0 +1,51 @@
+/**
+ * Which speaker is opened with what, and what the plan is told of it.
+ */
+import { expect, test } from "vitest";
+import { mergeConfig } from "../../agent/config-schema.ts";
+import { frrOptions, openBackend, planOptionsOf } from "../../agent/core/backend-start.ts";
+import type { Capability } from "../../backends/backend.ts";
+import type { BackendName } from "../../backends/intent.ts";
+import type { NeighborKey } from "../../events/ids.ts";
+import { PersistentMap } from "../../events/persistent-map.ts";
+import type { Wire } from "../../events/state.ts";
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+const parts = (backend: BackendName) => ({
+  config: mergeConfig({ frr: { pathspace: "x" } }, { backend }, "host-1"),
+  logger: quiet,
+  reveal: () => undefined,
+  restart: { restarting: false, forwardingPreserved: false },
+  before: { wires: {} },
+});
+const speaker = {
+  name: "frr",
+  capabilities: { has: new Set<Capability>(), missing: new Map<Capability, string>() },
+} as const;
+const daemon = { all: () => [], problems: () => [], watch: () => () => undefined };
+const keeps = (bfd: "auto" | "bfdd" | "engine", has?: typeof daemon) =>
+  planOptionsOf(
+    { ...speaker, ...(has && { bfd: has }) },
+    mergeConfig({ frr: { bfd } }, {}, "host-1"),
+  ).bfd;
+
+test("a speaker that this version does not have ends the start", async () => {
+  await expect(openBackend(parts("gobgp"))).rejects.toThrow("backend gobgp is not in this version");
+});
+
+test("frr is told what the configuration says, and which neighbours an earlier run made", () => {
+  const key = "|10.0.0.1|" as NeighborKey;
+  const wire = { neighbors: PersistentMap.from([[key, {}]]) } as unknown as Wire;
+  const options = frrOptions({ ...parts("frr"), before: { wires: { frr: wire } } });
+  expect(options).toMatchObject({ vtyDirectory: "/run/frr", pathspace: "x", takeOver: "none" });
+  expect([...options.ours]).toEqual([key]);
+});
+
+test("a speaker's own daemon keeps BFD, unless the engine shall", () => {
+  expect([keeps("auto", daemon), keeps("bfdd", daemon), keeps("engine", daemon)]).toEqual([
+    "speaker",
+    "speaker",
+    "engine",
+  ]);
+  expect(keeps("auto")).toBe("engine");
+});
