@@ -1,6 +1,8 @@
 /** Best paths, routes and BFD as the watcher tells them, against daemons that answer what the test says. */
 import { describe, expect, test } from "vitest";
 import type { BestPaths } from "../../../backends/best-paths.ts";
+import { sayersOf, whoSaid } from "../../../backends/frr/watch/who-said.ts";
+import { neighborKey } from "../../../events/ids.ts";
 import { bench, NEIGHBORS } from "./bench.ts";
 import { fakeDaemon, intentOf, neighbor, recorded, unreachable } from "./fake.ts";
 
@@ -68,6 +70,41 @@ describe("best paths", () => {
     await one.advance(120_000);
     expect(batches(said)).toMatchObject([{ family: "ipv4", count: 3 }]);
   }, 60_000);
+});
+
+describe("a table", () => {
+  test("that is too large is not read", async () => {
+    using one = await bench();
+    const summary = recorded("summary.txt").replace('"ribCount":7', '"ribCount":100001');
+    one.bgpd.answers.set("show bgp vrf all summary json", summary);
+    await one.advance(1_000);
+    one.watcher.bestPaths(() => undefined);
+    await one.advance(2_000);
+    const reads = one.bgpd.asked.filter((what) => what.includes("unicast json"));
+    expect(new Set(reads)).toEqual(new Set(["show bgp vrf default ipv6 unicast json"]));
+  });
+
+  test("needs its details where two interface neighbours have one address", () => {
+    const sayer = (device: string) => ({
+      key: neighborKey("", device, ""),
+      name: `|${device}`,
+      vrf: "",
+      device,
+      address: "fe80::1",
+    });
+    const [e0, e1] = [sayer("e0"), sayer("e1")];
+    expect([sayersOf([e0]).isAmbiguous, sayersOf([e0, e1]).isAmbiguous]).toEqual([false, true]);
+    const path = { peer: "fe80::1", leakedFrom: "" };
+    expect([
+      whoSaid(sayersOf([e0]), "", { ...path, interface: "" }),
+      whoSaid(sayersOf([e0, e1]), "", { ...path, interface: "e0" }),
+      whoSaid(sayersOf([]), "", { ...path, interface: "e2" }),
+    ]).toEqual([
+      { neighbor: "|e0|", device: "e0" },
+      { neighbor: "|e0|", device: "e0" },
+      { neighbor: "|e2|", device: "e2" },
+    ]);
+  });
 });
 
 describe("routes", () => {
