@@ -37,6 +37,8 @@ export type Made = {
   readonly refused: readonly Refused[];
   /** What was sent to bgpd, for people; empty where nothing differed. */
   readonly sent: readonly string[];
+  /** Whether that took back only what nothing names any more, such as the class of routes that have gone. */
+  readonly isTidying: boolean;
 };
 
 export type ConfiguratorOptions = {
@@ -79,6 +81,20 @@ export function createConfigurator(options: ConfiguratorOptions): Configurator {
   const warnOnce = (problem: string | undefined): void => {
     if (problem !== undefined && problem !== warned) logger.warn({ problem }, "FRR");
     warned = problem ?? "";
+  };
+
+  /** Neither zebra nor bfdd keeps bgpd from being told: what they miss is said, and brought when they answer. */
+  const besides = async (
+    send: () => Promise<readonly Refusal[]>,
+    problems: string[],
+  ): Promise<readonly Refusal[]> => {
+    try {
+      return await send();
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      problems.push(error.message);
+      return [];
+    }
   };
 
   const addTo = async (vty: Vty | undefined, wanted: ConfigTree): Promise<readonly Refusal[]> =>
@@ -126,11 +142,12 @@ export function createConfigurator(options: ConfiguratorOptions): Configurator {
       const { kept, left } = raw.judge(intent.raw, current);
       const change = difference(current, overlay(judged.wanted, kept), withRaw(judged.scope, left));
       const ofZebra = judged.guests.size === 0 ? rendered.zebra : NO_LINES;
+      const problems: string[] = [];
       const refusals = [
-        ...(await addTo(zebra, ofZebra)),
-        ...(await addTo(bfdd, rendered.bfdd)),
+        ...(await besides(() => addTo(zebra, ofZebra), problems)),
+        ...(await besides(() => addTo(bfdd, rendered.bfdd), problems)),
         ...(await sendChange(bgpd, change)),
-        ...(await tidyProfiles(rendered.bfdd)),
+        ...(await besides(() => tidyProfiles(rendered.bfdd), problems)),
       ];
       await clearWhatIsLeft(current, change);
       const isRawSent = await raw.send(bgpd, () => read(bgpd));
@@ -140,15 +157,20 @@ export function createConfigurator(options: ConfiguratorOptions): Configurator {
         ...judged.withheld.map(({ neighbor, reason }) => ({ subject: neighbor, reason })),
         ...refusals.map(({ command, reason }) => ({ subject: owner(command), reason })),
         ...raw.refused().map((one) => ({ subject: one.owner, reason: one.reason })),
+        ...new Set(problems).values().map((reason) => ({ subject: undefined, reason })),
       ];
       const withheld = new Set(judged.withheld.map(({ neighbor }) => neighbor));
       const told = intent.routers.flatMap(({ neighbors }) => neighbors.map(({ key }) => key));
       const mine = told.filter((key) => !withheld.has(key));
       // What could not be removed is still ours.
       ours = new Set(refusals.length === 0 ? mine : [...ours, ...mine]);
-      if (refusals.length + withheld.size === 0)
+      if (refusals.length + withheld.size + problems.length === 0)
         known = { intent, classes: rendered.classes, losses };
-      return { refused, sent: [...words(change), ...(isRawSent ? ["raw lines"] : [])] };
+      return {
+        refused,
+        sent: [...words(change), ...(isRawSent ? ["raw lines"] : [])],
+        isTidying: !isRawSent && change.definitions.length + change.routers.length === 0,
+      };
     },
     async quick(intent) {
       if (known === undefined || known.losses !== bgpd.losses()) return false;

@@ -96,12 +96,12 @@ export function createFrrBackend(options: FrrOptions): SpeakerBackend {
       logger.warn({ subject, reason }, "FRR does not take it");
     lastRefused = refused;
   };
-  const repaired = ({ refused, sent }: Made): void => {
+  const repaired = ({ refused, sent, isTidying }: Made): void => {
     const known = new Set(lastRefused.map(({ reason }) => reason));
     const isNews =
       sent.length > 0 && !(refused.length > 0 && refused.every(({ reason }) => known.has(reason)));
     finished(refused);
-    if (!isNews) return;
+    if (!isNews || isTidying) return;
     logger.warn(
       { lines: sent.slice(0, SHOWN_LINES), count: sent.length },
       "FRR's configuration was not what was applied, and is again",

@@ -92,15 +92,20 @@ export function createRawLines(reveal: RevealSecret): RawLines {
         }
         // What an earlier run of the agent sent is not sent again: it would only be a risk.
         const { lines, refused } = placeRaw(text ?? "");
-        const found =
-          text === undefined || refused.length > 0 ? undefined : foundIn(current, lines);
-        if (text === undefined || found === undefined) break;
-        staying.push({ owner: snippet.owner, text, effect: found, refused: [] });
+        const { effect, isAll } = foundIn(current, lines);
+        if (text === undefined || refused.length > 0 || !isAll) break;
+        staying.push({ owner: snippet.owner, text, effect, refused: [] });
       }
       const left = effects(sent.slice(staying.length));
       sent = staying;
       waiting = snippets.slice(staying.length);
-      return { kept: effects(staying), left };
+      // What is there of those that are about to be sent stays meanwhile.
+      const kept = waiting.reduce(
+        (whole, snippet) =>
+          bothEffects(whole, foundIn(current, placeRaw(textOf(snippet) ?? "").lines).effect),
+        effects(staying),
+      );
+      return { kept, left };
     },
     async send(vty, read) {
       if (waiting.length === 0) return false;
@@ -125,10 +130,10 @@ const effects = (all: readonly Sent[]): Effect =>
   all.reduce((whole, { effect }) => bothEffects(whole, effect), NO_EFFECT);
 
 /** Lines of a snippet that were there before it, and stay because of it. */
-function thereAnyway(after: ConfigTree, lines: readonly Command[]): Effect {
-  const added = lines.flatMap((line) => foundIn(after, [line])?.added ?? []);
-  return { added, removed: [] };
-}
+const thereAnyway = (after: ConfigTree, lines: readonly Command[]): Effect => ({
+  added: foundIn(after, lines).effect.added,
+  removed: [],
+});
 
 function problemOf(text: string): string | undefined {
   const lines = text.split(/\r?\n/).map((line) => line.replaceAll("\t", " "));

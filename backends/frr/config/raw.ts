@@ -70,24 +70,23 @@ function parentOf(path: readonly string[], line: string): string[] {
   return [...path];
 }
 
-/** What of these lines is there as it was written; undefined unless all are. */
-export function foundIn(current: ConfigTree, lines: readonly Command[]): Effect | undefined {
+export type Found = { readonly effect: Effect; readonly isAll: boolean };
+
+/** What of these lines is there as it was written. */
+export function foundIn(current: ConfigTree, lines: readonly Command[]): Found {
   const added: Command[] = [];
   const removed: Command[] = [];
+  let isAll = true;
   for (const { path, line } of lines) {
     const node = nodeAt(current, path);
-    if (line.startsWith("no ")) {
-      const positive = line.slice("no ".length);
-      if (node?.has(line) === true) added.push({ path, line });
-      else if (node?.has(positive) === true) return undefined;
-      else removed.push({ path, line: positive });
-      continue;
-    }
+    const positive = line.startsWith("no ") ? line.slice("no ".length) : undefined;
     const found = node === undefined ? undefined : spelledIn(node, line);
-    if (found === undefined) return undefined;
-    added.push({ path, line: found });
+    if (found !== undefined) added.push({ path, line: found });
+    else if (positive !== undefined && node?.has(positive) !== true)
+      removed.push({ path, line: positive });
+    else isAll = false;
   }
-  return { added, removed };
+  return { effect: { added, removed }, isAll };
 }
 
 /** FRR gives a number to a rule that was written without. */

@@ -69,17 +69,26 @@ describe("what is there", () => {
       "ip prefix-list a permit 10.0.0.0/8 le 32\nrouter bgp 1\nneighbor 192.0.2.2 timers 1 3\nno bgp router-id\n",
     );
     expect(foundIn(RUNNING, lines)).toEqual({
-      added: [
-        { path: [], line: "ip prefix-list a seq 5 permit 10.0.0.0/8 le 32" },
-        { path: [], line: "router bgp 1" },
-        { path: ["router bgp 1"], line: "neighbor 192.0.2.2 timers 1 3" },
-      ],
-      removed: [{ path: ["router bgp 1"], line: "bgp router-id" }],
+      isAll: true,
+      effect: {
+        added: [
+          { path: [], line: "ip prefix-list a seq 5 permit 10.0.0.0/8 le 32" },
+          { path: [], line: "router bgp 1" },
+          { path: ["router bgp 1"], line: "neighbor 192.0.2.2 timers 1 3" },
+        ],
+        removed: [{ path: ["router bgp 1"], line: "bgp router-id" }],
+      },
     });
-    expect(foundIn(RUNNING, placeRaw("ip prefix-list a permit any").lines)).toBeUndefined();
-    expect(foundIn(RUNNING, placeRaw("router bgp 1\nno neighbor 192.0.2.2 timers 1 3").lines)).toBe(
-      undefined,
+  });
+
+  test("is told from what is missing", () => {
+    const { lines } = placeRaw(
+      "ip prefix-list a permit any\nrouter bgp 1\nno neighbor 192.0.2.2 timers 1 3",
     );
+    expect(foundIn(RUNNING, lines)).toEqual({
+      isAll: false,
+      effect: { added: [{ path: [], line: "router bgp 1" }], removed: [] },
+    });
   });
 
   test("is laid over what is rendered, in the place of what says the same", () => {
