@@ -6,8 +6,11 @@
  */
 import type { Capabilities } from "../../backends/backend.ts";
 import { systemClock } from "../../backends/clock.ts";
+import { frrCapabilities } from "../../backends/frr/capabilities.ts";
+import { probeFrr } from "../../backends/frr/open-frr.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
+import { startFrrDaemons } from "../live/frr-daemons.ts";
 import type { Node } from "../live/netns.ts";
 
 export type Speaker = {
@@ -52,4 +55,24 @@ const native: Backend = {
   },
 };
 
-export const BACKENDS: readonly Backend[] = [native];
+/** Daemons of its own in the host's node; zebra brings into the kernel what bgpd learns. */
+const frr: Backend = {
+  name: "frr",
+  async start(node) {
+    const daemons = await startFrrDaemons(node, { kernel: true });
+    const place = { vtyDirectory: daemons.directory, pathspace: "", bfd: "auto" } as const;
+    const facts = await probeFrr({ ...place, clock: systemClock });
+    return {
+      agentArguments: ["--backend", "frr"],
+      config: `frr: {vtyDirectory: ${daemons.directory}}\n`,
+      capabilities: frrCapabilities(facts),
+      restart: async () => {
+        await daemons.kill("bgpd");
+        await daemons.start("bgpd");
+      },
+      stop: () => daemons[Symbol.asyncDispose](),
+    };
+  },
+};
+
+export const BACKENDS: readonly Backend[] = [native, frr];

@@ -5,6 +5,8 @@
  */
 import { beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../backends/clock.ts";
+import type { SpeakerBackend } from "../../backends/backend.ts";
+import type { TakeOver } from "../../backends/frr/choice.ts";
 import { openFrr, probeFrr } from "../../backends/frr/open-frr.ts";
 import type { NeighborIntent, RawSnippet, SpeakerIntent } from "../../backends/intent.ts";
 import { asn, type NeighborKey, resourceKey } from "../../events/ids.ts";
@@ -28,12 +30,12 @@ type Driven = AsyncDisposable & {
   readonly host: Node;
   readonly farNode: Node;
   readonly warnings: string[];
-  open(ours?: readonly NeighborKey[], takeOver?: boolean): Promise<Opened>;
+  open(ours?: readonly NeighborKey[], takeOver?: TakeOver): Promise<Opened>;
   running(): Promise<string>;
   established(): Promise<unknown>;
   learned(prefix: string): Promise<Awaited<ReturnType<Router["route"]>>>;
 };
-type Opened = ReturnType<typeof openFrr>;
+type Opened = { readonly backend: SpeakerBackend };
 
 async function drive(): Promise<Driven> {
   const stack = new AsyncDisposableStack();
@@ -67,20 +69,24 @@ async function drive(): Promise<Driven> {
     farNode,
     warnings,
     running,
-    async open(ours = [], takeOver = false) {
-      const { directory } = daemons;
-      const facts = await probeFrr({ directory, clock: systemClock });
-      const opened = openFrr({
-        directory,
+    async open(ours = [], takeOver = "none") {
+      const place = {
+        vtyDirectory: daemons.directory,
+        pathspace: "",
+        bfd: "auto",
         clock: systemClock,
+      } as const;
+      const facts = await probeFrr(place);
+      const backend = openFrr({
+        ...place,
         logger,
         reveal: () => undefined,
         facts,
         ours: new Set(ours),
         takeOver,
       });
-      stack.defer(() => opened.backend.close("graceful"));
-      return opened;
+      stack.defer(() => backend.close("graceful"));
+      return { backend };
     },
     established: () =>
       until(async () => (await far.session(host.ipv4)).established, {
@@ -188,7 +194,7 @@ test("a neighbour configured by hand is left alone until it is handed over", asy
   const { backend } = await driven.open();
   const { delta, refused } = await backend.apply(intentOf(farNode.ipv4, { prefixes: [] }), SIGNAL);
   expect(refused).toMatchObject([{ subject: keyOf(farNode.ipv4) }]);
-  expect(refused?.[0]?.reason).toContain("takeOver: true");
+  expect(refused?.[0]?.reason).toContain("frr: {takeOver: [");
   expect(delta.neighborsAdded).toEqual([]);
   const mark = "route-map rutter-guest-default permit 1";
   expect(plain(treeOf(await driven.running()))).toEqual({
@@ -198,7 +204,7 @@ test("a neighbour configured by hand is left alone until it is handed over", asy
   await backend.close("final");
   expect(plain(treeOf(await driven.running()))).toEqual(plain(treeOf(before)));
 
-  const { backend: taking } = await driven.open([], true);
+  const { backend: taking } = await driven.open([], [farNode.ipv4]);
   const taken = await taking.apply(intentOf(farNode.ipv4), SIGNAL);
   expect(taken.refused).toBeUndefined();
   expect(taken.delta.neighborsAdded).toEqual([keyOf(farNode.ipv4)]);

@@ -168,9 +168,11 @@ describe("BFD of the speaker's own", () => {
     });
     using one = await bench(intentOf([neighbor("10.9.0.2", { bfd: true })]), bfdd);
     const moves: string[] = [];
-    one.watcher.onBfd(({ key, from, to, diagnostic }) =>
-      moves.push(`${key} ${from} ${to} ${diagnostic}`),
-    );
+    one.watcher.onBfd((fact) => {
+      if (fact.type === "sessions") return moves.push("sessions");
+      const { key, from, to, diagnostic } = fact.transition;
+      return moves.push(`${key} ${from} ${to} ${diagnostic}`);
+    });
     await one.advance(1_000);
     expect([...one.watcher.bfd()].map(([key, { state }]) => [key, state])).toEqual([
       ["|10.9.0.2|||single", "Up"],
@@ -178,12 +180,13 @@ describe("BFD of the speaker's own", () => {
     bfdd.answers.set("show bfd peers json", recorded("bfd-peers-down.txt"));
     bfdd.answers.set("show bfd peers counters json", recorded("bfd-counters-down.txt"));
     await one.advance(1_000);
-    expect(moves).toEqual(["|10.9.0.2|||single Up Down 1"]);
+    expect(moves).toEqual(["sessions", "|10.9.0.2|||single Up Down 1"]);
     bfdd.fault = unreachable("ECONNREFUSED");
     await one.advance(1_000);
     expect([one.watcher.bfd().size, one.watcher.problems()]).toEqual([
       0,
       ["bfdd does not answer: ECONNREFUSED"],
     ]);
+    expect(moves.at(-1)).toBe("sessions");
   });
 });
