@@ -19,6 +19,8 @@ export type Speaker = {
   /** Lines of agent.yaml. */
   readonly config: string;
   readonly capabilities: Capabilities;
+  /** Who brings learned routes into the kernel, as `ip route show proto` calls it. */
+  readonly installsAs: "82" | "bgp";
   /** undefined: there is nothing beside the agent. */
   readonly restart: (() => Promise<void>) | undefined;
   stop(): Promise<void>;
@@ -48,6 +50,8 @@ const native: Backend = {
     return {
       agentArguments: ["--backend", "native"],
       config: "",
+      // backends/kernel/netlink/numbers.ts
+      installsAs: "82",
       capabilities: asked.capabilities,
       restart: undefined,
       stop: () => Promise.resolve(),
@@ -65,12 +69,15 @@ const frr: Backend = {
     return {
       agentArguments: ["--backend", "frr"],
       config: `frr: {vtyDirectory: ${daemons.directory}}\n`,
+      installsAs: "bgp",
       capabilities: frrCapabilities(facts),
       restart: async () => {
         await daemons.kill("bgpd");
         await daemons.start("bgpd");
       },
-      stop: () => daemons[Symbol.asyncDispose](),
+      stop: async () => {
+        await daemons[Symbol.asyncDispose]();
+      },
     };
   },
 };

@@ -33,7 +33,7 @@ import {
   remoteAddress,
   type Session,
 } from "./session.ts";
-import type { Backend } from "./speakers.ts";
+import type { Backend, Speaker } from "./speakers.ts";
 import { AS_OF, type FarName, NODE_NAMES, prepareLanes, type World } from "./world.ts";
 
 /** Two processors run five routers, a speaker and an agent, beside another file of tests. */
@@ -86,10 +86,13 @@ export async function inTurn<From, To>(
   return answers;
 }
 
-/** Routes of ours in the main table (protocol 82: backends/kernel/netlink/numbers.ts). */
-async function installedOn(host: Node): Promise<readonly string[]> {
+/** Learned routes in the main table. */
+async function installedOn(
+  host: Node,
+  { installsAs }: Pick<Speaker, "installsAs">,
+): Promise<readonly string[]> {
   const shown = await inTurn(["-4", "-6"], (family) =>
-    host.ip(family, "route", "show", "proto", "82"),
+    host.ip(family, "route", "show", "proto", installsAs),
   );
   const lines = shown.flatMap((text) => text.split("\n")).filter((line) => /^\w/.test(line));
   return lines.map((line) => line.split(" ")[0] ?? "").toSorted();
@@ -191,11 +194,11 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
         routes.filter((one) => one.accepted && farOf(one.peer) === far).map((one) => one.prefix);
       return Object.fromEntries(asked.map((far) => [far, of(far).toSorted()]));
     },
-    installed: () => installedOn(host),
+    installed: () => installedOn(host, speaker),
     prefixesAt: async (place) =>
       new Set(
         place === "kernel"
-          ? await installedOn(host)
+          ? await installedOn(host, speaker)
           : (await routerOf(place).routes()).map(({ prefix }) => prefix),
       ),
     session: async (session) => {

@@ -3,7 +3,12 @@
  */
 import { expect, test } from "vitest";
 import { mergeConfig } from "../../agent/config-schema.ts";
-import { frrOptions, openBackend, planOptionsOf } from "../../agent/core/backend-start.ts";
+import {
+  frrOptions,
+  openBackend,
+  planOptionsOf,
+  stopMode,
+} from "../../agent/core/backend-start.ts";
 import type { Capability } from "../../backends/backend.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
@@ -49,4 +54,14 @@ test("a speaker's own daemon keeps BFD, unless the engine shall", () => {
     "engine",
   ]);
   expect(keeps("auto")).toBe("engine");
+});
+
+test("an agent that is stopped leaves FRR as it is, unless the configuration wants it undone", () => {
+  const modeOf = (backend: BackendName, written: object) =>
+    stopMode(mergeConfig(written, { backend }, "host-1"));
+  expect([
+    modeOf("frr", {}),
+    modeOf("frr", { frr: { onStop: "remove" } }),
+    modeOf("native", {}),
+  ]).toEqual(["graceful", "final", "final"]);
 });

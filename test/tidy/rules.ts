@@ -233,7 +233,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "commander",
   ],
   "agent/cli/offline.ts": [...EVENTS, "events/log/", "agent/api/", "agent/core/", "node:"],
-  "agent/config-schema.ts": [...EVENTS, ...SEAM, "backends/frr/choice.ts", "zod"],
+  "agent/config-schema.ts": [...EVENTS, ...SEAM, "backends/frr/choice.ts", "node:path", "zod"],
   "agent/config.ts": [...EVENTS, "agent/*.ts", "agent/manifests/", "node:", "yaml", "zod"],
   "agent/serve-bfd.ts": ["agent/*.ts", "backends/bfd/process.ts"],
   "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],

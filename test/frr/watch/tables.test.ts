@@ -180,7 +180,7 @@ describe("BFD of the speaker's own", () => {
     bfdd.answers.set("show bfd peers json", recorded("bfd-peers-down.txt"));
     bfdd.answers.set("show bfd peers counters json", recorded("bfd-counters-down.txt"));
     await one.advance(1_000);
-    expect(moves).toEqual(["sessions", "|10.9.0.2|||single Up Down 1"]);
+    expect(moves).toEqual(["|10.9.0.2|||single Up Down 1"]);
     bfdd.fault = unreachable("ECONNREFUSED");
     await one.advance(1_000);
     expect([one.watcher.bfd().size, one.watcher.problems()]).toEqual([
