@@ -154,10 +154,11 @@ function forget(wanted: Map<string, ConfigTree>, id: string): void {
 }
 
 const isNamedAfter = (line: string, id: string): boolean => {
-  const name = /^(?:route-map|ip(?:v6)? prefix-list) (\S+)/.exec(line)?.[1];
+  const name = NAMED.exec(line)?.[1];
   if (name === undefined || !name.startsWith(`${id}-`)) return false;
   return LIST_FORM.test(name.slice(id.length));
 };
+const NAMED = /^(?:(?:no )?route-map|ip(?:v6)? prefix-list) (\S+)/;
 const LIST_FORM =
   /^-(?:in|out|(?:denied-)?inpl-(?:ipv4|ipv6|dual)|allowed-ipv[46]|\S+-(?:localpref|community)-prefixes)$/;
 
@@ -233,7 +234,7 @@ const hasForeignNetwork = (family: ConfigTree): boolean =>
 
 /** Ids of neighbours that a map or list may be named after: a name has hyphens of its own. */
 function* idsOf(line: string): Generator<string> {
-  const name = /^(?:route-map|ip(?:v6)? prefix-list) (\S+)/.exec(line)?.[1];
+  const name = NAMED.exec(line)?.[1];
   if (name === undefined) return;
   for (let at = name.indexOf("-"); at >= 0; at = name.indexOf("-", at + 1)) {
     if (LIST_FORM.test(name.slice(at))) yield name.slice(0, at);
