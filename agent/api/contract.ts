@@ -253,6 +253,12 @@ export const PlanJson = z.object({
   peers: z.array(PeerPlan),
   /** Own entries of the kernel: virtual IPs, blackholes, rules, source addresses. */
   kernel: z.object({ add: z.array(z.string()), remove: z.array(z.string()) }),
+  /** What else the speaker is asked, by whose it is: raw lines, VRF imports, EVPN. */
+  speaker: z.object({
+    add: z.array(z.string()),
+    change: z.array(z.string()),
+    remove: z.array(z.string()),
+  }),
   /** Names of the peers whose session would reset. */
   resets: z.array(z.string()),
   quarantined: z.array(QuarantinedJson),
@@ -345,22 +351,6 @@ export const ResourceJson = z.object({
   }),
 });
 export type ResourceJson = z.infer<typeof ResourceJson>;
-
-/** What is shown in the shape of a manifest and stored nowhere: status kinds, and what MetalLB would have generated. */
-export const ViewJson = z.object({
-  apiVersion: z.string(),
-  kind: z.string(),
-  metadata: z.looseObject({
-    name: z.string(),
-    /** Absent: of the cluster. */
-    namespace: z.string().optional(),
-    labels: z.record(z.string(), z.string()),
-  }),
-  spec: z.unknown(),
-  /** Absent of a generated manifest. */
-  status: z.record(z.string(), z.unknown()).optional(),
-});
-export type ViewJson = z.infer<typeof ViewJson>;
 
 /** State at a past position: folded from the log, never planned anew. */
 export const AtStatusJson = z.object({ seq: SeqJson, at: Time.nullable(), status: StatusJson });

@@ -19,9 +19,9 @@ import type {
   ResourceJson,
   RouteJson,
   StatusJson,
-  ViewJson,
   WhyJson,
 } from "./contract.ts";
+import type { ViewJson } from "./view-json.ts";
 import type { IntentJson } from "./intent-json.ts";
 
 /** Who asks, by the peer credentials of the socket, and through what. */

@@ -9,6 +9,7 @@ import * as answers from "./contract.ts";
 import type { Caller, Core } from "./core.ts";
 import { generatedNamed, viewNamed } from "./kind-names.ts";
 import { IntentJson } from "./intent-json.ts";
+import { ViewJson } from "./view-json.ts";
 import * as asked from "./requests.ts";
 
 export type Access = "anyone" | "read" | "write";
@@ -133,7 +134,7 @@ export const endpoints: readonly Endpoint[] = [
       access: "read",
       path: asked.KindPath,
       query: asked.ResourcesQuery,
-      answer: z.array(z.union([answers.ResourceJson, answers.ViewJson])),
+      answer: z.array(z.union([answers.ResourceJson, ViewJson])),
     },
     async (core, { path, query: { namespace, name, generated } }) => {
       const kind = generated ? generatedNamed(path.kind) : path.kind;

@@ -10,9 +10,9 @@ import type {
   ResourceJson,
   RouteJson,
   StatusJson,
-  ViewJson,
   WhyJson,
 } from "../api/contract.ts";
+import type { ViewJson } from "../api/view-json.ts";
 import { Failure } from "./failure.ts";
 import { type Context, type Io, show } from "./io.ts";
 import {

@@ -211,6 +211,7 @@ export function planTable(plan: PlanAnswer): string {
   if (add.length + remove.length > 0) lines.push("kernel:");
   lines.push(...add.map((entry) => `  + ${safe(entry)}`));
   lines.push(...remove.map((entry) => `  - ${safe(entry)}`));
+  lines.push(...besides(plan.speaker));
   lines.push(...plan.resets.map((peer) => `session reset: ${safe(peer)}`));
   if (lines.length === 0) lines.push("nothing changes on the wire");
   if (plan.held !== null) {
@@ -228,6 +229,15 @@ export function planTable(plan: PlanAnswer): string {
     lines.push(`warning: ${resourceName(resource)}: ${safe(reason)}`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+function besides({ add, change, remove }: PlanAnswer["speaker"]): readonly string[] {
+  const lines = [
+    ...add.map((what) => `  + ${safe(what)}`),
+    ...change.map((what) => `  ~ ${safe(what)}`),
+    ...remove.map((what) => `  - ${safe(what)}`),
+  ];
+  return lines.length === 0 ? [] : ["speaker:", ...lines];
 }
 
 const carried = (reason: string): string =>

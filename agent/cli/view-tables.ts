@@ -3,7 +3,7 @@
  *
  * Pure. What a status lacks is an empty cell. Reads next: tables.ts.
  */
-import type { ViewJson } from "../api/contract.ts";
+import type { ViewJson } from "../api/view-json.ts";
 import { manifestName, type Screen } from "./tables.ts";
 import { table } from "./terminal.ts";
 

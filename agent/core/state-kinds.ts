@@ -7,7 +7,8 @@
 import { type NeighborKey, resourceKeyParts } from "../../events/ids.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import type { DesiredState } from "../../events/state.ts";
-import type { PeerJson, ViewJson } from "../api/contract.ts";
+import type { PeerJson } from "../api/contract.ts";
+import type { ViewJson } from "../api/view-json.ts";
 import { spoken } from "../plan/claims.ts";
 import type { Plan } from "../plan/plan.ts";
 

@@ -5,6 +5,7 @@
  * "not carried yet: ". Reads next: refusal.ts (what a neighbour is not opened for).
  */
 import type { Capability } from "../../backends/backend.ts";
+import type { BfdOptionsSpec } from "../../events/resources/bfd-options.ts";
 import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import { extrasAdvice } from "../../events/resources/extras-advice.ts";
 import type { FrrRouter } from "../../events/resources/frr-configuration.ts";
@@ -12,7 +13,7 @@ import type { FrrNeighbor } from "../../events/resources/frr-neighbor.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import type { Remote } from "../../events/resources/session.ts";
-import { has, lacking, type PlanOptions } from "./options.ts";
+import { has, type PlanOptions } from "./options.ts";
 
 type Field = readonly [needs: Capability, field: string, what: string, advice?: string];
 
@@ -34,7 +35,7 @@ export function fieldsNotCarried(
 /** Said once: where the speaker says no more than that, the field's own words are enough. */
 function because(options: PlanOptions, needs: Capability): string {
   const why = options.capabilities.missing.get(needs);
-  return why === undefined || why === "not carried yet" ? "" : ` (${lacking(options, needs)})`;
+  return why === undefined || why === "not carried yet" ? "" : ` (${why})`;
 }
 
 function fieldsOf(
@@ -42,37 +43,33 @@ function fieldsOf(
   options: PlanOptions,
   peers: readonly BgpPeer[],
 ): readonly Field[] {
-  switch (resource.type) {
-    case "metallb.io/BGPPeer":
-      return interfaceField("spec.", resource.spec.remote);
-    case "frrk8s.metallb.io/FRRConfiguration":
-      return [
-        ...resource.spec.routers.flatMap((router, i) =>
-          routerFields(`spec.bgp.routers[${i}].`, router),
-        ),
-        ...when(resource.spec.raw !== undefined, ["raw", "spec.raw", RAW]),
-      ];
-    case "/ConfigMap":
-      return [["raw", "data.extras", RAW, extrasAdvice(resource, peers)]];
-    case "rutter/BFDOptions":
-      return options.bfd === "speaker"
-        ? [
-            ...when(resource.spec.strictMode, [
-              "bfd-strict",
-              "spec.strictMode",
-              "BGP that waits for BFD; its peers are not opened",
-            ]),
-            ...when(resource.spec.authentication !== undefined, [
-              "bfd-authentication",
-              "spec.authentication",
-              "authentication of BFD; its peers are not opened",
-            ]),
-          ]
-        : [];
-    default:
-      return [];
+  if (resource.type === "metallb.io/BGPPeer") return interfaceField("spec.", resource.spec.remote);
+  if (resource.type === "frrk8s.metallb.io/FRRConfiguration") {
+    const { routers, raw } = resource.spec;
+    return [
+      ...routers.flatMap((router, i) => routerFields(`spec.bgp.routers[${i}].`, router)),
+      ...when(raw !== undefined, ["raw", "spec.raw", RAW]),
+    ];
   }
+  if (resource.type === "/ConfigMap")
+    return [["raw", "data.extras", RAW, extrasAdvice(resource, peers)]];
+  if (resource.type === "rutter/BFDOptions" && options.bfd === "speaker")
+    return bfdFields(resource.spec);
+  return [];
 }
+
+const bfdFields = ({ strictMode, authentication }: BfdOptionsSpec): readonly Field[] => [
+  ...when(strictMode, [
+    "bfd-strict",
+    "spec.strictMode",
+    "BGP that waits for BFD; its peers are not opened",
+  ]),
+  ...when(authentication !== undefined, [
+    "bfd-authentication",
+    "spec.authentication",
+    "authentication of BFD; its peers are not opened",
+  ]),
+];
 
 const RAW = "raw FRR lines, which only the frr backend can take";
 

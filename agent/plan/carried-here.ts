@@ -7,14 +7,16 @@ import type { NeighborKey } from "../../events/ids.ts";
 import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import { notCarried } from "../../events/resources/carried.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
+import { MOST_IMPORTED } from "../../events/resources/route-import.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import { fieldsNotCarried } from "./carried-fields.ts";
 import { claimsOf } from "./claims.ts";
 import { missingPeers } from "./exports.ts";
+import { isSpecial } from "./imports.ts";
 import { anySelects, nodeLabels, selects } from "./labels.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
-import type { PlanOptions } from "./options.ts";
+import { has, type PlanOptions } from "./options.ts";
 
 const CONFIGURATION = "frrk8s.metallb.io/FRRConfiguration";
 
@@ -29,6 +31,7 @@ export function notCarriedHere(
     ...notCarried(resource, peers),
     ...(options === undefined ? [] : fieldsNotCarried(resource, options, peers)),
     ...peersMissing(desired, resource),
+    ...(options === undefined ? [] : importMissing(resource, options)),
   ];
   if (resource.type !== CONFIGURATION) return fields;
   const owner = resourcesOf(desired, CONFIGURATION).get(keyOf(resource));
@@ -40,6 +43,27 @@ export function notCarriedHere(
     reason: `not carried yet: ${reason}`,
   }));
   return [...fields, ...waiting];
+}
+
+/**
+ * A speaker that installs by itself counts for nobody, and goes on installing into its own table what a RouteImport wants elsewhere
+ * (imports.ts).
+ */
+function importMissing(resource: Resource, options: PlanOptions): readonly NotCarried[] {
+  if (resource.type !== "rutter/RouteImport" || !has(options, "installs-routes")) return [];
+  const { maximum } = resource.spec;
+  const line = (field: string, what: string): NotCarried => ({
+    resource: keyOf(resource),
+    field,
+    reason: `not carried yet: ${what}`,
+  });
+  const speaker = `the ${options.backend} speaker`;
+  if (isSpecial(resource)) {
+    const what = `that these routes stand nowhere else; ${speaker} installs what it learns into the table of the VRF, too`;
+    return [line("spec.table", what)];
+  }
+  const what = `a bound on what ${speaker} installs by itself; \`receive.maximumPrefixes\` in agent.yaml bounds what comes in`;
+  return maximum === MOST_IMPORTED ? [] : [line("spec.maximum", what)];
 }
 
 /** Peers that are named and that this host does not have; a RouteExport or RouteImport of another host says nothing here. */

@@ -32,7 +32,7 @@ export type Generated = {
 /** Where MetalLB and frr-k8s live where nobody says otherwise. */
 const NAMESPACE = "metallb-system";
 /** Marks what nobody wrote; never an object in force. */
-export const GENERATED = "rutter/generated";
+const GENERATED = "rutter/generated";
 /** Peers that one FRRConfiguration can't say, and secrets that have to be applied beside it. */
 const LEFT_OUT = "rutter/left-out";
 const NEEDS = "rutter/needs-secret";

@@ -146,7 +146,7 @@ export function planImports(
 }
 
 /** Not what every speaker's own installing comes to: the table of the VRF, FRR's metric, the source that the kernel chooses. */
-const isSpecial = ({ spec }: RouteImport): boolean =>
+export const isSpecial = ({ spec }: RouteImport): boolean =>
   spec.table !== undefined ||
   spec.metric !== IMPORT_METRIC ||
   Object.keys(spec.preferredSource).length > 0;

@@ -10,6 +10,7 @@ import type { NeighborKey } from "../../events/ids.ts";
 import { diff, PersistentMap } from "../../events/persistent-map.ts";
 import { comparePrefixes, type Prefix } from "../../events/prefix.ts";
 import type { PlanJson } from "../api/contract.ts";
+import { spoken } from "./claims.ts";
 import type { Plan } from "./plan.ts";
 
 type Lists = { readonly add: Prefix[]; readonly change: Prefix[]; readonly remove: Prefix[] };
@@ -51,6 +52,7 @@ export function preview(before: Plan | undefined, after: Plan): Omit<PlanJson, "
       }))
       .toSorted((a, b) => (a.peer < b.peer ? -1 : 1)),
     kernel: entries(before?.kernel, after.kernel),
+    speaker: besides(before, after),
     resets: resets.toSorted(),
     quarantined: [...after.quarantined]
       .map(([resource, { rule, reason }]) => ({ resource, rule, reason }))
@@ -77,6 +79,47 @@ function entries(before: KernelIntent | undefined, after: KernelIntent): PlanJso
   compare(before?.rules ?? none, after.rules);
   compare(before?.sourceNats ?? none, after.sourceNats);
   return { add: add.toSorted(), remove: remove.toSorted() };
+}
+
+/** What differs beside neighbours and routes. */
+function besides(before: Plan | undefined, after: Plan): PlanJson["speaker"] {
+  const [old, young] = [askedBesides(before), askedBesides(after)];
+  const names = [...new Set([...old.keys(), ...young.keys()])].toSorted();
+  return {
+    add: names.filter((name) => !old.has(name)),
+    change: names.filter(
+      (name) => old.has(name) && young.has(name) && old.get(name) !== young.get(name),
+    ),
+    remove: names.filter((name) => !young.has(name)),
+  };
+}
+
+function askedBesides(plan: Plan | undefined): ReadonlyMap<string, string> {
+  const speakers = Object.values(plan?.speakers ?? {}).flatMap((one) => one ?? []);
+  return new Map(
+    speakers.flatMap(({ routers, raw }) => [
+      ...raw.map(
+        ({ owner, raw: lines }) =>
+          [
+            `raw lines of ${spoken(owner)}`,
+            JSON.stringify([lines.text, lines.secrets.map(({ digest }) => digest)]),
+          ] as const,
+      ),
+      ...routers.flatMap(({ vrf, imports, evpn }) => {
+        const where = vrf === "" ? "the default VRF" : `VRF ${vrf}`;
+        return [
+          ...imports.map(
+            (from) =>
+              [
+                `routes of ${from === "" ? "the default VRF" : `VRF ${from}`} in ${where}`,
+                "",
+              ] as const,
+          ),
+          ...(evpn === undefined ? [] : [[`EVPN of ${where}`, JSON.stringify(evpn)] as const]),
+        ];
+      }),
+    ]),
+  );
 }
 
 const routersByNeighbor = (intent: SpeakerIntent | undefined): ReadonlyMap<NeighborKey, string> =>

@@ -4,6 +4,7 @@
  * Pure. Reads next: version.ts, ../backend.ts.
  */
 import type { Capabilities, Capability } from "../backend.ts";
+import { canWaitForBfd } from "./render/neighbor.ts";
 import type { FrrVersion } from "./version.ts";
 
 export type FrrFacts = {
@@ -11,6 +12,7 @@ export type FrrFacts = {
   readonly version: FrrVersion | undefined;
   /** Whether bfdd answers. */
   readonly hasBfdd: boolean;
+  readonly hasZebra: boolean;
 };
 
 const ALWAYS: readonly Capability[] = [
@@ -22,13 +24,25 @@ const ALWAYS: readonly Capability[] = [
   "vrf-import",
   "evpn",
   "raw",
+  "source-interface",
 ];
 
-export function frrCapabilities({ hasBfdd }: FrrFacts): Capabilities {
+export function frrCapabilities({ version, hasBfdd, hasZebra }: FrrFacts): Capabilities {
+  const has = new Set<Capability>(ALWAYS);
   const missing = new Map<Capability, string>([
     ["routers-per-vrf", "bgpd has one router, with one AS and one router ID, for each VRF"],
+    ["bfd-authentication", "bfdd has no authentication (RFC 5880 §6.7)"],
   ]);
-  if (!hasBfdd)
-    missing.set("bfd", "FRR's bfdd does not run here, or its vty socket does not answer");
-  return { has: new Set<Capability>(hasBfdd ? [...ALWAYS, "bfd"] : ALWAYS), missing };
+  const noBfdd = "FRR's bfdd does not run here, or its vty socket does not answer";
+  if (hasBfdd) has.add("bfd");
+  else missing.set("bfd", noBfdd);
+  if (hasBfdd && version !== undefined && canWaitForBfd(version)) has.add("bfd-strict");
+  else
+    missing.set(
+      "bfd-strict",
+      hasBfdd ? "FRR before 10.5 opens a session whatever BFD says" : noBfdd,
+    );
+  if (hasZebra) has.add("installs-routes");
+  else missing.set("installs-routes", "zebra does not run here, or its vty socket does not answer");
+  return { has, missing };
 }

@@ -19,7 +19,13 @@ import {
 } from "./config/difference.ts";
 import { parseRunning } from "./config/parse.ts";
 import { type Effect, overlay } from "./config/raw.ts";
-import { ADDITIVE, importCheckProblem, judge, profileScope } from "./config/scope.ts";
+import {
+  ADDITIVE,
+  importCheckProblem,
+  judge,
+  profileScope,
+  type TakeOver,
+} from "./config/scope.ts";
 import { type ConfigTree, NO_LINES } from "./config/tree.ts";
 import { peerOfLine, vrfOfRouter, withoutSecret } from "./config/words.ts";
 import type { Vty } from "./io/vty.ts";
@@ -49,7 +55,7 @@ export type ConfiguratorOptions = {
   readonly logger: Logger;
   /** Neighbours that an earlier run of the agent configured, from its log. */
   readonly ours: ReadonlySet<NeighborKey>;
-  readonly takeOver: boolean;
+  readonly takeOver: TakeOver;
 };
 
 export type Configurator = {

@@ -20,6 +20,7 @@ import type { Clock, Logger } from "../clock.ts";
 import { deltaOf, neighborsOf } from "../delta.ts";
 import { NO_SPEAKER, type NeighborIntent, type SpeakerIntent } from "../intent.ts";
 import { clear } from "./config/clears.ts";
+import type { TakeOver } from "./config/scope.ts";
 import { createConfigurator, type Made, removeAll } from "./configurator.ts";
 import { openVty, type Vty } from "./io/vty.ts";
 import { peerOf, routerLine } from "./render/names.ts";
@@ -44,8 +45,7 @@ export type FrrOptions = {
   readonly watcher: FrrWatcher;
   /** Neighbours that an earlier run configured, from the log. */
   readonly ours: ReadonlySet<NeighborKey>;
-  /** Whether neighbours that somebody configured by hand become ours where the intent has them. */
-  readonly takeOver: boolean;
+  readonly takeOver: TakeOver;
   readonly hasZebra: boolean;
 };
 
@@ -190,6 +190,10 @@ export function createFrrBackend(options: FrrOptions): SpeakerBackend {
         }
       }),
     watch: watcher.watch,
+    runningConfig: async () => {
+      const daemons = bfdd === undefined ? [bgpd] : [bgpd, bfdd];
+      return (await Promise.all(daemons.map((one) => one.show("show running-config")))).join("");
+    },
     bestPaths: watcher.bestPaths,
     sessions: watcher.sessions,
     routes: watcher.routes,

@@ -4,7 +4,7 @@
  * Nothing is sent before the first apply but questions. Reads next: frr-backend.ts, watch/watcher.ts.
  */
 import { join } from "node:path";
-import type { SpeakerBackend } from "../backend.ts";
+import type { SpeakerBackend, SpeakerBfdSessions } from "../backend.ts";
 import { frrCapabilities, type FrrFacts } from "./capabilities.ts";
 import { createFrrBackend, type FrrOptions } from "./frr-backend.ts";
 import { openVty, type Vty } from "./io/vty.ts";
@@ -16,7 +16,6 @@ export type OpenFrrOptions = Omit<FrrOptions, "watcher" | "capabilities" | "hasZ
 };
 
 export type ProbedFrr = FrrFacts & {
-  readonly hasZebra: boolean;
   /** Why bgpd could not be asked; undefined where it answers. */
   readonly problem: string | undefined;
 };
@@ -63,6 +62,7 @@ export function openFrr(options: OpenFrrOptions): {
     watcher,
     backend: {
       ...backend,
+      ...(facts.hasBfdd ? { bfd: bfdSessions(watcher) } : {}),
       async close(mode) {
         await backend.close(mode);
         for (const vty of [bgpd, bfdd, zebra]) vty?.close();
@@ -70,6 +70,22 @@ export function openFrr(options: OpenFrrOptions): {
     },
   };
 }
+
+const bfdSessions = (watcher: Watcher): SpeakerBfdSessions => ({
+  all: () => [...watcher.bfd().values()],
+  watch(listener) {
+    const stops = [
+      watcher.onBfd((transition) => listener({ type: "transition", transition })),
+      watcher.onDaemon((_news, _reason, daemon) => {
+        if (daemon === "bfdd") listener({ type: "sessions" });
+      }),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  },
+  problems: () => watcher.problems().filter((problem) => problem.startsWith("bfdd ")),
+});
 
 const openDaemon = (
   { directory, clock }: Pick<FrrOptions, "directory" | "clock">,

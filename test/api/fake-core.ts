@@ -10,9 +10,9 @@ import type {
   ResourceJson,
   RouteJson,
   StatusJson,
-  ViewJson,
   WhyJson,
 } from "../../agent/api/contract.ts";
+import type { ViewJson } from "../../agent/api/view-json.ts";
 import { type ApplyRequest, type Caller, type Core, CoreError } from "../../agent/api/core.ts";
 
 export const time = "2026-01-31T10:00:00.000000001Z";
@@ -216,6 +216,7 @@ export function fakeCore(routeCount = 3): FakeCore {
         resets: ["tor2"],
         quarantined: [],
         kernel: { add: ["address 203.0.113.10 dev lo"], remove: [] },
+        speaker: { add: ["EVPN of VRF red"], change: [], remove: [] },
         notCarried: [],
         warnings: [],
         held: null,

@@ -2,7 +2,7 @@
  * The status kinds of frr-k8s and MetalLB: what stands in each, from what the agent has and the wire shows.
  */
 import { describe, expect, test } from "vitest";
-import * as contract from "../../agent/api/contract.ts";
+import { ViewJson } from "../../agent/api/view-json.ts";
 import { CoreError } from "../../agent/api/core.ts";
 import { viewNamed } from "../../agent/api/kind-names.ts";
 import { views, type ViewParts } from "../../agent/core/views.ts";
@@ -31,6 +31,7 @@ const base = together(
   advertisement("ad"),
   service("s"),
   service("t"),
+  service("waits", { loadBalancerIP: "198.51.100.1" }),
 );
 const made = world({}, password("key", "hush-hush"), base);
 const onWire = (prefix: string, neighbor: string): ShownRoute =>
@@ -68,7 +69,7 @@ describe("FRRNodeState", () => {
     const [state] = await all("frrnodestate", {
       backend: { ...running, runningConfig: () => Promise.resolve(text) },
     });
-    expect(contract.ViewJson.parse(state)).toEqual({
+    expect(ViewJson.parse(state)).toEqual({
       apiVersion: "frrk8s.metallb.io/v1beta1",
       kind: "FRRNodeState",
       metadata: { name: "host-1", labels: {} },

@@ -140,7 +140,7 @@ describe("apply", () => {
     await using api = await serve();
     const { stdout } = await asked(api, ["plan", "-f", "-"], manifest);
     expect(stdout).toBe(
-      "tor1:\n  + 203.0.113.10/32\nkernel:\n  + address 203.0.113.10 dev lo\nsession reset: tor2\n",
+      "tor1:\n  + 203.0.113.10/32\nkernel:\n  + address 203.0.113.10 dev lo\nspeaker:\n  + EVPN of VRF red\nsession reset: tor2\n",
     );
   });
 });

@@ -37,7 +37,7 @@ test("frr is told what the configuration says, and which neighbours an earlier r
   const key = "|10.0.0.1|" as NeighborKey;
   const wire = { neighbors: PersistentMap.from([[key, {}]]) } as unknown as Wire;
   const options = frrOptions({ ...parts("frr"), before: { wires: { frr: wire } } });
-  expect(options).toMatchObject({ vtyDirectory: "/run/frr", pathspace: "x", takeOver: "none" });
+  expect(options).toMatchObject({ directory: "/run/frr/x", takeOver: "none" });
   expect([...options.ours]).toEqual([key]);
 });
 

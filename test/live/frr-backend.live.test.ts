@@ -5,9 +5,10 @@
  */
 import { beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../backends/clock.ts";
+import type { TakeOver } from "../../backends/frr/config/scope.ts";
 import { openFrr, probeFrr } from "../../backends/frr/open-frr.ts";
 import type { NeighborIntent, RawSnippet, SpeakerIntent } from "../../backends/intent.ts";
-import { asn, type NeighborKey, resourceKey } from "../../events/ids.ts";
+import { asn, resourceKey } from "../../events/ids.ts";
 import { keyOf, neighbor, router, routes, speaker, to } from "../frr/intents.ts";
 import { plain, treeOf } from "../frr/text.ts";
 import { skipUnless } from "../probe.ts";
@@ -28,7 +29,7 @@ type Driven = AsyncDisposable & {
   readonly host: Node;
   readonly farNode: Node;
   readonly warnings: string[];
-  open(ours?: readonly NeighborKey[], takeOver?: boolean): Promise<Opened>;
+  open(takeOver?: TakeOver): Promise<Opened>;
   running(): Promise<string>;
   established(): Promise<unknown>;
   learned(prefix: string): Promise<Awaited<ReturnType<Router["route"]>>>;
@@ -67,7 +68,7 @@ async function drive(): Promise<Driven> {
     farNode,
     warnings,
     running,
-    async open(ours = [], takeOver = false) {
+    async open(takeOver = "none") {
       const { directory } = daemons;
       const facts = await probeFrr({ directory, clock: systemClock });
       const opened = openFrr({
@@ -76,7 +77,7 @@ async function drive(): Promise<Driven> {
         logger,
         reveal: () => undefined,
         facts,
-        ours: new Set(ours),
+        ours: new Set(),
         takeOver,
       });
       stack.defer(() => opened.backend.close("graceful"));
@@ -188,7 +189,7 @@ test("a neighbour configured by hand is left alone until it is handed over", asy
   const { backend } = await driven.open();
   const { delta, refused } = await backend.apply(intentOf(farNode.ipv4, { prefixes: [] }), SIGNAL);
   expect(refused).toMatchObject([{ subject: keyOf(farNode.ipv4) }]);
-  expect(refused?.[0]?.reason).toContain("takeOver: true");
+  expect(refused?.[0]?.reason).toContain(`takeOver: ["${farNode.ipv4}"]`);
   expect(delta.neighborsAdded).toEqual([]);
   const mark = "route-map rutter-guest-default permit 1";
   expect(plain(treeOf(await driven.running()))).toEqual({
@@ -198,7 +199,7 @@ test("a neighbour configured by hand is left alone until it is handed over", asy
   await backend.close("final");
   expect(plain(treeOf(await driven.running()))).toEqual(plain(treeOf(before)));
 
-  const { backend: taking } = await driven.open([], true);
+  const { backend: taking } = await driven.open("all");
   const taken = await taking.apply(intentOf(farNode.ipv4), SIGNAL);
   expect(taken.refused).toBeUndefined();
   expect(taken.delta.neighborsAdded).toEqual([keyOf(farNode.ipv4)]);

@@ -5,16 +5,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fieldsNotCarried } from "../../agent/plan/carried-fields.ts";
-import type { PlanOptions } from "../../agent/plan/options.ts";
+import { preview } from "../../agent/plan/preview.ts";
 import { plan, type Plan } from "../../agent/plan/plan.ts";
-import type { Capability } from "../../backends/backend.ts";
-import type { RouterIntent } from "../../backends/intent.ts";
 import { SHARED, skipUnless } from "../probe.ts";
+import { frr, planned, router, routers } from "./frr-speaker.ts";
 import {
+  after,
   configuration,
   documentsIn,
   options,
-  password,
   peer,
   planOf,
   together,
@@ -22,31 +21,6 @@ import {
   world,
 } from "./world.ts";
 
-const ALL: readonly Capability[] = [
-  "tcp-md5",
-  "graceful-restart",
-  "unnumbered",
-  "vrf",
-  "local-as",
-  "vrf-import",
-  "bfd",
-  "evpn",
-  "raw",
-  "source-interface",
-  "installs-routes",
-];
-const frr = (less: readonly Capability[] = [], more: Partial<PlanOptions> = {}): PlanOptions => ({
-  backend: "frr",
-  capabilities: {
-    has: new Set(ALL.filter((one) => !less.includes(one))),
-    missing: new Map(less.map((one) => [one, "FRR 1.0 has none"])),
-  },
-  ...more,
-});
-const planned = ({ desired }: World, by: PlanOptions = frr()): Plan => plan(desired, by);
-const routers = (made: Plan): readonly RouterIntent[] => made.speakers.frr?.routers ?? [];
-const router = (made: Plan, vrf: string): RouterIntent | undefined =>
-  routers(made).find((one) => one.vrf === vrf);
 const toldTo = (made: Plan, vrf: string): readonly string[] =>
   [...(router(made, vrf)?.routes.values() ?? [])]
     .map(({ prefix, exports }) => `${prefix} ${exports.flatMap(({ to }) => to).join(" ")}`)
@@ -108,6 +82,29 @@ describe("raw lines", () => {
   });
 });
 
+test("what a plan changes beside neighbours and routes is said by whose it is", () => {
+  const leaks = configuration("a", [
+    { asn: 64512, imports: [{ vrf: "red" }], neighbors: [far] },
+    { asn: 64512, vrf: "red" },
+  ]);
+  const before = world({}, extras("! one"));
+  const later = after(before, together(leaks, extras("! two")));
+  expect(preview(planned(before), planned(later)).speaker).toEqual({
+    add: ["routes of VRF red in the default VRF"],
+    change: ["raw lines of ConfigMap metallb-system/bgpextras"],
+    remove: [],
+  });
+  expect(preview(planned(later), planned(world({}))).speaker.remove).toEqual([
+    "raw lines of ConfigMap metallb-system/bgpextras",
+    "routes of VRF red in the default VRF",
+  ]);
+  expect(preview(planned(later), planned(later)).speaker).toEqual({
+    add: [],
+    change: [],
+    remove: [],
+  });
+});
+
 describe("VRF imports", () => {
   const leaking = (allowed: object) =>
     world(
@@ -143,7 +140,7 @@ describe("VRF imports", () => {
         resource: "frrk8s.metallb.io/FRRConfiguration/metallb-system/a",
         field: "spec.bgp.routers[0].imports",
         reason:
-          "not carried yet: leaking between VRFs; prefixes that only an imported VRF has are told to nobody here (the frr speaker has no vrf-import: FRR 1.0 has none)",
+          "not carried yet: leaking between VRFs; prefixes that only an imported VRF has are told to nobody here (FRR 1.0 has none)",
       },
     ]);
   });
@@ -205,79 +202,6 @@ test("an interface as the source is carried where the speaker resolves it", () =
   expect(routers(planned(made, frr(["source-interface"])))).toEqual([]);
 });
 
-describe("who keeps BFD", () => {
-  const speaker = frr([], { bfd: "speaker" });
-  const profile = (spec: object, namespace = "metallb-system") =>
-    `apiVersion: metallb.io/v1beta1\nkind: BFDProfile\nmetadata: {name: fast, namespace: ${namespace}}\nspec: ${JSON.stringify(spec)}`;
-  const bfdOptions = (spec: object) =>
-    `apiVersion: rutter/v1\nkind: BFDOptions\nmetadata: {name: fast, namespace: metallb-system}\nspec: ${JSON.stringify(spec)}`;
-  const base = together(
-    profile({ receiveInterval: 50, echoMode: true, minimumTtl: 200 }),
-    peer("p1", "10.0.0.1", { bfdProfile: "fast" }),
-    peer("p2", "10.0.0.2", { bfdProfile: "fast", ebgpMultiHop: true }),
-    peer("p3", "10.0.0.3"),
-  );
-  test("the speaker's own daemon: profile and hops with the neighbour, and no session of the engine", () => {
-    const made = planned(world({}, base), speaker);
-    const timing = { receiveIntervalMillis: 50, echoIntervalMillis: 50, minimumTimeToLive: 200 };
-    expect(router(made, "")?.neighbors.map(({ speakerBfd }) => speakerBfd)).toMatchObject([
-      { profile: "fast", multihop: false, timing },
-      { profile: "fast", multihop: true, timing },
-      undefined,
-    ]);
-    expect(made.bfd.sessions).toEqual([]);
-  });
-  test("the engine: its sessions, and nothing with the neighbour", () => {
-    const made = planned(world({}, base), frr([], { bfd: "engine" }));
-    expect(made.bfd.sessions).toHaveLength(2);
-    expect(router(made, "")?.neighbors.map(({ speakerBfd }) => speakerBfd)).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ]);
-  });
-  test("two profiles of one name are two names", () => {
-    const other = (name: string, address: string) =>
-      peer(name, address, { bfdProfile: "fast" }).replace("metallb-system", "other");
-    const made = planned(
-      world({}, together(base, profile({ receiveInterval: 70 }, "other"), other("q", "10.0.0.9"))),
-      speaker,
-    );
-    const names = router(made, "")?.neighbors.map(({ name, speakerBfd }) => [
-      name,
-      speakerBfd?.profile,
-    ]);
-    const [p1, , , q] = names ?? [];
-    expect([p1?.[1], q?.[1]].toSorted()).toEqual(["fast", "fast-2"]);
-  });
-  test.for([
-    ["strictMode", { profile: "fast", strictMode: true }, "bfd-strict"],
-    [
-      "authentication",
-      { profile: "fast", authentication: { type: "keyed-sha1", keyId: 1, secretName: "key" } },
-      "bfd-authentication",
-    ],
-  ] as const)("%s that its daemon does not have refuses its peers", ([field, spec, needs]) => {
-    const made = world({}, together(password("key", "hush"), base, bfdOptions(spec)));
-    const refused = planned(made, speaker);
-    expect(router(refused, "")?.neighbors.map(({ name }) => name)).toEqual(["p3"]);
-    expect(
-      [...refused.peers.values()].map((verdict) => "reason" in verdict && verdict.reason),
-    ).toEqual([
-      `BFD profile fast: the frr speaker has no ${needs}: not carried yet; \`frr: {bfd: engine}\` in agent.yaml has the agent keep BFD`,
-      `BFD profile fast: the frr speaker has no ${needs}: not carried yet; \`frr: {bfd: engine}\` in agent.yaml has the agent keep BFD`,
-      false,
-    ]);
-    expect(refused.notCarried.map((one) => one.field)).toEqual(["spec.echoMode", `spec.${field}`]);
-    const able = {
-      ...speaker,
-      capabilities: { has: new Set([...ALL, needs]), missing: new Map() },
-    };
-    expect(router(planned(made, able), "")?.neighbors).toHaveLength(3);
-    expect(planned(made, frr([], { bfd: "engine" })).bfd.sessions).toHaveLength(2);
-  });
-});
-
 describe("a speaker that installs what it learns", () => {
   const receiving = (allowed: object) =>
     configuration("a", [{ asn: 64512, neighbors: [{ ...far, toReceive: { allowed } }] }]);
@@ -321,6 +245,16 @@ describe("a speaker that installs what it learns", () => {
       together(peer("p", "10.0.0.1"), routeImport("i", { acceptDefault: true })),
     );
     expect(received(open)).toEqual({ type: "everything" });
+  });
+  test("installs without a RouteImport's bound, and beside another table: that is said", () => {
+    const bounded = (spec: object) =>
+      world({}, together(peer("p", "10.0.0.1"), routeImport("i", { maximum: 5, ...spec })));
+    const fields = (made: World, by = frr()) =>
+      planned(made, by).notCarried.map(({ field }) => field);
+    expect(fields(bounded({}))).toEqual(["spec.maximum"]);
+    expect(fields(bounded({ table: 100 }))).toEqual(["spec.table"]);
+    expect(fields(bounded({}), without)).toEqual([]);
+    expect(fields(bounded({ table: 100 }), without)).toEqual([]);
   });
   test("a RouteImport that it can't follow is the kernel backend's", () => {
     const made = world(

@@ -91,7 +91,8 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "agent/core/backend-start.ts": [
     ...SEAM,
     `${NATIVE}native-backend.ts`,
-    "events/ids.ts",
+    "backends/frr/open-frr.ts",
+    "node:path",
     "events/state.ts",
     "agent/config-schema.ts",
     "agent/plan/options.ts",
@@ -105,7 +106,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/api/",
     "agent/pipeline/",
   ],
-  "agent/core/state-kinds.ts": [...EVENTS, "agent/api/contract.ts", "agent/plan/"],
+  "agent/core/state-kinds.ts": [...EVENTS, "agent/api/", "agent/plan/"],
   "agent/core/speaker-bfd-view.ts": [
     ...EVENTS,
     ...SEAM,
@@ -214,6 +215,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "agent/cli/": [
     "agent/api/contract.ts",
     "agent/api/core.ts",
+    "agent/api/view-json.ts",
     "agent/api/socket-path.ts",
     "agent/api/time.ts",
     "agent/manifests/",

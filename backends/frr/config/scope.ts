@@ -37,9 +37,14 @@ export type Judged = {
 export type Ownership = {
   /** Neighbours that are ours, whatever bgpd says: those of the log, and those of this run. */
   readonly ours: ReadonlySet<NeighborKey>;
-  /** Whether neighbours that somebody else configured become ours. */
-  readonly takeOver: boolean;
+  readonly takeOver: TakeOver;
 };
+
+/** Neighbours that somebody else configured and that become ours: all, or these, each by its address or interface, `-vrf` behind it. */
+export type TakeOver = "none" | "all" | readonly string[];
+
+const isHandedOver = (takeOver: TakeOver, id: string): boolean =>
+  takeOver === "all" || (takeOver !== "none" && takeOver.includes(id));
 
 const made = (vrf: string): string => `route-map rutter-made-${vrf || "default"} permit 1`;
 const guest = (vrf: string): string => `route-map rutter-guest-${vrf || "default"} permit 1`;
@@ -77,7 +82,7 @@ export function judge(
     const foreign = router.neighbors.filter(
       (one) =>
         isOther ||
-        (!ownership.takeOver &&
+        (!isHandedOver(ownership.takeOver, neighborId(router.vrf, one)) &&
           there !== undefined &&
           hasPeer(current.get(there), peerOf(one)) &&
           !mine.has(placeText({ router: there, peer: peerOf(one) }))),
@@ -88,7 +93,7 @@ export function judge(
         neighbor: one.key,
         reason: isOther
           ? `"${there}" is configured by hand, and bgpd has one AS for a VRF`
-          : `neighbor ${peerOf(one)} of "${line}" is configured by hand: remove it there, or hand it over (agent.yaml, frr: takeOver: true)`,
+          : `neighbor ${peerOf(one)} of "${line}" is configured by hand: remove it there, or hand it over (agent.yaml: \`frr: {takeOver: ["${neighborId(router.vrf, one)}"]}\`)`,
       });
       forget(wanted, neighborId(router.vrf, one));
     }
@@ -195,7 +200,8 @@ function scopeOf(
   for (const router of intent.routers) {
     const line = routerLine(router.localAs, router.vrf);
     for (const one of router.neighbors) {
-      if (takeOver) asked.add(placeText({ router: line, peer: peerOf(one) }));
+      if (isHandedOver(takeOver, neighborId(router.vrf, one)))
+        asked.add(placeText({ router: line, peer: peerOf(one) }));
     }
   }
   const isOurPeer = (router: string, line: string): boolean => {
