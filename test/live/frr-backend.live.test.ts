@@ -9,7 +9,7 @@ import type { TakeOver } from "../../backends/frr/config/scope.ts";
 import { openFrr, probeFrr } from "../../backends/frr/open-frr.ts";
 import type { NeighborIntent, RawSnippet, SpeakerIntent } from "../../backends/intent.ts";
 import { asn, resourceKey } from "../../events/ids.ts";
-import { keyOf, neighbor, router, routes, speaker, to } from "../frr/intents.ts";
+import { keyOf, neighbor, router, routes, speaker, timing, to } from "../frr/intents.ts";
 import { plain, treeOf } from "../frr/text.ts";
 import { skipUnless } from "../probe.ts";
 import { type FrrDaemons, startFrrDaemons } from "./frr-daemons.ts";
@@ -366,4 +366,22 @@ test("one router that bgpd refuses keeps no other from being applied", async () 
   expect(refused?.[0]?.reason).toContain("router bgp 65000 vrf red");
   await driven.established();
   await driven.learned(PREFIXES[0]);
+});
+
+test("a dead bfdd is said, keeps bgpd from nothing, and has its profiles when it is back", async () => {
+  await using driven = await drive();
+  const { daemons, farNode } = driven;
+  const { backend } = await driven.open();
+  await daemons.kill("bfdd");
+  const speakerBfd = { profile: "fast", multihop: false, timing: timing({ detectMultiplier: 5 }) };
+  const { refused } = await backend.apply(intentOf(farNode.ipv4, { speakerBfd }), SIGNAL);
+  expect(refused).toMatchObject([{ subject: undefined }]);
+  expect(refused?.[0]?.reason).toContain("bfdd.vty");
+  expect(await driven.running()).toContain(`neighbor ${farNode.ipv4} bfd profile fast`);
+  await daemons.start("bfdd");
+  await until(
+    async () =>
+      (await daemons.ask("bfdd", ["show running-config"]))[0]?.text.includes("detect-multiplier 5"),
+    { ...PATIENCE, what: "the profile" },
+  );
 });
