@@ -9,8 +9,8 @@ import type { SpeakerBackend } from "../../backends/backend.ts";
 import type { TakeOver } from "../../backends/frr/choice.ts";
 import { openFrr, probeFrr } from "../../backends/frr/open-frr.ts";
 import type { NeighborIntent, RawSnippet, SpeakerIntent } from "../../backends/intent.ts";
-import { asn, type NeighborKey, resourceKey } from "../../events/ids.ts";
-import { keyOf, neighbor, router, routes, speaker, to } from "../frr/intents.ts";
+import { asn, resourceKey } from "../../events/ids.ts";
+import { keyOf, neighbor, router, routes, speaker, timing, to } from "../frr/intents.ts";
 import { plain, treeOf } from "../frr/text.ts";
 import { skipUnless } from "../probe.ts";
 import { type FrrDaemons, startFrrDaemons } from "./frr-daemons.ts";
@@ -30,7 +30,7 @@ type Driven = AsyncDisposable & {
   readonly host: Node;
   readonly farNode: Node;
   readonly warnings: string[];
-  open(ours?: readonly NeighborKey[], takeOver?: TakeOver): Promise<Opened>;
+  open(takeOver?: TakeOver): Promise<Opened>;
   running(): Promise<string>;
   established(): Promise<unknown>;
   learned(prefix: string): Promise<Awaited<ReturnType<Router["route"]>>>;
@@ -69,7 +69,7 @@ async function drive(): Promise<Driven> {
     farNode,
     warnings,
     running,
-    async open(ours = [], takeOver = "none") {
+    async open(takeOver = "none") {
       const place = {
         vtyDirectory: daemons.directory,
         pathspace: "",
@@ -82,7 +82,7 @@ async function drive(): Promise<Driven> {
         logger,
         reveal: () => undefined,
         facts,
-        ours: new Set(ours),
+        ours: new Set(),
         takeOver,
       });
       stack.defer(() => backend.close("graceful"));
@@ -204,7 +204,7 @@ test("a neighbour configured by hand is left alone until it is handed over", asy
   await backend.close("final");
   expect(plain(treeOf(await driven.running()))).toEqual(plain(treeOf(before)));
 
-  const { backend: taking } = await driven.open([], [farNode.ipv4]);
+  const { backend: taking } = await driven.open([farNode.ipv4]);
   const taken = await taking.apply(intentOf(farNode.ipv4), SIGNAL);
   expect(taken.refused).toBeUndefined();
   expect(taken.delta.neighborsAdded).toEqual([keyOf(farNode.ipv4)]);
@@ -371,4 +371,22 @@ test("one router that bgpd refuses keeps no other from being applied", async () 
   expect(refused?.[0]?.reason).toContain("router bgp 65000 vrf red");
   await driven.established();
   await driven.learned(PREFIXES[0]);
+});
+
+test("a dead bfdd is said, keeps bgpd from nothing, and has its profiles when it is back", async () => {
+  await using driven = await drive();
+  const { daemons, farNode } = driven;
+  const { backend } = await driven.open();
+  await daemons.kill("bfdd");
+  const speakerBfd = { profile: "fast", multihop: false, timing: timing({ detectMultiplier: 5 }) };
+  const { refused } = await backend.apply(intentOf(farNode.ipv4, { speakerBfd }), SIGNAL);
+  expect(refused).toMatchObject([{ subject: undefined }]);
+  expect(refused?.[0]?.reason).toContain("bfdd.vty");
+  expect(await driven.running()).toContain(`neighbor ${farNode.ipv4} bfd profile fast`);
+  await daemons.start("bfdd");
+  await until(
+    async () =>
+      (await daemons.ask("bfdd", ["show running-config"]))[0]?.text.includes("detect-multiplier 5"),
+    { ...PATIENCE, what: "the profile" },
+  );
 });
