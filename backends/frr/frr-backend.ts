@@ -47,6 +47,8 @@ export type FrrOptions = {
   /** Whether neighbours that somebody configured by hand become ours where the intent has them. */
   readonly takeOver: boolean;
   readonly hasZebra: boolean;
+  /** Where bgpd is to tell of its sessions by BMP; asked only where it can. */
+  readonly monitorPort?: (() => Promise<number | undefined>) | undefined;
 };
 
 /** Behind the last change, so that a burst is compared once. */

@@ -7,11 +7,15 @@ import { join } from "node:path";
 import type { SpeakerBackend } from "../backend.ts";
 import { frrCapabilities, type FrrFacts } from "./capabilities.ts";
 import { createFrrBackend, type FrrOptions } from "./frr-backend.ts";
+import { createMonitor } from "./io/bmp.ts";
 import { openVty, type Vty } from "./io/vty.ts";
 import { frrVersionOf } from "./version.ts";
 import { createWatcher, type Watcher } from "./watch/watcher.ts";
 
-export type OpenFrrOptions = Omit<FrrOptions, "watcher" | "capabilities" | "hasZebra"> & {
+export type OpenFrrOptions = Omit<
+  FrrOptions,
+  "watcher" | "capabilities" | "hasZebra" | "monitorPort"
+> & {
   readonly facts: ProbedFrr;
 };
 
@@ -58,13 +62,21 @@ export function openFrr(options: OpenFrrOptions): {
   const zebra = facts.hasZebra ? openDaemon(options, "zebra") : undefined;
   const watcher = createWatcher({ bgpd, bfdd, zebra, clock, logger });
   const capabilities = frrCapabilities(facts);
-  const backend = createFrrBackend({ ...options, watcher, capabilities, hasZebra: facts.hasZebra });
+  const monitor = createMonitor({ logger, heard: watcher.heard });
+  const backend = createFrrBackend({
+    ...options,
+    watcher,
+    capabilities,
+    hasZebra: facts.hasZebra,
+    monitorPort: monitor.port,
+  });
   return {
     watcher,
     backend: {
       ...backend,
       async close(mode) {
         await backend.close(mode);
+        monitor.close();
         for (const vty of [bgpd, bfdd, zebra]) vty?.close();
       },
     },
