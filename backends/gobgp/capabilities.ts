@@ -16,3 +16,7 @@ export const capabilities: Capabilities = {
     ["raw", "raw lines are FRR's"],
   ]),
 };
+
+/** Shown with a neighbour that is left to whom it belongs. */
+export const FOREIGN =
+  "gobgpd has a neighbour with this address that was not made by Rutter: remove it there, or set gobgp.takeOver";

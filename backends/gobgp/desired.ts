@@ -9,6 +9,12 @@ import type { Global } from "./api/messages.ts";
 
 export type ListenAt = { readonly address: Address; readonly port: number };
 
+/** Addresses, or one word for all of them. */
+export type TakeOver = "none" | "all" | readonly string[];
+
+export const mayTakeOver = (takeOver: TakeOver, address: Address): boolean =>
+  takeOver === "all" || (takeOver !== "none" && takeOver.includes(address));
+
 /** gobgpd has one AS and one port: those of the first router and of the first place; other routers' ASes are their peers' local AS. */
 export function globalFor(
   { routers }: SpeakerIntent,

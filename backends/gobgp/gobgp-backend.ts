@@ -19,9 +19,9 @@ import {
 import type { Clock, Logger } from "../clock.ts";
 import { deltaOf, neighborsOf, routeChanges } from "../delta.ts";
 import type { NeighborIntent, SpeakerIntent } from "../intent.ts";
-import { ADMIN_STATE, type ListedPeer } from "./api/messages.ts";
-import { capabilities } from "./capabilities.ts";
-import { globalFor, isRoutesOnly, type ListenAt } from "./desired.ts";
+import { ADMIN_STATE, ESTABLISHED, type ListedPeer } from "./api/messages.ts";
+import { capabilities, FOREIGN } from "./capabilities.ts";
+import { globalFor, isRoutesOnly, type ListenAt, mayTakeOver, type TakeOver } from "./desired.ts";
 import type { WantedPeer } from "./difference.ts";
 import { type GobgpAddress, openClient } from "./io/client.ts";
 import { type SupervisedDaemon, superviseGobgpd } from "./io/daemon.ts";
@@ -43,13 +43,11 @@ export type GobgpOptions = {
   readonly listen: readonly ListenAt[];
   readonly gobgpd: GobgpAddress;
   /** Neighbours of the intent that somebody else made in this gobgpd and that are replaced, by address. */
-  readonly takeOver: "none" | "all" | readonly string[];
+  readonly takeOver: TakeOver;
   /** gobgpd is ours to start, on the Unix socket of `gobgpd.address`; undefined: it is not. */
   readonly supervise: { readonly program: string } | undefined;
 };
 
-const FOREIGN =
-  "gobgpd has a neighbour with this address that was not made by Rutter: remove it there, or set gobgp.takeOver";
 /** What somebody else undoes is made again this often at most. */
 const REPAIR_MILLIS = 5000;
 const STOPPED = "rutter is stopped on this host";
@@ -101,10 +99,6 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     return ourAddress(neighbor.remote.address, local, family);
   };
 
-  const mayTakeOver = (address: Address): boolean =>
-    options.takeOver === "all" ||
-    (options.takeOver !== "none" && options.takeOver.includes(address));
-
   /** Why a neighbour is kept shut down; undefined: it is not. */
   const downReason = ({ key, waitsForBfd }: NeighborIntent): string | undefined => {
     const path = paths.get(key);
@@ -143,7 +137,10 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
           intent !== applied &&
           old !== undefined &&
           JSON.stringify(old) !== JSON.stringify(neighbor);
-        return [address, { message, down, takeOver: mayTakeOver(address), isForgiven }];
+        return [
+          address,
+          { message, down, takeOver: mayTakeOver(options.takeOver, address), isForgiven },
+        ];
       }),
     );
   };
@@ -311,10 +308,11 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     async onUp() {
       await inTurn(async () => {
         held = undefined;
-        if (wanted !== undefined) {
-          await reconcileAll(wanted);
-          applied = wanted;
-        }
+        // What is asked for meanwhile has its own turn.
+        const intent = wanted;
+        if (intent === undefined) return;
+        await reconcileAll(intent);
+        applied = intent;
       });
       away = undefined;
       learned.resync();
@@ -400,5 +398,3 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     }
   }
 }
-
-const ESTABLISHED = 6;

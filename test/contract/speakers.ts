@@ -6,8 +6,10 @@
  */
 import type { Capabilities } from "../../backends/backend.ts";
 import { systemClock } from "../../backends/clock.ts";
+import { capabilities } from "../../backends/gobgp/capabilities.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
+import { startGobgpd } from "../live/gobgpd.ts";
 import type { Node } from "../live/netns.ts";
 
 export type Speaker = {
@@ -52,4 +54,23 @@ const native: Backend = {
   },
 };
 
-export const BACKENDS: readonly Backend[] = [native];
+const gobgp: Backend = {
+  name: "gobgp",
+  async start(node) {
+    const gobgpd = await startGobgpd(node);
+    return {
+      agentArguments: ["--backend", "gobgp"],
+      config: `gobgp: { address: "unix:${gobgpd.socket}" }\n`,
+      capabilities,
+      async restart() {
+        await gobgpd.daemon().stop("SIGKILL");
+        await gobgpd.restart();
+      },
+      stop: async () => {
+        await gobgpd[Symbol.asyncDispose]();
+      },
+    };
+  },
+};
+
+export const BACKENDS: readonly Backend[] = [native, gobgp];

@@ -32,6 +32,8 @@ export type Global = {
   readonly use_multiple_paths: boolean;
 };
 
+/** Of session_state. */
+export const ESTABLISHED = 6;
 export const ADMIN_STATE = { up: 0, down: 1, prefixLimit: 2 } as const;
 
 /** What we say of a neighbour; complete, because UpdatePeer takes what is absent for a change (docs/decisions/013). */
