@@ -49,6 +49,8 @@ export type FrrOptions = {
   readonly takeOver: TakeOver;
   readonly hasZebra: boolean;
   readonly hasBfdd: boolean;
+  /** Where bgpd is to tell of its sessions by BMP; asked only where it can. */
+  readonly monitorPort?: (() => Promise<number | undefined>) | undefined;
 };
 
 /** Behind the last change, so that a burst is compared once. */

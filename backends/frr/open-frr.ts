@@ -10,6 +10,7 @@ import type { Clock, Logger } from "../clock.ts";
 import { frrCapabilities, type FrrFacts } from "./capabilities.ts";
 import type { FrrChoice, FrrPlace } from "./choice.ts";
 import { createFrrBackend } from "./frr-backend.ts";
+import { createMonitor } from "./io/bmp.ts";
 import { openVty, type Vty } from "./io/vty.ts";
 import { frrVersionOf } from "./version.ts";
 import type { DaemonName } from "./watch/daemon.ts";
@@ -70,7 +71,16 @@ export function openFrr(options: OpenFrrOptions): SpeakerBackend {
   const watcher = createWatcher({ bgpd, bfdd, zebra, clock, logger });
   const capabilities = frrCapabilities(facts);
   const { hasBfdd, hasZebra, problem } = facts;
-  const backend = createFrrBackend({ ...options, open, watcher, capabilities, hasZebra, hasBfdd });
+  const monitor = createMonitor({ logger, heard: watcher.heard });
+  const backend = createFrrBackend({
+    ...options,
+    open,
+    watcher,
+    capabilities,
+    hasZebra,
+    hasBfdd,
+    monitorPort: monitor.port,
+  });
   if (problem !== undefined)
     logger.warn({ problem }, "FRR's bgpd does not answer yet: it is told everything when it comes");
   return {
@@ -79,6 +89,7 @@ export function openFrr(options: OpenFrrOptions): SpeakerBackend {
     runningConfig: () => running([zebra, bfdd], bgpd),
     async close(mode) {
       await backend.close(mode);
+      monitor.close();
       for (const vty of [bgpd, bfdd, zebra]) vty?.close();
     },
   };

@@ -125,6 +125,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   ],
   "backends/os/": [...EVENTS, "node:", "koffi"],
   "backends/frr/watch/": [...SEAM, ...EVENTS, "backends/bfd/parameters.ts"],
+  "backends/frr/watch/bmp/": [...EVENTS, `${NATIVE}wire/`],
   "backends/bfd/": [...SEAM, ...EVENTS, "node:"],
   "backends/bfd/process.ts": ["backends/bfd/", ...SEAM, ...EVENTS, "node:"],
   "agent/core/backend-start.ts": [
@@ -306,6 +307,7 @@ export const PURE: readonly Place[] = [
   ...FRR_READING.map((name) => `backends/frr/watch/${name}`),
   ...GOBGP_CORE.map((name) => `${GOBGP}${name}`),
   ...KERNEL_CORE.map((name) => `backends/kernel/${name}`),
+  "backends/frr/watch/bmp/",
   "backends/frr/config/",
   "backends/frr/render/",
   "backends/frr/capabilities.ts",

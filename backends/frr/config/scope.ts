@@ -20,6 +20,7 @@ import {
 } from "../render/names.ts";
 import type { Rendered } from "../render/render.ts";
 import type { Scope } from "./difference.ts";
+import { MONITOR_LINE } from "./monitor.ts";
 import { type ConfigTree, NO_LINES } from "./tree.ts";
 import { makesPeer, peerOfLine, slotOf, vrfOfRouter } from "./words.ts";
 
@@ -223,7 +224,7 @@ function scopeOf(
       const isMade = current.has(made(vrf));
       if (top === undefined) return isMade && !holdsOthers(line);
       if (isOfPeer(line)) return isOurPeer(top, line);
-      if (OWN_NETWORK.test(line)) return true;
+      if (OWN_NETWORK.test(line) || (path[1] ?? line) === MONITOR_LINE) return true;
       return isMade && (OWN_ROUTER.test(line) || OWN_IMPORT.test(line) || path[1] === EVPN_LINE);
     },
   };
