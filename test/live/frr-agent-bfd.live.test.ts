@@ -52,6 +52,8 @@ test(
   },
   async () => {
     await using one = await startFrrHost();
+    // Both take the same UDP port.
+    await one.daemons.kill("bfdd");
     await one.startAgent(`frr: {vtyDirectory: ${one.daemons.directory}, bfd: engine}\n`);
     await guarded(one);
     const configured = await one.running();
