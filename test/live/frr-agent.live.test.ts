@@ -159,6 +159,8 @@ test(
     await one.daemons.start("bgpd");
     await one.established();
     await one.until("the Service", async () => isSame(await one.told(), [VIP]));
+    const [peer] = await peersOf(one);
+    expect(peer?.reason).not.toContain("does not answer");
   },
 );
 
