@@ -5,6 +5,7 @@
  */
 import type { RestartContext, RevealSecret, SpeakerBackend } from "../../backends/backend.ts";
 import { type Clock, type Logger, systemClock } from "../../backends/clock.ts";
+import type { ReadAddresses } from "../../backends/host-address.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import type { NeighborKey } from "../../events/ids.ts";
@@ -21,6 +22,8 @@ export type BackendParts = {
   readonly logger: Logger;
   readonly reveal: RevealSecret;
   readonly restart: RestartContext;
+  /** undefined: nobody watches the kernel, and the speaker asks the system itself. */
+  readonly addresses?: ReadAddresses | undefined;
   /** Everything committed before this run, folded. */
   readonly before: Pick<State, "wires">;
 };
@@ -31,7 +34,7 @@ const notYet = (name: BackendName) => (): Promise<never> =>
   Promise.reject(new Error(`backend ${name} is not in this version: use --backend native`));
 
 const SPEAKERS: Readonly<Record<BackendName, Open>> = {
-  native: ({ config, logger, reveal, restart }) =>
+  native: ({ config, logger, reveal, restart, addresses }) =>
     Promise.resolve(
       createNativeBackend({
         clock: systemClock,
@@ -39,6 +42,7 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
         reveal,
         restart,
         listen: config.listen,
+        addresses,
         stalePathSeconds: config.gracefulRestart.stalePathTimeSeconds,
       }),
     ),

@@ -67,7 +67,7 @@ export function createNeighbor(
   say: (fact: SessionFact | RouteBatch) => void,
   feed: BestPathFeed,
 ): Neighbor {
-  const { clock, logger, reveal, restart } = options;
+  const { clock, logger, reveal, restart, addresses } = options;
   let router = firstRouter;
   let intent = first;
   let path = firstPath;
@@ -132,7 +132,7 @@ export function createNeighbor(
         neighbor: intent.key,
         localAs: localAs(),
         external: negotiated.external,
-        nextHops: nextHopsFrom(local, router.vrf, negotiated.extendedNextHop),
+        nextHops: nextHopsFrom(local, router.vrf, negotiated.extendedNextHop, addresses),
       });
       inbound.up(negotiated, peerFacts(negotiated, local));
       for (const route of router.routes.values()) put(route.prefix, route);
@@ -169,8 +169,8 @@ export function createNeighbor(
     remoteRouterId: routerIdNumber(negotiated.remoteRouterId),
     localRouterId: routerIdNumber(routerId),
     localAses: [localAs(), router.localAs],
-    localAddresses: ownAddresses(router.vrf),
-    device: deviceOf(local, router.vrf),
+    localAddresses: ownAddresses(router.vrf, addresses),
+    device: deviceOf(local, router.vrf, addresses),
   });
 
   const take = (update: Update): void => {
