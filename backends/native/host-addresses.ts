@@ -74,6 +74,30 @@ export const ownAddresses = (
   read: ReadAddresses = systemAddresses,
 ): ReadonlySet<Address> => new Set(addressesIn(vrf, read).map(({ address }) => address));
 
+/** Never spoken from: nobody beyond this host answers them (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3). */
+const isLoopback = (address: Address): boolean => address.startsWith("127.") || address === "::1";
+
+/**
+ * What a session is spoken from where an interface is its source: the address before, as long as that is there, else the first
+ * one of the peer's family on it, link-local towards link-local peers alone. Virtual ones come and go, and are none. undefined: the
+ * interface has none, or is not in the VRF.
+ */
+export function sourceAddress(
+  device: string,
+  vrf: string,
+  far: { readonly family: Family; readonly linkLocal: boolean },
+  before: Address | undefined,
+  read: ReadAddresses,
+): Address | undefined {
+  const usable = [...read()]
+    .filter((one) => one.device === device && !one.virtual)
+    .map(({ address }) => address)
+    .filter((one) => familyOf(one) === far.family && isLinkLocal(one) === far.linkLocal)
+    .filter((one) => !isLoopback(one));
+  if (usable.length === 0 || (vrf !== "" && !isIn(vrf, device))) return undefined;
+  return before !== undefined && usable.includes(before) ? before : usable[0];
+}
+
 /**
  * What a router is known by where nobody says: the first global IPv4 address of this host in order of its text, no virtual one. So
  * it is stable over restarts as long as the host's own addresses are. undefined: the host has none.

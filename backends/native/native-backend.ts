@@ -24,7 +24,7 @@ import type { Clock, Logger } from "../clock.ts";
 import { classify, deltaOf, neighborsOf, routeChanges } from "../delta.ts";
 import type { ReadAddresses } from "../host-address.ts";
 import type { NeighborIntent, RouterIntent, SpeakerIntent } from "../intent.ts";
-import { type BestPathFeed, createBestPathFeed } from "./best-path-feed.ts";
+import { createBestPathFeed } from "./best-path-feed.ts";
 import { type Endpoint, lowestAddress, ownAddresses, systemAddresses } from "./host-addresses.ts";
 import { routerSocketProblem } from "./io/icmpv6.ts";
 import { bindToDeviceProblem, tcpMd5Problem } from "./io/libc.ts";
@@ -80,7 +80,10 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
         .filter((one) => one.router().vrf === vrf && one.intent().families.includes(family))
         .every((one) => one.isSettled(family)),
   });
-  const checking = checkEverySecond(options.clock, feed);
+  const checking = checkEverySecond(options.clock, () => {
+    feed.check();
+    followSources();
+  });
 
   const say = (fact: SessionFact | RouteBatch): void => {
     for (const listener of listeners) listener(fact);
@@ -124,6 +127,14 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
     if (found?.type === "neighbor") neighbor.meet(found.address);
     if (!devices.exists(vrf)) neighbor.refuse(noDevice(vrf));
     else neighbor.refuse(found?.type === "waiting" ? found.reason : undefined);
+    neighbor.speakFrom(addresses);
+  };
+  /** One reading for all of them: there may be many addresses. */
+  const followSources = (): void => {
+    const from = [...neighbors.values()].filter((one) => one.intent().localInterface !== undefined);
+    if (from.length === 0) return;
+    const now = [...addresses()];
+    for (const neighbor of from) neighbor.speakFrom(() => now);
   };
   const followDevices = (before: SpeakerIntent | undefined, after: SpeakerIntent): void => {
     const vrfs = new Set(after.routers.map(({ vrf }) => vrf));
@@ -238,12 +249,12 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   };
 }
 
-/** Time alone settles what no message does (inbound.ts). */
-function checkEverySecond(clock: Clock, feed: BestPathFeed): { readonly stop: () => void } {
+/** Time alone settles what no message does (inbound.ts), and nobody says that the address of an interface is another one. */
+function checkEverySecond(clock: Clock, check: () => void): { readonly stop: () => void } {
   let cancel = (): void => undefined;
   const again = (): void => {
     cancel = clock.after(CHECK_MILLIS, () => {
-      feed.check();
+      check();
       again();
     });
   };
@@ -257,7 +268,13 @@ function capabilities(): Capabilities {
     ["evpn", "the native speaker has no EVPN"],
     ["raw", "raw lines are FRR's"],
   ]);
-  const has = new Set<Capability>(["graceful-restart", "routers-per-vrf", "local-as", "bfd"]);
+  const has = new Set<Capability>([
+    "graceful-restart",
+    "routers-per-vrf",
+    "local-as",
+    "bfd",
+    "source-interface",
+  ]);
   if (md5 === undefined) has.add("tcp-md5");
   else missing.set("tcp-md5", md5);
   const device = bindToDeviceProblem();

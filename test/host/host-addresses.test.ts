@@ -5,6 +5,7 @@ import {
   lowestAddress,
   nextHopsFrom,
   ownAddresses,
+  sourceAddress,
   systemAddresses,
 } from "../../backends/native/host-addresses.ts";
 import { address } from "../../events/address.ts";
@@ -42,6 +43,43 @@ describe("the next hop of the other family", () => {
   });
   test("is none where only another device has one", () => {
     expect(of(bound("10.9.0.1", { device: "eth1" }))).toEqual({ ipv6: "2001:db8::1" });
+  });
+});
+
+describe("an interface as the source of a session", () => {
+  const host = [
+    bound("127.0.0.1"),
+    bound("10.0.0.9", { virtual: true }),
+    bound("10.9.0.2"),
+    bound("10.9.0.1"),
+    bound("fe80::1"),
+    bound("2001:db8::1"),
+    bound("10.9.9.9", { device: "eth1" }),
+  ];
+  const of = (family: "ipv4" | "ipv6", linkLocal = false, before?: string) =>
+    sourceAddress(
+      "eth0",
+      "",
+      { family, linkLocal },
+      before === undefined ? undefined : address(before),
+      read(...host),
+    );
+
+  test("is its first address of the family, no virtual one, none of the host alone", () => {
+    expect(of("ipv4")).toBe("10.9.0.2");
+    expect(of("ipv6")).toBe("2001:db8::1");
+  });
+  test("is link-local towards a link-local peer", () => {
+    expect(of("ipv6", true)).toBe("fe80::1");
+  });
+  test("stays as long as it is there", () => {
+    expect(of("ipv4", false, "10.9.0.1")).toBe("10.9.0.1");
+    expect(of("ipv4", false, "10.9.0.3")).toBe("10.9.0.2");
+  });
+  test("is none where the device has none, or is not in the VRF", () => {
+    const far = { family: "ipv4", linkLocal: false } as const;
+    expect(sourceAddress("eth2", "", far, undefined, read(...host))).toBeUndefined();
+    expect(sourceAddress("eth0", "no-such-vrf", far, undefined, read(...host))).toBeUndefined();
   });
 });
 
