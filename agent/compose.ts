@@ -93,6 +93,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     logger,
     reveal: secrets.reveal,
     restart: restartContext(book),
+    addresses: kernel && (() => kernel.addresses()),
     before,
   });
   const planOptions = planOptionsOf(backend, config, ability);

@@ -6,6 +6,7 @@
 import type { RestartContext, RevealSecret, SpeakerBackend } from "../../backends/backend.ts";
 import { type Logger, systemClock } from "../../backends/clock.ts";
 import { openFrr, type OpenFrrOptions, probeFrr } from "../../backends/frr/open-frr.ts";
+import type { ReadAddresses } from "../../backends/host-address.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import type { State } from "../../events/state.ts";
@@ -21,6 +22,8 @@ export type BackendParts = {
   readonly logger: Logger;
   readonly reveal: RevealSecret;
   readonly restart: RestartContext;
+  /** undefined: nobody watches the kernel, and the speaker asks the system itself. */
+  readonly addresses?: ReadAddresses | undefined;
   /** Everything committed before this run, folded. */
   readonly before: Pick<State, "wires">;
 };
@@ -28,7 +31,7 @@ export type BackendParts = {
 type Open = (parts: BackendParts) => Promise<SpeakerBackend>;
 
 const SPEAKERS: Readonly<Record<BackendName, Open>> = {
-  native: ({ config, logger, reveal, restart }) =>
+  native: ({ config, logger, reveal, restart, addresses }) =>
     Promise.resolve(
       createNativeBackend({
         clock: systemClock,
@@ -36,6 +39,7 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
         reveal,
         restart,
         listen: config.listen,
+        addresses,
         stalePathSeconds: config.gracefulRestart.stalePathTimeSeconds,
       }),
     ),

@@ -7,6 +7,7 @@ import type { Address, Family } from "../../events/address.ts";
 import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import type { BestPaths } from "../best-paths.ts";
+import type { HostAddress } from "../host-address.ts";
 import type { HeldReason } from "./verdicts.ts";
 import type { ExportRule, KernelIntent } from "./intent.ts";
 
@@ -148,6 +149,8 @@ export interface Kernel {
   offers(rules: readonly ExportRule[]): readonly ExportedFact[];
   /** Networks that this host has an address in now, loopback and host prefixes left out; sorted, each once. */
   networks(): readonly Prefix[];
+  /** Those of devices that are up; while everything is read anew, as they were before. */
+  addresses(): Iterable<HostAddress>;
   watch(listener: (fact: KernelFact) => void): () => void;
   status(): KernelStatus;
   /** Walked lazily. */

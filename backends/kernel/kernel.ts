@@ -10,6 +10,7 @@ import type { Family } from "../../events/address.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import type { BestPaths } from "../best-paths.ts";
 import type { Clock, Logger } from "../clock.ts";
+import type { HostAddress } from "../host-address.ts";
 import { announcements } from "./announcements.ts";
 import type { Kernel, KernelApplied, KernelCapabilities, KernelLedger } from "./facts.ts";
 import { markLeftovers, retryBlocked, wantNothing } from "./fib.ts";
@@ -20,7 +21,7 @@ import { rulesText } from "./imports.ts";
 import type { ImportRule, KernelIntent } from "./intent.ts";
 import { probeKernel } from "./io/probe.ts";
 import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./io/socket.ts";
-import { createModel, type Model } from "./model.ts";
+import { addressesOf, createModel, type Model } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
 import { createOwnKeeping } from "./own-keeping.ts";
 import { createPump, sendAll } from "./pump.ts";
@@ -90,6 +91,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   let cancelGather: (() => void) | undefined;
   let cancelPeriod: (() => void) | undefined;
   let stopNews = (): void => {};
+  /** Of the host, from before a reading, until one has ended well. */
+  let standing: readonly HostAddress[] = [];
   let changedHost = { links: false, addresses: false, vrfs: false };
   let ownTouched = false;
   /** What of ours is bound may not be what it was, and is not put right. */
@@ -269,6 +272,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const resync = async (reason: string): Promise<void> => {
     const started = clock.monotonicMillis();
     lastResync = started;
+    if (model.isWhole()) standing = [...addressesOf(model)];
     const difference = await pump.alone(async () => {
       model.beforeDump();
       try {
@@ -345,6 +349,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     export: exporter.setRules,
     offers: exporter.offers,
     networks: () => networksOf(model.host),
+    addresses: () => (model.isWhole() ? addressesOf(model) : standing),
     watch: tell.watch,
     status: () =>
       statusOf(model, importers.values(), exporter.counts(), {

@@ -5,6 +5,7 @@
  */
 import { addressFromOctets, type Address, type Family } from "../../events/address.ts";
 import type { Prefix } from "../../events/prefix.ts";
+import type { HostAddress } from "../host-address.ts";
 import {
   afterDump,
   beforeDump,
@@ -130,6 +131,16 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
       for (const one of fibs.values()) dropDump(one, forwardings);
     },
   };
+}
+
+/** What is bound to devices that are up; ours among it, where it is no local route. */
+export function* addressesOf({ host, isOurs }: Model): Generator<HostAddress> {
+  for (const { address, device: index, protocol } of host.addresses.values()) {
+    const link = host.links.get(index);
+    if (link?.up !== true) continue;
+    const { name: device, loopback } = link;
+    yield { address, device, loopback, virtual: isOurs(address, device, protocol) };
+  }
 }
 
 /** Canonical text of packed words. */

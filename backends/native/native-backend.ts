@@ -6,8 +6,8 @@
  * neighbor.ts (one neighbour's life), io/listener.ts.
  */
 import type { Socket } from "node:net";
-import { hostname, networkInterfaces } from "node:os";
-import { type Address, type Family, familyOf, parseAddress } from "../../events/address.ts";
+import { hostname } from "node:os";
+import type { Address, Family } from "../../events/address.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import type {
   Applied,
@@ -22,9 +22,10 @@ import type {
 } from "../backend.ts";
 import type { Clock, Logger } from "../clock.ts";
 import { classify, deltaOf, neighborsOf, routeChanges } from "../delta.ts";
+import type { ReadAddresses } from "../host-address.ts";
 import type { NeighborIntent, RouterIntent, SpeakerIntent } from "../intent.ts";
-import { type BestPathFeed, createBestPathFeed } from "./best-path-feed.ts";
-import { type Endpoint, ownAddresses } from "./host-addresses.ts";
+import { createBestPathFeed } from "./best-path-feed.ts";
+import { type Endpoint, lowestAddress, ownAddresses, systemAddresses } from "./host-addresses.ts";
 import { routerSocketProblem } from "./io/icmpv6.ts";
 import { bindToDeviceProblem, tcpMd5Problem } from "./io/libc.ts";
 import { type Keys, type ListenAt, openListeners } from "./io/listener.ts";
@@ -44,6 +45,8 @@ export type NativeOptions = {
   readonly reveal: RevealSecret;
   readonly restart: RestartContext;
   readonly listen: readonly ListenAt[];
+  /** Whoever knows this host's addresses already; the system is asked unless told. */
+  readonly addresses?: ReadAddresses | undefined;
   /** Paths that are used together at most; see DEFAULT_MAXIMUM_PATHS. */
   readonly maximumPaths?: number;
   /** How long routes of a peer that is back from a restart stay unconfirmed; see DEFAULT_STALE_PATH_SECONDS. */
@@ -59,7 +62,8 @@ const FAMILIES = ["ipv4", "ipv6"] as const satisfies readonly Family[];
 const CHECK_MILLIS = 1000;
 
 export function createNativeBackend(options: NativeOptions): NativeBackend {
-  const { logger } = options;
+  const { logger, addresses = systemAddresses } = options;
+  const isOwn = (address: Address): boolean => ownAddresses("", addresses).has(address);
   const neighbors = new Map<NeighborKey, Neighbor>();
   const listeners = new Set<(fact: SessionFact | RouteBatch) => void>();
   const paths = new Map<NeighborKey, PathState>();
@@ -76,7 +80,10 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
         .filter((one) => one.router().vrf === vrf && one.intent().families.includes(family))
         .every((one) => one.isSettled(family)),
   });
-  const checking = checkEverySecond(options.clock, feed);
+  const checking = checkEverySecond(options.clock, () => {
+    feed.check();
+    followSources();
+  });
 
   const say = (fact: SessionFact | RouteBatch): void => {
     for (const listener of listeners) listener(fact);
@@ -106,7 +113,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
     }
     for (const neighbor of neighbors.values()) if (neighbor.router().vrf === vrf) place(neighbor);
   });
-  const discovery = createRouterDiscovery(options.clock, isOwnAddress, (name) => {
+  const discovery = createRouterDiscovery(options.clock, isOwn, (name) => {
     if (intent !== undefined) listening.setKeys(keysOf(intent, options.reveal, discovery));
     for (const neighbor of neighbors.values()) {
       if (interfaceOf(neighbor.intent()) === name) place(neighbor);
@@ -120,6 +127,14 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
     if (found?.type === "neighbor") neighbor.meet(found.address);
     if (!devices.exists(vrf)) neighbor.refuse(noDevice(vrf));
     else neighbor.refuse(found?.type === "waiting" ? found.reason : undefined);
+    neighbor.speakFrom(addresses);
+  };
+  /** One reading for all of them: there may be many addresses. */
+  const followSources = (): void => {
+    const from = [...neighbors.values()].filter((one) => one.intent().localInterface !== undefined);
+    if (from.length === 0) return;
+    const now = [...addresses()];
+    for (const neighbor of from) neighbor.speakFrom(() => now);
   };
   const followDevices = (before: SpeakerIntent | undefined, after: SpeakerIntent): void => {
     const vrfs = new Set(after.routers.map(({ vrf }) => vrf));
@@ -132,7 +147,15 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
 
   const openNeighbor = (router: RouterIntent, one: NeighborIntent): void => {
     const path = paths.get(one.key) ?? { type: "unknown" };
-    const neighbor = createNeighbor(options, router, one, routerIdOf(router), path, say, feed);
+    const neighbor = createNeighbor(
+      options,
+      router,
+      one,
+      routerIdOf(router, addresses),
+      path,
+      say,
+      feed,
+    );
     neighbors.set(one.key, neighbor);
     place(neighbor);
     neighbor.start();
@@ -226,12 +249,12 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   };
 }
 
-/** Time alone settles what no message does (inbound.ts). */
-function checkEverySecond(clock: Clock, feed: BestPathFeed): { readonly stop: () => void } {
+/** Time alone settles what no message does (inbound.ts), and nobody says that the address of an interface is another one. */
+function checkEverySecond(clock: Clock, check: () => void): { readonly stop: () => void } {
   let cancel = (): void => undefined;
   const again = (): void => {
     cancel = clock.after(CHECK_MILLIS, () => {
-      feed.check();
+      check();
       again();
     });
   };
@@ -245,7 +268,13 @@ function capabilities(): Capabilities {
     ["evpn", "the native speaker has no EVPN"],
     ["raw", "raw lines are FRR's"],
   ]);
-  const has = new Set<Capability>(["graceful-restart", "routers-per-vrf", "local-as", "bfd"]);
+  const has = new Set<Capability>([
+    "graceful-restart",
+    "routers-per-vrf",
+    "local-as",
+    "bfd",
+    "source-interface",
+  ]);
   if (md5 === undefined) has.add("tcp-md5");
   else missing.set("tcp-md5", md5);
   const device = bindToDeviceProblem();
@@ -259,8 +288,6 @@ function capabilities(): Capabilities {
 
 const interfaceOf = ({ remote }: NeighborIntent): string | undefined =>
   remote.type === "interface" ? remote.interface : undefined;
-
-const isOwnAddress = (address: Address): boolean => ownAddresses("").has(address);
 
 /** Keys of peers for the listeners, by VRF; a peer whose secret is missing is not opened at all (neighbor.ts). */
 function keysOf(
@@ -286,20 +313,9 @@ function keysOf(
   return keys;
 }
 
-/**
- * The router's identifier: the one that is asked for; else the lowest global IPv4 address of this host, else one made of its
- * name (MetalLB's way on hosts without IPv4). Stable over restarts as long as the host's addresses are.
- */
-function routerIdOf(router: RouterIntent): Address {
-  if (router.routerId !== undefined) return router.routerId;
-  const own = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter(({ family, internal }) => family === "IPv4" && !internal)
-    .flatMap(({ address }) => parseAddress(address) ?? [])
-    .filter((address) => familyOf(address) === "ipv4")
-    .toSorted();
-  return own[0] ?? fromName(hostname());
-}
+/** The router's identifier: the one that is asked for; else the host's, else one made of its name (MetalLB's way without IPv4). */
+const routerIdOf = ({ routerId }: RouterIntent, addresses: ReadAddresses): Address =>
+  routerId ?? lowestAddress(addresses) ?? fromName(hostname());
 
 /** FNV-1a over the name, never 0 (RFC 6286 §2.1). */
 function fromName(name: string): Address {

@@ -9,6 +9,7 @@ import { type Address, type Family, familyOf } from "../../events/address.ts";
 import type { Asn } from "../../events/ids.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
 import type { PathState, RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../backend.ts";
+import type { ReadAddresses } from "../host-address.ts";
 import type { NeighborIntent, OwnRoute, RouterIntent } from "../intent.ts";
 import type { BestPathFeed } from "./best-path-feed.ts";
 import type { Negotiated, Peering } from "./fsm/signals.ts";
@@ -23,6 +24,7 @@ import { type Told, telling } from "./out-attributes.ts";
 import type { RibInChange } from "./rib/adj-rib-in.ts";
 import type { PeerFacts } from "./rib/attribute-facts.ts";
 import { announce, markEndOfRib, toldCount, toldRoutes, withdraw } from "./rib/adj-rib-out.ts";
+import { endpointOf, sourceOf } from "./session-ends.ts";
 import { shownIn, shownOut } from "./shown-routes.ts";
 import { afiSafiOf } from "./wire/afi-safi.ts";
 import type { Notification, Update } from "./wire/message.ts";
@@ -36,6 +38,8 @@ export type Neighbor = {
   refuse(reason: string | undefined): void;
   /** The link-local address of a neighbour that is known by its interface; a session with another one before ends. */
   meet(address: Address): void;
+  /** What an interface as the source has now; a session from another address before ends, and one without any is not tried. */
+  speakFrom(read: ReadAddresses): void;
   /** Whether a connection from there is this neighbour's. */
   isAt(from: Endpoint): boolean;
   accept(socket: Socket): void;
@@ -67,7 +71,7 @@ export function createNeighbor(
   say: (fact: SessionFact | RouteBatch) => void,
   feed: BestPathFeed,
 ): Neighbor {
-  const { clock, logger, reveal, restart } = options;
+  const { clock, logger, reveal, restart, addresses } = options;
   let router = firstRouter;
   let intent = first;
   let path = firstPath;
@@ -93,8 +97,9 @@ export function createNeighbor(
     if (far === undefined) throw new Error(`${first.name} is tried before it was found`);
     return far;
   };
+  const source = sourceOf(first, router.vrf);
   let refused: string | undefined;
-  const refusal = (): string | undefined => noSecret ?? refused;
+  const refusal = (): string | undefined => noSecret ?? refused ?? source.problem();
   /** Set while the maximum of prefixes keeps the session down. */
   let halted: { readonly cancel: () => void } | undefined;
 
@@ -122,7 +127,8 @@ export function createNeighbor(
     },
   });
 
-  const driver = driveSession(intent, peering, { key, device: router.vrf, far: known }, clock, {
+  const way = { key, device: router.vrf, far: known, near: source.address };
+  const driver = driveSession(intent, peering, way, clock, {
     onUp(negotiated, local) {
       up = negotiated;
       malformed.forget();
@@ -132,7 +138,7 @@ export function createNeighbor(
         neighbor: intent.key,
         localAs: localAs(),
         external: negotiated.external,
-        nextHops: nextHopsFrom(local, router.vrf, negotiated.extendedNextHop),
+        nextHops: nextHopsFrom(local, router.vrf, negotiated.extendedNextHop, addresses),
       });
       inbound.up(negotiated, peerFacts(negotiated, local));
       for (const route of router.routes.values()) put(route.prefix, route);
@@ -169,8 +175,8 @@ export function createNeighbor(
     remoteRouterId: routerIdNumber(negotiated.remoteRouterId),
     localRouterId: routerIdNumber(routerId),
     localAses: [localAs(), router.localAs],
-    localAddresses: ownAddresses(router.vrf),
-    device: deviceOf(local, router.vrf),
+    localAddresses: ownAddresses(router.vrf, addresses),
+    device: deviceOf(local, router.vrf, addresses),
   });
 
   const take = (update: Update): void => {
@@ -289,7 +295,7 @@ export function createNeighbor(
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress,
-    found: far?.interface === "" ? undefined : far,
+    found: intent.remote.type === "address" ? undefined : far,
     remoteAs: up?.remoteAs,
     remoteRouterId: up?.remoteRouterId,
     capabilities: up?.capabilities ?? [],
@@ -324,6 +330,13 @@ export function createNeighbor(
         refuse(`the neighbour on ${remote.interface} is ${address} now`);
       }
       far = { address, interface: remote.interface };
+    },
+    speakFrom(read) {
+      if (!source.look(read)) return;
+      since = clock.monotonicMillis();
+      const change = `${intent.localInterface} has the address ${source.address()} now`;
+      if (running) cease(otherConfigurationChange, source.problem() ?? change);
+      run();
     },
     isAt: ({ address, interface: zone }) => far?.address === address && far.interface === zone,
     accept(socket) {
@@ -371,10 +384,6 @@ export function createNeighbor(
     isSettled: inbound.isSettled,
   };
 }
-
-/** undefined: known by its interface, and not found yet. */
-const endpointOf = ({ remote }: NeighborIntent): Endpoint | undefined =>
-  remote.type === "address" ? { address: remote.address, interface: "" } : undefined;
 
 /**
  * RFC 8950 leaves open when the capability is offered. FRR does by itself over link-local addresses, and over global ones where it is

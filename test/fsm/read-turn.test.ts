@@ -64,7 +64,7 @@ async function play(
     families: ["ipv4"],
   });
   const far = { address: address("127.0.0.1"), interface: "" };
-  const way = { key: undefined, device: "", far: () => far };
+  const way = { key: undefined, device: "", far: () => far, near: () => undefined };
   const driver = driveSession(neighbor, () => peering, way, clock, {
     onUp: () => undefined,
     onDown: () => undefined,

@@ -74,7 +74,7 @@ const turn = (): Promise<void> =>
   });
 
 const far = { address: address("127.0.0.1"), interface: "" };
-const way = { key: undefined, device: "", far: () => far };
+const way = { key: undefined, device: "", far: () => far, near: () => undefined };
 
 /** An Established session over a socket whose other end reads only while `reads` is true. */
 async function stage() {

@@ -7,7 +7,7 @@ import { createExporter } from "../../backends/kernel/exporter.ts";
 import type { ExportedFact } from "../../backends/kernel/facts.ts";
 import { isOwnAddress, networksOf } from "../../backends/kernel/host.ts";
 import type { OwnAddress } from "../../backends/kernel/intent.ts";
-import { createModel, type Model } from "../../backends/kernel/model.ts";
+import { addressesOf, createModel, type Model } from "../../backends/kernel/model.ts";
 import { messagesOf } from "../../backends/kernel/netlink/codec.ts";
 import { PROTOCOL } from "../../backends/kernel/netlink/numbers.ts";
 import {
@@ -150,4 +150,15 @@ test("it is an address of this host to a next hop, no network of it, and nothing
   ]);
   expect(isOwnAddress(model.host, A)).toBe(true);
   expect(networksOf(model.host)).toEqual(["10.0.0.0/24"]);
+});
+
+test("a speaker is told which addresses of the host are ours, of devices that are up", () => {
+  bind("10.0.0.5", 24, ETH0);
+  bind("192.0.2.2", 32, LO, PROTOCOL);
+  bind("10.8.0.5", 24, PORT);
+  link(PORT, "port", { up: false });
+  expect([...addressesOf(model)]).toEqual([
+    { address: "10.0.0.5", device: "eth0", loopback: false, virtual: false },
+    { address: "192.0.2.2", device: "lo", loopback: true, virtual: true },
+  ]);
 });

@@ -74,3 +74,56 @@ describe("what is wrong is named", () => {
     expect(bird.pid).toBeGreaterThan(0);
   });
 });
+
+test("an external peer over a hop that dials us needs ebgpMultiHop, too", async () => {
+  await using network = await makeNetwork(["host", "hop", "router"]);
+  const { host, hop, router: far } = network.nodes;
+  const FAR = "192.0.2.9";
+  await hop.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+  // A hop that tells of shorter ways would be none.
+  await hop.run([
+    "sh",
+    "-c",
+    "for each in /proc/sys/net/ipv4/conf/*/send_redirects; do echo 0 > $each; done",
+  ]);
+  await far.ip("address", "add", `${FAR}/32`, "dev", "lo");
+  await hop.ip("route", "add", `${FAR}/32`, "via", far.ipv4);
+  await host.ip("route", "add", `${FAR}/32`, "via", hop.ipv4);
+  await using bird = await startBird(
+    far,
+    routerPlan(64999, far.ipv4, {
+      address: host.ipv4,
+      asn: HOST_AS,
+      localAddress: FAR,
+      multihop: 64,
+    }),
+  );
+  await using agent = await startAgent(host, { config: ALWAYS });
+  const explain = async () => `${await agent.explain()}\n${await bird.explain()}`;
+  const peer = peerManifest({
+    localAs: HOST_AS,
+    remoteAs: 64999,
+    address: FAR,
+    extra: ["holdTime: 3s", "keepaliveTime: 1s"],
+  });
+  await agent.apply(peer);
+  type Seen = { readonly reason: string; readonly state: string };
+  const seen: Seen[] = [];
+  const look = async () => {
+    seen.push(...(await agent.ask<Seen[]>("peers")));
+    return seen.at(-1);
+  };
+  // The router's OPEN comes; ours goes no further than the hop.
+  const isDead = async () => /hold timer expired/.test((await look())?.reason ?? "");
+  await until(isDead, { what: "the router's connection to die", explain, timeoutMs: 60_000 });
+  const isNamed = async () => /needs ebgpMultiHop/.test((await look())?.reason ?? "");
+  await until(isNamed, { what: "the reason", explain, timeoutMs: 60_000 });
+  expect(seen.map(({ state }) => state)).toContain("OpenConfirm");
+  expect((await bird.session(host.ipv4)).timesEstablished).toBe(0);
+  await agent.apply(`${peer}\n  ebgpMultiHop: true`);
+  await until(async () => (await look())?.state === "Established", {
+    what: "the session with ebgpMultiHop",
+    explain,
+    timeoutMs: 60_000,
+  });
+});

@@ -5,7 +5,7 @@
  */
 import { Socket } from "node:net";
 import type { NeighborIntent } from "../../intent.ts";
-import { familyOf } from "../../../events/address.ts";
+import { type Address, familyOf } from "../../../events/address.ts";
 import { bindTo, bindToDevice, closeFd, setTimeToLive, SystemError } from "../../os/libc.ts";
 import type { Endpoint } from "../host-addresses.ts";
 import { noInterface } from "./router-discovery.ts";
@@ -21,6 +21,8 @@ export type Way = {
   readonly device: string;
   /** Whom to dial; of a neighbour that is known by its interface, its link-local address as it is now. */
   readonly far: () => Endpoint;
+  /** Where to speak from; undefined: the kernel chooses. */
+  readonly near: () => Address | undefined;
 };
 
 /** Shorter than ConnectRetryTime, so that a peer that drops everything is tried again soon. */
@@ -33,7 +35,7 @@ export function dial(
   done: (result: { readonly socket: Socket } | { readonly reason: string }) => void,
 ): Dialing {
   const far = way.far();
-  const target: Target = { ...far, port: neighbor.remote.port };
+  const target: Target = { ...far, port: neighbor.remote.port, near: way.near() };
   const device = far.interface === "" ? way.device : far.interface;
   let settled = false;
   const settle = (result: { readonly socket: Socket } | { readonly reason: string }): void => {
@@ -75,7 +77,7 @@ export function dial(
   };
 }
 
-type Target = Endpoint & { readonly port: number };
+type Target = Endpoint & { readonly port: number; readonly near: Address | undefined };
 
 /** As Node and people write it (RFC 4007 §11). */
 const textOf = ({ address, interface: zone }: Endpoint): string =>
@@ -83,7 +85,7 @@ const textOf = ({ address, interface: zone }: Endpoint): string =>
 
 function prepared(
   neighbor: NeighborIntent,
-  { address }: Target,
+  { address, near }: Target,
   { key, device }: Pick<Way, "key" | "device">,
 ): number {
   const family = familyOf(address);
@@ -94,7 +96,7 @@ function prepared(
     if (key !== undefined) setTcpMd5(fd, address, key);
     setTimeToLive(fd, family, neighbor.timeToLive);
     setNoDelay(fd);
-    if (neighbor.localAddress !== undefined) bindTo(fd, neighbor.localAddress, 0);
+    if (near !== undefined) bindTo(fd, near, 0);
     return fd;
   } catch (error) {
     closeFd(fd);
@@ -114,7 +116,7 @@ function dialReason(neighbor: NeighborIntent, target: Target, code: string): str
     case "ETIMEDOUT":
       return silence(neighbor, target, "no answer");
     case "EADDRNOTAVAIL":
-      return `this host has no address ${neighbor.localAddress}: see sourceAddress of the peer`;
+      return `this host has no address ${target.near}: see sourceAddress of the peer`;
     case "ECONNRESET":
       return `${where} closed the connection at once: is this host configured there as a neighbour?`;
     default:

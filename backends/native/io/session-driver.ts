@@ -6,6 +6,7 @@
  * here. No protocol decision is made here: ../session.ts makes them. Reads next: ../session.ts, dial.ts.
  */
 import type { Socket } from "node:net";
+import { familyOf } from "../../../events/address.ts";
 import type { Clock } from "../../clock.ts";
 import type { NeighborIntent } from "../../intent.ts";
 import type { ConnectionId, Input, Negotiated, Peering, Timer } from "../fsm/signals.ts";
@@ -18,6 +19,8 @@ import { encodeKeepalive } from "../wire/header.ts";
 import type { Notification, Update } from "../wire/message.ts";
 import { encodeNotification } from "../wire/notification.ts";
 import { encodeOpen } from "../wire/open.ts";
+import { SystemError } from "../../os/libc.ts";
+import { limitHops } from "./accepted.ts";
 import { type Dialing, dial, type Way } from "./dial.ts";
 
 export type Events = {
@@ -119,6 +122,17 @@ export function driveSession(
       input({ type: "timer-expired", timer });
     });
     timers.set(timerKey(timer), cancel);
+  };
+
+  const accept = (socket: Socket): void => {
+    try {
+      limitHops(socket, familyOf(way.far().address), neighbor.timeToLive);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      socket.destroy();
+      return;
+    }
+    attach(socket, "accepted");
   };
 
   const attach = (socket: Socket, initiator: "dialed" | "accepted"): void => {
@@ -299,7 +313,7 @@ export function driveSession(
   return {
     session,
     start: () => input({ type: "start" }),
-    accept: (socket) => attach(socket, "accepted"),
+    accept,
     stop: (notification, reason) => input({ type: "stop", notification, reason }),
     vanish: (reason) => input({ type: "vanish", reason }),
     lose: (reason) => {
