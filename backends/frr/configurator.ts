@@ -9,6 +9,7 @@ import { BackendError, type Refused, type RevealSecret } from "../backend.ts";
 import type { Logger } from "../clock.ts";
 import { classify, routeChanges } from "../delta.ts";
 import { NO_SPEAKER, type RouterIntent, type SpeakerIntent } from "../intent.ts";
+import type { TakeOver } from "./choice.ts";
 import { clearsOf } from "./config/clears.ts";
 import {
   type Change,
@@ -50,7 +51,7 @@ export type ConfiguratorOptions = {
   readonly logger: Logger;
   /** Neighbours that an earlier run of the agent configured, from its log. */
   readonly ours: ReadonlySet<NeighborKey>;
-  readonly takeOver: boolean;
+  readonly takeOver: TakeOver;
   /** Where bgpd is to tell of its sessions by BMP; asked only where it can. */
   readonly monitorPort?: (() => Promise<number | undefined>) | undefined;
 };

@@ -33,7 +33,7 @@ async function stage(modules: readonly string[]): Promise<Stage> {
   const stack = new AsyncDisposableStack();
   const network = stack.use(await makeNetwork(["host", "far"]));
   const { host, far } = network.nodes;
-  const daemons = stack.use(await startFrrDaemons(host, modules));
+  const daemons = stack.use(await startFrrDaemons(host, { modules }));
   const peer = stack.use(
     await startFrr(far, {
       asn: 64_513,

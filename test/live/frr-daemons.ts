@@ -29,10 +29,10 @@ export type FrrDaemons = AsyncDisposable & {
   ): Promise<readonly { readonly text: string; readonly status: number }[]>;
 };
 
-/** Starts zebra, bgpd (with these modules) and bfdd in `node`; nothing learned goes into the kernel. */
+/** Starts zebra, bgpd and bfdd in `node`. `kernel` lets zebra put learned routes into its kernel table; `modules` are bgpd's. */
 export async function startFrrDaemons(
   node: Node,
-  modules: readonly string[] = [],
+  options: { readonly kernel?: boolean; readonly modules?: readonly string[] } = {},
 ): Promise<FrrDaemons> {
   const directory = join(node.directory, "frr-daemons");
   const file = (name: string): string => join(directory, name);
@@ -43,7 +43,10 @@ export async function startFrrDaemons(
   ownedByFrr([directory, ...files]);
   const more: Readonly<Record<DaemonName, readonly string[]>> = {
     zebra: [],
-    bgpd: ["--no_kernel", ...modules.flatMap((name) => ["-M", name])],
+    bgpd: [
+      ...(options.kernel === true ? [] : ["--no_kernel"]),
+      ...(options.modules ?? []).flatMap((name) => ["-M", name]),
+    ],
     bfdd: ["--bfdctl", file("bfdd.sock")],
   };
   const running = new Map<DaemonName, Daemon>();

@@ -21,15 +21,16 @@ const [, , directory = "", localAs = "", peerAs = "", ...peers] = process.argv;
 const toStderr = (fields: object, message: string): void => {
   process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
 };
-const facts = await probeFrr({ directory, clock: systemClock });
-const { backend } = openFrr({
-  directory,
+const place = { vtyDirectory: directory, pathspace: "", bfd: "auto" } as const;
+const facts = await probeFrr({ ...place, clock: systemClock });
+const backend = openFrr({
+  ...place,
   clock: systemClock,
   logger: { info: toStderr, warn: toStderr, error: toStderr },
   reveal: () => undefined,
   facts,
   ours: new Set(),
-  takeOver: false,
+  takeOver: "none",
 });
 backend.watch((fact) => {
   if (fact.type !== "session") return;

@@ -140,7 +140,7 @@ export function statusOf(
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress: up?.localAddress,
-    found: undefined,
+    found: foundOf(intent, record.detail),
     remoteAs: up?.remoteAs,
     remoteRouterId: up?.remoteRouterId,
     capabilities: up?.capabilities ?? [],
@@ -152,6 +152,15 @@ export function statusOf(
     resets: record.peer?.dropped ?? 0,
   };
 }
+
+/** bgpd knows who answers on an interface by the router advertisements that zebra hears there. */
+const foundOf = (
+  { remote }: NeighborIntent,
+  detail: NeighborDetail | undefined,
+): SessionStatus["found"] =>
+  remote.type === "address" || detail?.remoteAddress === undefined
+    ? undefined
+    : { interface: remote.interface, address: detail.remoteAddress };
 
 /** A neighbour of whom nothing is known, for that reason. */
 export const downStatus = (

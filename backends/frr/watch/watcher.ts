@@ -7,9 +7,15 @@
  */
 import type { Address, Family } from "../../../events/address.ts";
 import type { BfdKey, NeighborKey } from "../../../events/ids.ts";
-import type { RouteBatch, SessionFact, SessionStatus, ShownRoute } from "../../backend.ts";
+import type {
+  RouteBatch,
+  SessionFact,
+  SessionStatus,
+  ShownRoute,
+  SpeakerBfdFact,
+} from "../../backend.ts";
 import type { BestPaths } from "../../best-paths.ts";
-import type { BfdStatus, BfdTransition } from "../../bfd/parameters.ts";
+import type { BfdStatus } from "../../bfd/parameters.ts";
 import type { Clock, Logger } from "../../clock.ts";
 import { NO_SPEAKER, type SpeakerIntent } from "../../intent.ts";
 import { createBestPathWatch } from "./best-path-watch.ts";
@@ -42,7 +48,7 @@ export interface Watcher {
   routes(direction: "received" | "advertised", neighbor?: NeighborKey): AsyncIterable<ShownRoute>;
   /** Of neighbours whose BFD the speaker keeps; empty while bfdd does not answer. */
   bfd(): ReadonlyMap<BfdKey, BfdStatus>;
-  onBfd(listener: (transition: BfdTransition) => void): () => void;
+  onBfd(listener: (fact: SpeakerBfdFact) => void): () => void;
   /** What zebra made of bgpd's routes; undefined where there is no zebra, or no answer. */
   installed(vrf: string, family: Family): Promise<readonly InstalledRoute[] | undefined>;
   /** Told from then on; problems() says what stands. */
@@ -70,7 +76,7 @@ const NUDGE_MILLIS = 50;
 export function createWatcher(options: WatcherOptions): Watcher {
   const { clock, logger } = options;
   const listeners = new Set<(fact: SessionFact | RouteBatch) => void>();
-  const bfdListeners = new Set<(transition: BfdTransition) => void>();
+  const bfdListeners = new Set<(fact: SpeakerBfdFact) => void>();
   const daemonListeners = new Set<OnDaemon>();
   let intent: SpeakerIntent = NO_SPEAKER;
 
@@ -120,8 +126,8 @@ export function createWatcher(options: WatcherOptions): Watcher {
       daemon: bfdd,
       clock,
       watched: () => sessions.watched().values(),
-      tell(transition) {
-        for (const listener of bfdListeners) listener(transition);
+      tell(fact) {
+        for (const listener of bfdListeners) listener(fact);
       },
     });
   const zebra = daemon("zebra", options.zebra, () => undefined);
