@@ -31,7 +31,7 @@ const OURS = ["bmp targets rutter", ` ${connect(40_001)}`, "exit"];
 
 const scope = (text: string) => {
   const nobody = { bgpd: NO_LINES, withheld: new Map() };
-  const ownership = { ours: new Set<never>(), takeOver: "none" };
+  const ownership = { ours: new Set<never>(), takeOver: "none" as const };
   return judge(treeOf(text), nobody, speaker([]), ownership).scope;
 };
 const change = (from: string, to: string) =>
