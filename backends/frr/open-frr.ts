@@ -28,6 +28,8 @@ export type OpenFrrOptions = FrrChoice & {
 export type ProbedFrr = FrrFacts & {
   /** Why bgpd could not be asked; undefined where it answers. */
   readonly problem: string | undefined;
+  /** bfdd runs and is not to keep BFD: it has the UDP port that the BFD engine needs. */
+  readonly isBfddInTheWay: boolean;
 };
 
 type Probe = FrrPlace & Pick<FrrChoice, "bfd"> & { readonly clock: Clock };
@@ -59,6 +61,7 @@ export async function probeFrr(options: Probe): Promise<ProbedFrr> {
     // Where nothing of FRR answers yet, it is expected to come as a whole.
     hasZebra: typeof zebra === "string" || !answers,
     problem: answers ? undefined : bgpd.message,
+    isBfddInTheWay: options.bfd === "engine" && typeof bfdd === "string",
   };
 }
 
@@ -83,6 +86,8 @@ export function openFrr(options: OpenFrrOptions): SpeakerBackend {
   });
   if (problem !== undefined)
     logger.warn({ problem }, "FRR's bgpd does not answer yet: it is told everything when it comes");
+  if (facts.isBfddInTheWay)
+    logger.warn({}, "frr.bfd is engine, and bfdd runs and has BFD's UDP port: stop it");
   return {
     ...backend,
     ...(bfdd === undefined ? {} : { bfd: sessionsOf(watcher) }),
