@@ -41,6 +41,7 @@ export function createMonitor({ logger, heard }: MonitorOptions): Monitor {
   let opening: Promise<number | undefined> | undefined;
   let server: Server | undefined;
   let isClosed = false;
+  let warned = "";
 
   const accept = (socket: Socket): void => {
     sockets.add(socket);
@@ -48,7 +49,9 @@ export function createMonitor({ logger, heard }: MonitorOptions): Monitor {
     socket.on("data", (octets) => {
       const fault = take(octets);
       if (fault === "") return;
-      logger.warn({ reason: fault }, "what comes as BMP can't be read");
+      // Once: whoever it is may come again at once.
+      if (fault !== warned) logger.warn({ reason: fault }, "what comes as BMP can't be read");
+      warned = fault;
       socket.destroy();
     });
     // Its end is bgpd's, who opens another, or ours.

@@ -155,6 +155,12 @@ describe("RFC 7854", () => {
     expect(read(framed(5))).toEqual([{ type: "termination", reason: undefined, information: [] }]);
   });
 
+  test("§4.4 information that is cut ends the list", () => {
+    expect(read(framed(4, 0, 0, 0, 1, 0x61, 0, 0, 0, 2, 0x62))).toEqual([
+      { type: "initiation", information: [{ type: 0, text: "a" }] },
+    ]);
+  });
+
   test("§4.8 a gauge has eight octets", () => {
     const said = [0, 0, 0, 1, 0, 7, 0, 8, 0, 0, 0, 1, 0, 0, 0, 2];
     expect(read(behindPeer(STATISTICS, ...said))).toMatchObject([
