@@ -4,7 +4,6 @@
  * Asks the kernel (native) or the daemons (FRR), and tells nobody anything. Reads next: backend-start.ts (what is opened),
  * ../plan/shadow.ts (what comes of it).
  */
-import { join } from "node:path";
 import { systemClock } from "../../backends/clock.ts";
 import { frrCapabilities } from "../../backends/frr/capabilities.ts";
 import { probeFrr } from "../../backends/frr/open-frr.ts";
@@ -24,11 +23,8 @@ const SPEAKERS: Readonly<Record<BackendName, Ask>> = {
       warnings: [],
     }),
   async frr(frr, kernel) {
-    const facts = await probeFrr({
-      directory: join(frr.vtyDirectory, frr.pathspace),
-      clock: systemClock,
-    });
-    const bfd = facts.hasBfdd && frr.bfd !== "engine" ? "speaker" : "engine";
+    const facts = await probeFrr({ ...frr, clock: systemClock });
+    const bfd = facts.hasBfdd ? "speaker" : "engine";
     return {
       options: { backend: "frr", capabilities: frrCapabilities(facts), bfd, kernel },
       warnings:
