@@ -25,6 +25,7 @@ import { loadConfig } from "./config.ts";
 import { type AgentOptions, hostFacts } from "./config-schema.ts";
 import { confirmer } from "./core/confirm.ts";
 import { createCore } from "./core/core.ts";
+import { shadowSpeaker } from "./core/shadow.ts";
 import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
@@ -219,6 +220,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     recorded: book.state,
     planned: () => planned$.value,
     planOptions,
+    shadow: (name) => shadowSpeaker(name, config, planOptions),
     replan: (old, desired) => replan(old, desired, planOptions),
     lastApply: speaker.last,
     complaints: () => complaintsOf(sources),

@@ -137,6 +137,15 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/core/gobgp-start.ts",
     "agent/plan/options.ts",
   ],
+  "agent/core/shadow.ts": [
+    ...SEAM,
+    `${NATIVE}native-backend.ts`,
+    "backends/frr/capabilities.ts",
+    "backends/frr/open-frr.ts",
+    "backends/gobgp/capabilities.ts",
+    "agent/config-schema.ts",
+    "agent/plan/",
+  ],
   "agent/core/bfd-start.ts": ["agent/config-schema.ts", ...SEAM, "node:"],
   "agent/core/gobgp-start.ts": [...SEAM, GOBGP_BACKEND, "agent/config-schema.ts", "node:"],
   "agent/core/bfd-view.ts": [
