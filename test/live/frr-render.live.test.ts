@@ -31,7 +31,7 @@ function undoing(tree: ConfigTree): string[] {
   return [...tree.keys()]
     .toSorted((a, b) => rank(a) - rank(b))
     .flatMap((line) => {
-      if (!line.startsWith("vrf ")) return [`no ${line}`];
+      if (!line.startsWith("vrf ")) return [line.startsWith("no ") ? line.slice(3) : `no ${line}`];
       const inner = [...(tree.get(line)?.keys() ?? [])].map((child) => `no ${child}`);
       return [line, ...inner, "exit-vrf"];
     });
