@@ -50,9 +50,15 @@ describe("sessions", () => {
         received: 2,
         sent: 5,
         resets: 1,
+        found: undefined,
       },
       { state: "Active", reason: "no answer from the peer yet", holdTimeSeconds: 90 },
-      { state: "Established", families: ["ipv4", "ipv6"], received: 4 },
+      {
+        state: "Established",
+        families: ["ipv4", "ipv6"],
+        received: 4,
+        found: { interface: "e0", address: "fe80::4c3a:f2ff:fef1:146a" },
+      },
     ]);
     await one.advance(5_000);
     expect(told(one.facts)).toEqual([
