@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="bird2 frr gobgpd iproute2 nftables"
+packages="bird2 frr gobgpd iproute2 nats-server nftables"
 stamp=node_modules/.installed-package-lock.json
 policy=/usr/sbin/policy-rc.d
 say() { printf 'setup: %s\n' "$*"; }
@@ -74,7 +74,7 @@ forbid_daemon_start() {
     if [ "$verdict" = 101 ]; then
       say "the machine's own $policy keeps daemons from starting; left as it is"
     else
-      say "the machine's own $policy lets daemons start; left as it is: frr, bird and gobgpd may run after this"
+      say "the machine's own $policy lets daemons start; left as it is: frr, bird, gobgpd and nats-server may run after this"
     fi
     return
   fi
@@ -102,7 +102,7 @@ install_debian() {
 keep_off_at_boot() {
   command -v systemctl >/dev/null || return 0
   for package in $missing; do
-    case "$package" in frr) unit=frr ;; bird2) unit=bird ;; gobgpd) unit=gobgpd ;; *) continue ;; esac
+    case "$package" in frr) unit=frr ;; bird2) unit=bird ;; gobgpd) unit=gobgpd ;; nats-server) unit=nats-server ;; *) continue ;; esac
     systemctl --quiet disable "$unit.service" >/dev/null 2>&1 || continue
     say "$unit.service stays off at boot (systemctl enable $unit changes that)"
   done
