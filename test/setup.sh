@@ -53,15 +53,7 @@ made_policy=no
 unmake_policy() {
   if [ "$made_policy" = yes ]; then
     rm -f "$policy"
-    # A program's output only where it fails.
-quietly() {
-  output=$("$@" 2>&1) && return 0
-  printf '%s\n' "$output" >&2
-  say "failed: $*"
-  return 1
-}
-
-made_policy=no
+    made_policy=no
     say "removed the temporary $policy"
   fi
 }
