@@ -21,6 +21,18 @@ export type SpeakerOptions = {
 /** The first speaker, which has every neighbour that no PeerBackend gives away, and those that run beside it. */
 export type PlanOptions = SpeakerOptions & { readonly besides?: readonly SpeakerOptions[] };
 
+/** UDP ports 3784 and 4784 have one owner on a host: beside a speaker whose daemon keeps BFD nobody else does. */
+export function besideEachOther(
+  first: SpeakerOptions,
+  others: readonly SpeakerOptions[],
+): PlanOptions {
+  if (others.length === 0) return first;
+  const isKept = [first, ...others].some(({ bfd }) => bfd === "speaker");
+  const keeping = (one: SpeakerOptions): SpeakerOptions =>
+    one.bfd === "speaker" ? one : { ...one, bfd: isKept ? "taken" : "engine" };
+  return { ...keeping(first), besides: others.map(keeping) };
+}
+
 /** All of them; the first one first. */
 export const speakersOf = (options: PlanOptions): readonly SpeakerOptions[] => [
   options,

@@ -25,7 +25,7 @@ const speaker = {
 const daemon = { all: () => [], problems: () => [], watch: () => () => undefined };
 const keeps = (bfd: "auto" | "bfdd" | "engine", has?: typeof daemon) =>
   planOptionsOf(
-    { ...speaker, ...(has && { bfd: has }) },
+    [{ ...speaker, ...(has && { bfd: has }) }],
     mergeConfig({ frr: { bfd } }, {}, "host-1"),
     { has: new Set(), missing: new Map() },
   ).bfd;
