@@ -180,7 +180,7 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
   const peers = [...state.sessions].map(([key, session]): PeerJson => ({
     ...UNAGREED,
     name: session.peer,
-    backend: Object.entries(state.wires).find(([, { neighbors }]) => neighbors.has(key))?.[0] ?? "",
+    backend: toldBy(state, key),
     address: key.split("|")[1] ?? null,
     interface: null,
     vrf: key.split("|")[0] ?? "",
@@ -210,6 +210,12 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
     seqOf,
   );
 }
+
+/** Who was told of the neighbour last; empty where the log does not say. */
+const toldBy = ({ wires }: State, key: NeighborKey): string =>
+  Object.entries(wires)
+    .filter(([, { neighbors }]) => neighbors.has(key))
+    .toSorted(([, a], [, b]) => b.seq - a.seq)[0]?.[0] ?? "";
 
 /** Adds what the last apply recorded of the neighbour's parameters. */
 function recordedParameters(state: State, peer: PeerJson): PeerJson {

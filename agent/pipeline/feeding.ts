@@ -29,7 +29,7 @@ export function startFeeding({ kernel, speakers, planned$, onBug }: FeedingParts
   const [first] = speakers;
   let feeders: ReadonlyMap<string, BackendName> = new Map();
   const feederOf = (vrf: string): BackendName => feeders.get(vrf) ?? first.name;
-  /** VRFs of which somebody told something. */
+  /** VRFs of which the kernel was told something. */
   const fed = new Set<string>();
   const stops = new Map<BackendName, () => void>();
   const listen = (one: Feeder): void => {
@@ -49,7 +49,7 @@ export function startFeeding({ kernel, speakers, planned$, onBug }: FeedingParts
       (vrf) => of(before, vrf) !== of(next, vrf),
     );
     feeders = next;
-    for (const vrf of moved) kernel.forget(vrf).catch(onBug);
+    for (const vrf of moved) if (fed.delete(vrf)) kernel.forget(vrf).catch(onBug);
     const gaining = new Set(moved.map(feederOf));
     // It begins with all that it has, and what the kernel knows already changes nothing.
     for (const one of speakers) if (gaining.has(one.name) && stops.has(one.name)) listen(one);

@@ -47,6 +47,17 @@ test("a speaker's own daemon keeps BFD, unless the engine shall", () => {
   expect(keeps("auto")).toBe("engine");
 });
 
+test("beside a daemon that keeps BFD nobody else does", () => {
+  const config = mergeConfig({}, {}, "host-1");
+  const kernel = { has: new Set<never>(), missing: new Map() };
+  const beside = { ...speaker, name: "native" } as const;
+  const made = planOptionsOf([{ ...speaker, bfd: daemon }, beside], config, kernel);
+  expect([made.backend, made.bfd]).toEqual(["frr", "speaker"]);
+  expect(made.besides?.map(({ backend, bfd }) => [backend, bfd])).toEqual([["native", "taken"]]);
+  const engine = planOptionsOf([speaker, beside], config, kernel);
+  expect(engine.besides?.map(({ bfd }) => bfd)).toEqual(["engine"]);
+});
+
 test("an agent that is stopped leaves FRR as it is, unless the configuration wants it undone", () => {
   const modeOf = (backend: BackendName, written: object) =>
     stopMode(mergeConfig(written, { backend }, "host-1"));
