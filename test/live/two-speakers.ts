@@ -1,5 +1,5 @@
 /**
- * A host with two speakers: a daemon that has the fabric and the listener, and the agent's own that dials a monitoring session.
+ * A host with two speakers: one has the fabric and the listener, the other one dials a monitoring session.
  *
  * Read next: two-speakers.live.test.ts.
  */
@@ -36,8 +36,11 @@ type Outside = AsyncDisposable & {
 };
 
 export const OUTSIDE = {
-  async frr(host: Node): Promise<Outside> {
-    const daemons = await startFrrDaemons(host, { kernel: true });
+  async frr(host: Node, isFirst: boolean): Promise<Outside> {
+    const daemons = await startFrrDaemons(host, {
+      kernel: true,
+      ...(isFirst ? {} : { listens: false }),
+    });
     return {
       config: `frr: {vtyDirectory: ${daemons.directory}}\n`,
       kill: () => daemons.kill("bgpd"),
@@ -58,7 +61,9 @@ export const OUTSIDE = {
       [Symbol.asyncDispose]: () => gobgpd[Symbol.asyncDispose](),
     };
   },
-} as const satisfies Partial<Record<BackendName, (host: Node) => Promise<Outside>>>;
+} as const satisfies Partial<
+  Record<BackendName, (host: Node, isFirst: boolean) => Promise<Outside>>
+>;
 
 export type TwoSpeakers = AsyncDisposable & {
   readonly host: Node;
@@ -76,12 +81,15 @@ export type TwoSpeakers = AsyncDisposable & {
   until(what: string, look: () => unknown): Promise<void>;
 };
 
-/** All is there but manifests. */
-export async function startTwoSpeakers(first: keyof typeof OUTSIDE): Promise<TwoSpeakers> {
+/** All is there but manifests. The one of `native` and the other is `first`. */
+export async function startTwoSpeakers(
+  other: keyof typeof OUTSIDE,
+  first: BackendName = other,
+): Promise<TwoSpeakers> {
   const stack = new AsyncDisposableStack();
   const network = stack.use(await makeNetwork(["host", "fabric", "monitor"]));
   const { host, fabric: fabricNode, monitor: monitorNode } = network.nodes;
-  const outside = stack.use(await OUTSIDE[first](host));
+  const outside = stack.use(await OUTSIDE[other](host, first === other));
   const router = async (node: Node, asn: number, prefix: string, passive: boolean) =>
     stack.use(
       await startBird(node, {
@@ -94,7 +102,7 @@ export async function startTwoSpeakers(first: keyof typeof OUTSIDE): Promise<Two
   // The fabric dials, too, as routers do: port 179 of the host has to be the first speaker's.
   const fabric = await router(fabricNode, FABRIC_AS, FROM_FABRIC, false);
   const monitor = await router(monitorNode, MONITOR_AS, FROM_MONITOR, true);
-  const config = `${ALWAYS}backend: ${first}\nbesides: [native]\nbfd: {start: never}\n${outside.config}`;
+  const config = `${ALWAYS}backend: ${first}\nbesides: [${first === other ? "native" : other}]\nbfd: {start: never}\n${outside.config}`;
   let agent = await startAgent(host, { config });
   stack.defer(() => agent[Symbol.asyncDispose]());
   const explain = async (): Promise<string> =>
