@@ -300,6 +300,8 @@ test("what is forgotten is wanted no longer, and what is learned afterwards is",
   expect(wanted()).toEqual([]);
   expect(one.size).toBe(0);
   expect(one.counts()).toEqual([]);
+  model.forwardings.sweep();
+  expect(model.forwardings.usesDevice(ETH0)).toBe(false);
   learn(one, ["172.16.1.0/24"], set("10.0.0.2"));
   expect(wanted()).toEqual(["172.16.1.0/24 254 20 2"]);
 });

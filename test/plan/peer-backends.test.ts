@@ -225,6 +225,18 @@ describe("in a VRF one speaker feeds the kernel", () => {
     expect(rules(made)).toEqual([`toReceive@red red|${MONITOR}|`]);
     expect(lines(made)).toEqual([]);
   });
+  test("which then does as a RouteImport says", () => {
+    const routeImport = (vrf: string) =>
+      `apiVersion: rutter/v1\nkind: RouteImport\nmetadata: {name: i}\nspec: {vrf: "${vrf}", table: 100}`;
+    const home = peerBackend("x", { vrf: "red", backend: "native" });
+    const routers = configuration("c", [receiving("", FABRIC), receiving("red", MONITOR)]);
+    const fields = (vrf: string) =>
+      plan(world({}, routers, home, routeImport(vrf)).desired, second).notCarried.map(
+        ({ field }) => field,
+      );
+    expect(fields("red")).toEqual([]);
+    expect(fields("")).toEqual(["spec.table"]);
+  });
   test("what the other one's neighbours say is not installed, and that is said", () => {
     const made = plan(world({}, shared, toNative(MONITOR)).desired, second);
     const received = made.speakers.native?.routers[0]?.neighbors[0]?.receive;
@@ -310,6 +322,8 @@ describe("what a move would do", () => {
   test("resets that session and changes no route", () => {
     const foreseen = preview(plan(made.desired, both), plan(moved.desired, both));
     expect(foreseen).toMatchObject({ resets: ["monitor"], peers: [] });
+    const back = preview(plan(moved.desired, both), plan(made.desired, both));
+    expect(back).toMatchObject({ resets: ["monitor"], peers: [] });
     expect(foreseen.kernel).toEqual({ add: [], remove: [] });
   });
   test("and with another route on the way, that one", () => {
