@@ -8,16 +8,16 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { BehaviorSubject } from "rxjs";
-import type { RestartContext, SpeakerBackend } from "../backends/backend.ts";
+import type { RestartContext } from "../backends/backend.ts";
 import { systemClock } from "../backends/clock.ts";
+import type { BackendName } from "../backends/intent.ts";
 import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createBfdClient } from "../backends/bfd/client.ts";
-import { NO_SPEAKER } from "../backends/intent.ts";
 import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
 import { prepareSocketPath } from "./api/socket-path.ts";
-import { openBackend, planOptionsOf, stopMode } from "./core/backend-start.ts";
+import { openBackends, planOptionsOf, stopMode } from "./core/backend-start.ts";
 import { openKernel } from "./core/kernel-start.ts";
 import { bfdStarter } from "./core/bfd-start.ts";
 import { type Book, openBook } from "./core/book.ts";
@@ -29,6 +29,8 @@ import { shadowSpeaker } from "./core/shadow.ts";
 import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
+import { type Speakers, speakersOf } from "./core/speakers.ts";
+import { holdsAtStart } from "./core/upgrade-holds.ts";
 import { createProbe } from "./health/probe.ts";
 import { readListeners } from "./health/proc-net.ts";
 import { createHealth } from "./health/runner.ts";
@@ -37,20 +39,17 @@ import { createLogger } from "./logger.ts";
 import { startBfd } from "./pipeline/bfd.ts";
 import { startFinding } from "./pipeline/found.ts";
 import { forgetExports, startExports } from "./pipeline/exports.ts";
+import { startFeeding } from "./pipeline/feeding.ts";
 import { startKernel } from "./pipeline/kernel.ts";
 import { createCommands } from "./pipeline/commands.ts";
 import { type Planned, planning } from "./pipeline/reconcile.ts";
 import { createRecorder } from "./pipeline/recorder.ts";
 import { drawnDiscriminators, startSpeakerBfd } from "./pipeline/speaker-bfd.ts";
-import { startSpeaker } from "./pipeline/speaker.ts";
-import {
-  explained,
-  nothingUnexplained,
-  type Unexplained,
-  unexplained,
-} from "./pipeline/upgrade.ts";
+import { startSpeakers } from "./pipeline/speakers.ts";
+import { nothingUnexplained } from "./pipeline/upgrade.ts";
 import { allUsable, withheld } from "./pipeline/withhold.ts";
 import { plan, replan } from "./plan/plan.ts";
+import { neighborsOfAll } from "./plan/preview.ts";
 import { openSecrets } from "./secrets/secrets.ts";
 import { stopSignal } from "./stop-signal.ts";
 
@@ -75,7 +74,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       run: book.run,
       program,
       pid: process.pid,
-      backend: config.backend,
+      backend: [config.backend, ...config.besides].join(", "),
       boot: book.boot,
     },
     "agent",
@@ -89,7 +88,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     commands.observe({ type: "observe-host", facts });
   }
 
-  const backend = await openBackend({
+  const backends = await openBackends({
     config,
     logger,
     reveal: secrets.reveal,
@@ -97,7 +96,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     addresses: kernel && (() => kernel.addresses()),
     before,
   });
-  const planOptions = planOptionsOf(backend, config, ability);
+  const speakers = speakersOf(backends);
+  const names = backends.map(({ name }) => name);
+  const planOptions = planOptionsOf(backends, config, ability);
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
   const health = createHealth({
     clock: systemClock,
@@ -123,28 +124,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const stopExports = kernel && startExports(kernel, commands);
   if (kernel === undefined && before.run?.boot !== book.boot) forgetExports(commands);
 
-  let held: Unexplained = explained;
-  const wire = before.wires[backend.name];
-  const then = before.desiredAtApply[backend.name];
-  if (wire !== undefined && then !== undefined && wire.program !== program) {
-    const found = unexplained(plan(then, planOptions).speakers[backend.name] ?? NO_SPEAKER, wire);
-    if (!nothingUnexplained(found)) {
-      const hold = config.upgrade.onChangedPlan === "hold";
-      if (hold) held = found;
-      recorder.record(
-        {
-          type: "plan-changed-by-version",
-          from: wire.program,
-          to: program,
-          withdrawals: found.withdrawals,
-          resets: found.resets,
-          held: hold,
-        },
-        "agent",
-      );
-    }
-  }
-
+  const holds = holdsAtStart({
+    speakers: names,
+    before,
+    plan: (then) => plan(then, planOptions),
+    program,
+    onChangedPlan: config.upgrade.onChangedPlan,
+    recorder,
+  });
   const first: Planned = {
     desired: commands.current(),
     plan: plan(commands.current(), planOptions),
@@ -162,7 +149,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     kernel &&
     startKernel({
       kernel,
-      backend,
+      speakers: names,
       recorder,
       onHost() {
         const now = hostFacts(config, hostname(), networks());
@@ -171,15 +158,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       },
       onUnusable: () => planned$.next({ ...planned$.value }),
     });
-  const speaker = startSpeaker({
-    backend,
+  const feeding = kernel && startFeeding({ kernel, speakers: backends, planned$, onBug });
+  const running = startSpeakers({
+    backends,
     kernel: kernelDriver,
     program,
     planned$,
     recorder,
     recorded: book.state,
     causes: commands.takeCauses,
-    held: () => held,
+    held: holds.of,
     sha256,
     pause: (attempt) =>
       new Promise((resolve) => {
@@ -196,11 +184,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     discriminators: drawnDiscriminators(before),
     start: bfdStarter(config, process.env, logger),
   });
-  const stopBfd = startBfd({ client: bfd, backend, planned$, recorder });
-  const stopFinding = startFinding(backend, commands);
+  const stopBfd = startBfd({ client: bfd, backend: speakers, planned$, recorder });
+  const stopFinding = startFinding(speakers, commands);
   const stopSpeakerBfd = startSpeakerBfd({
-    sessions: backend.bfd,
-    speaker: backend.name,
+    sessions: speakers.bfd,
+    speaker: backends.find((one) => one.bfd !== undefined)?.name ?? speakers.name,
     recorder,
     before,
   });
@@ -214,7 +202,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log,
     commands,
     secrets,
-    backend,
+    backend: speakers,
     kernel,
     bfd,
     recorded: book.state,
@@ -222,10 +210,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     planOptions,
     shadow: (name) => shadowSpeaker(name, config, planOptions),
     replan: (old, desired) => replan(old, desired, planOptions),
-    lastApply: speaker.last,
+    lastApply: running.last,
+    waiting: () => running.waiting(planned$.value),
     complaints: () => complaintsOf(sources),
-    onTheWire: () => onTheWire(speaker.settled),
-    held: () => held,
+    onTheWire: () => onTheWire(running.settled),
+    held: holds.all,
     withheld: () =>
       withheld(planned$.value.plan.kernel.addresses, kernelDriver?.unusable() ?? allUsable),
     confirm: confirmer({
@@ -234,7 +223,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       state: book.state,
       sources,
       release: () => {
-        held = explained;
+        holds.release();
         planned$.next({ ...planned$.value });
       },
     }),
@@ -243,7 +232,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         await findings({
           config,
           program,
-          backend,
+          backend: speakers,
           kernel,
           kernelProblem,
           core,
@@ -257,7 +246,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     logFile: log.file,
     now: () => {
       const lost = recorder.notRecording();
-      const waits = !nothingUnexplained(held) || Object.keys(book.state().suspected).length > 0;
+      const waits =
+        !nothingUnexplained(holds.all()) || Object.keys(book.state().suspected).length > 0;
       return {
         state: stopping ? "stopping" : waits ? "held" : lost === undefined ? "running" : "degraded",
         notRecording:
@@ -270,7 +260,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     wallOf: (millis) => wallStart + BigInt(Math.round((millis - monotonicStart) * 1e6)),
   });
   // Loading it holds the loop for a tenth of a second: the peers' answers to our OPENs come first.
-  await sessionsUp(backend, planned$.value);
+  await sessionsUp(speakers, planned$.value);
   const { serveApi } = await import("./api/server.ts");
   const api: Api = await serveApi({
     core,
@@ -293,13 +283,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   health.stop();
   watchingHealth.unsubscribe();
   planning$.unsubscribe();
-  speaker.stop();
+  running.stop();
   stopBfd();
   stopFinding();
   stopSpeakerBfd();
   await api.close();
-  const mode = stopMode(config);
-  await backend.close(mode);
+  const modeOf = (backend: BackendName) => stopMode({ ...config, backend });
+  const ending = names.filter((name) => modeOf(name) === "final");
+  const mode = ending.length === names.length ? "final" : "graceful";
+  await speakers.close(modeOf);
+  await feeding?.stop(mode === "final" ? [] : ending);
   kernelDriver?.stop();
   stopExports?.();
   await kernel?.close(mode === "final" ? "final" : "leave");
@@ -325,15 +318,14 @@ const restartContext = ({ before, boot }: Book): RestartContext => ({
 /** Peers that answer at once have answered by then; the API waits for no others. */
 const SESSIONS_UP_MILLIS = 200;
 
-async function sessionsUp(backend: SpeakerBackend, { plan: wanted }: Planned): Promise<void> {
-  const neighbors = wanted.speakers[backend.name]?.routers.flatMap((router) => router.neighbors);
-  const awaited = new Set(neighbors?.map(({ key }) => key));
+async function sessionsUp(speakers: Speakers, { plan: wanted }: Planned): Promise<void> {
+  const awaited = new Set(neighborsOfAll(wanted.speakers).keys());
   const end = systemClock.monotonicMillis() + SESSIONS_UP_MILLIS;
   while (awaited.size > 0 && systemClock.monotonicMillis() < end) {
     await new Promise<void>((resolve) => {
       systemClock.after(2, resolve);
     });
-    for (const { neighbor, state } of backend.sessions()) {
+    for (const { neighbor, state } of speakers.sessions()) {
       if (state === "Established") awaited.delete(neighbor);
     }
   }

@@ -25,6 +25,8 @@ export type NamedCheck = {
 export type AgentConfig = {
   readonly node: { readonly name: string; readonly labels: Labels };
   readonly backend: BackendName;
+  /** Speakers beside `backend`, for peers that a PeerBackend gives them. They dial only: the port is the first one's. */
+  readonly besides: readonly BackendName[];
   /** Where BGP connections are taken; an empty list: nowhere, the agent only dials. */
   readonly listen: readonly ListenAt[];
   readonly stateDirectory: string;
@@ -186,6 +188,7 @@ const LOCAL_ADDRESS = /^(?:unix:|127\.0\.0\.1:|\[::1\]:|localhost:)/;
 export const writtenConfig = z.strictObject({
   node: z.strictObject({ name: nodeName.optional(), labels: labels.optional() }).optional(),
   backend: z.enum(backends).optional(),
+  besides: z.array(z.enum(backends)).optional(),
   listen: z.array(listenAt).max(MAX_LISTEN).optional(),
   state: path.optional(),
   socket: path.optional(),
@@ -287,6 +290,7 @@ export function mergeConfig(
   hostname: string,
 ): AgentConfig {
   const manifests = options.manifests ?? written.manifests;
+  const backend = options.backend ?? written.backend ?? "native";
   const bindAddresses = written.kernel?.bindAddresses ?? "lo";
   const socket = options.socket ?? written.socket ?? "/run/rutter/api.sock";
   return {
@@ -294,7 +298,9 @@ export function mergeConfig(
       name: written.node?.name ?? hostname.toLowerCase(),
       labels: written.node?.labels ?? {},
     },
-    backend: options.backend ?? written.backend ?? "native",
+    backend,
+    // The command line may have made one of them the first.
+    besides: [...new Set(written.besides)].filter((one) => one !== backend),
     listen: options.listen ?? written.listen ?? DEFAULT_LISTEN,
     stateDirectory: options.state ?? written.state ?? "/var/lib/rutter",
     socket,

@@ -153,6 +153,9 @@ export interface SpeakerBackend {
   /** Absent: the speaker has no BFD daemon, and `speakerBfd` of a neighbour is always undefined. */
   readonly bfd?: SpeakerBfdSessions;
 
+  /** Why connections of peers can't be taken; undefined where they can. Absent: the speaker listens nowhere, or does not say. */
+  readonly listenProblem?: () => string | undefined;
+
   /** What the speaker runs with, in its own language; secrets in it. Absent: it has no such text. Rejects with BackendError. */
   readonly runningConfig?: () => Promise<string>;
 

@@ -126,6 +126,8 @@ export const RemoteAsJson = z.union([z.int().min(1), z.enum(["internal", "extern
 
 export const PeerJson = z.object({
   name: z.string(),
+  /** The speaker whose it is. */
+  backend: z.string(),
   address: z.string().nullable(),
   interface: z.string().nullable(),
   /** Empty for the default one. */
@@ -189,6 +191,8 @@ export type KernelJson = z.infer<typeof KernelJson>;
 export const StatusJson = z.object({
   node: z.string(),
   backend: z.string(),
+  /** Speakers that run beside it. */
+  besides: z.array(z.string()),
   /** `held`: something waits for `rutter confirm`. `degraded`: it runs, and something in this answer says what is wrong. */
   state: z.enum(["starting", "running", "held", "degraded", "stopping", "stopped"]),
   logSeq: SeqJson,

@@ -44,10 +44,14 @@ const listOf = (values: readonly string[]): string => values.join(",");
 
 export function peersTable(peers: readonly PeerJson[], screen: Screen): string {
   if (peers.length === 0) return "no peers\n";
+  // With one speaker it would say the same in each line.
+  const whose = new Set(peers.map(({ backend }) => backend)).size > 1;
+  const heads = ["ADDRESS", "AS", "STATE", "SINCE", "SENT", "RECEIVED", "RESETS", "REASON"];
   return table(
-    ["NAME", "ADDRESS", "AS", "STATE", "SINCE", "SENT", "RECEIVED", "RESETS", "REASON"],
+    ["NAME", ...(whose ? ["BACKEND"] : []), ...heads],
     peers.map((peer) => [
       peer.name,
+      ...(whose ? [peer.backend] : []),
       placeOf(peer) + (peer.vrf === "" ? "" : `%${peer.vrf}`),
       String(peer.remoteAs),
       peer.state,
@@ -132,13 +136,13 @@ const stateColour: Readonly<Record<StatusJson["state"], Colour>> = {
 
 /** The agent in one line, then each thing that is there, trouble first. */
 export function statusTable(status: StatusJson, screen: Screen): string {
-  const { node, backend, state, logSeq, peers, services, quarantined, held } = status;
+  const { node, backend, besides, state, logSeq, peers, services, quarantined, held } = status;
   const up = peers.filter((peer) => peer.state === "Established").length;
   const announced = services.filter((service) => service.announced).length;
   const head = [
     `node ${safe(node)}`,
     coloured(state, stateColour[state], screen.colour),
-    `backend ${safe(backend)}`,
+    `backend ${safe([backend, ...besides].join(", "))}`,
     `up ${ago(status.startedAt, screen.nowMillis)}`,
     `log at ${logSeq}`,
     `peers ${up}/${peers.length} Established`,

@@ -1,5 +1,5 @@
 /**
- * Opens the speaker that the configuration names, and says what the plan has to know of it.
+ * Opens the speakers that the configuration names, and says what the plan has to know of them.
  *
  * A new speaker is one row here. Nothing is applied yet: capabilities are known when this resolves, for the first plan needs them.
  */
@@ -12,12 +12,13 @@ import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import type { State } from "../../events/state.ts";
 import type { AgentConfig } from "../config-schema.ts";
 import { openGobgp } from "./gobgp-start.ts";
-import type { PlanOptions } from "../plan/options.ts";
+import { besideEachOther, type PlanOptions, type SpeakerOptions } from "../plan/options.ts";
+import type { AllSpeakers } from "./speakers.ts";
 
 export type BackendParts = {
   readonly config: Pick<
     AgentConfig,
-    "backend" | "listen" | "gracefulRestart" | "frr" | "gobgp" | "stateDirectory"
+    "backend" | "besides" | "listen" | "gracefulRestart" | "frr" | "gobgp" | "stateDirectory"
   >;
   readonly logger: Logger;
   readonly reveal: RevealSecret;
@@ -51,8 +52,16 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
     Promise.resolve(openGobgp(config, logger, reveal, restart)),
 };
 
-/** Rejects where the speaker can't be had: the agent does not start then. */
-export const openBackend: Open = (parts) => SPEAKERS[parts.config.backend](parts);
+/** The first one, and those beside it, which listen nowhere. Rejects where one can't be had: the agent does not start then. */
+export async function openBackends(parts: BackendParts): Promise<AllSpeakers> {
+  const { config } = parts;
+  const first = await SPEAKERS[config.backend](parts);
+  const others: SpeakerBackend[] = [];
+  for (const name of config.besides) {
+    others.push(await SPEAKERS[name]({ ...parts, config: { ...config, listen: [] } }));
+  }
+  return [first, ...others];
+}
 
 /** All that open-frr.ts is given but what it finds out itself. */
 export const frrOptions = ({
@@ -76,13 +85,18 @@ export const stopMode = ({
   backend === "frr" && frr.onStop === "keep" ? "graceful" : "final";
 
 /** A speaker with a BFD daemon of its own keeps BFD, unless the configuration has the engine do it. */
-export const planOptionsOf = (
-  { name, capabilities, bfd }: Pick<SpeakerBackend, "name" | "capabilities" | "bfd">,
+export function planOptionsOf(
+  [first, ...others]: readonly [Known, ...Known[]],
   { frr }: Pick<AgentConfig, "frr">,
   kernel: PlanOptions["kernel"],
-): PlanOptions => ({
-  backend: name,
-  capabilities,
-  bfd: bfd !== undefined && frr.bfd !== "engine" ? "speaker" : "engine",
-  kernel,
-});
+): PlanOptions {
+  const of = ({ name, capabilities, bfd }: Known): SpeakerOptions => ({
+    backend: name,
+    capabilities,
+    bfd: bfd !== undefined && frr.bfd !== "engine" ? "speaker" : "engine",
+    kernel,
+  });
+  return besideEachOther(of(first), others.map(of));
+}
+
+type Known = Pick<SpeakerBackend, "name" | "capabilities" | "bfd">;

@@ -4,7 +4,6 @@
  * Holds no state of its own and no rule: it reads, has decided and recorded (pipeline/commands.ts), and shows. Reads next:
  * changes.ts (apply and delete), the views beside this file.
  */
-import type { SpeakerBackend } from "../../backends/backend.ts";
 import type { BfdClient } from "../../backends/bfd/client.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
@@ -49,8 +48,7 @@ import {
   secretsFirst,
   sourceOf,
 } from "./changes.ts";
-import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
-import { speakerBfdOfNeighbors } from "./speaker-bfd-view.ts";
+import { type SeenParts, seenNow } from "./seen.ts";
 import { holdView, whyHeld, whyWithheld } from "./hold-view.ts";
 import { whyLearned } from "./why-learned.ts";
 import { kernelView } from "./kernel-view.ts";
@@ -60,26 +58,17 @@ import { resourceViews, type SeqOf } from "./resource-view.ts";
 import { neighborName, neighborNamed, routeViews } from "./route-view.ts";
 import type { LastApply } from "./state-kinds.ts";
 import { views } from "./views.ts";
-import {
-  type Now,
-  peerViews,
-  recordedStatus,
-  serviceViews,
-  statusView,
-  type WallOf,
-} from "./status-view.ts";
+import { type Now, recordedStatus, serviceViews, statusView } from "./status-view.ts";
 
-export type CoreParts = {
+export type CoreParts = SeenParts & {
   readonly log: EventLog;
   readonly commands: Commands;
   readonly secrets: Secrets;
-  readonly backend: SpeakerBackend;
   /** undefined: this agent leaves the kernel alone. */
   readonly kernel: Kernel | undefined;
-  readonly bfd: Pick<BfdClient, "statuses" | "refresh" | "problems">;
+  readonly bfd: SeenParts["bfd"] & Pick<BfdClient, "refresh">;
   /** Everything committed, folded. */
   readonly recorded: () => State;
-  readonly planned: () => Planned;
   readonly planOptions: PlanOptions;
   /** What is known of a speaker, whether it runs or not. */
   readonly shadow: (backend: BackendName) => Promise<ShadowSpeaker>;
@@ -101,34 +90,12 @@ export type CoreParts = {
   readonly ready: () => boolean;
   readonly logFile: string;
   readonly now: () => Pick<Now, "state" | "notRecording">;
-  readonly wallOf: WallOf;
-  readonly wallOfMicros: WallOfMicros;
 };
 
 export function createCore(parts: CoreParts): Core {
   const { log, commands, planned } = parts;
   const seqOf: SeqOf = (fact) => log.seqOf(fact) ?? null;
-  const sessions = () => new Map(parts.backend.sessions().map((one) => [one.neighbor, one]));
-  const bfdNow = () => ({
-    statuses: parts.bfd.statuses(),
-    problems: parts.bfd.problems(),
-    wallOf: (micros: number) => parts.wallOfMicros(micros),
-  });
-  const speakerBfd = ({ speakers }: Plan) =>
-    speakerBfdOfNeighbors(speakers, {
-      statuses: parts.backend.bfd?.all() ?? [],
-      problems: parts.backend.bfd?.problems() ?? [],
-      wallOf: parts.wallOfMicros,
-    });
-  const bfd = (plan: Plan) => [
-    ...bfdViews(plan.bfd, bfdNow()),
-    ...new Set(speakerBfd(plan).values()),
-  ];
-  const peers = () => {
-    const { plan } = planned();
-    const guards = new Map([...bfdOfNeighbors(plan.bfd, bfdNow()), ...speakerBfd(plan)]);
-    return peerViews(plan, sessions(), guards, parts.wallOf);
-  };
+  const { sessions, bfd, peers } = seenNow(parts);
   const change = (
     read: ReadRequest,
     command: Command,
@@ -208,6 +175,7 @@ export function createCore(parts: CoreParts): Core {
       const now = {
         ...parts.now(),
         backend: parts.backend.name,
+        besides: parts.backend.besides,
         peers: peers(),
         bfd: bfd(plan),
         services,

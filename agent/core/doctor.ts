@@ -10,7 +10,8 @@ import type { NotInstalled } from "./not-installed.ts";
 export type Findings = {
   readonly program: string;
   readonly nodeVersion: string;
-  readonly capabilities: Capabilities;
+  /** What a speaker can't do on this host. */
+  readonly lacking: Capabilities["missing"];
   readonly listenProblem: string | undefined;
   readonly peers: readonly PeerJson[];
   readonly quarantined: readonly { readonly resource: string; readonly reason: string }[];
@@ -72,7 +73,7 @@ export function doctorReport(findings: Findings): DoctorJson {
           findings.listenProblem,
           "stop the other speaker, or give --listen another address:port; this agent dials its peers meanwhile",
         ),
-    ...[...findings.capabilities.missing]
+    ...[...findings.lacking]
       .filter(([, reason]) => reason.includes("kernel"))
       .map(([capability, reason]) => warn("kernel", `${capability}: ${reason}`, "")),
     ...kernelChecks(findings.kernel),

@@ -2,7 +2,7 @@
  * Gathers what `rutter doctor` judges (doctor.ts) from the running agent and its host. Changes nothing.
  */
 import { statfsSync } from "node:fs";
-import { BackendError, type SpeakerBackend } from "../../backends/backend.ts";
+import { BackendError } from "../../backends/backend.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Core } from "../api/core.ts";
 import type { AgentConfig } from "../config-schema.ts";
@@ -12,13 +12,14 @@ import type { Recorder } from "../pipeline/recorder.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import type { Findings } from "./doctor.ts";
 import { kernelFindings } from "./kernel-findings.ts";
-import { notInstalled } from "./not-installed.ts";
+import { type NotInstalled, notInstalled } from "./not-installed.ts";
+import type { Speakers } from "./speakers.ts";
 import type { ManifestSources } from "./manifest-source.ts";
 
 type Parts = {
   readonly config: AgentConfig;
   readonly program: string;
-  readonly backend: SpeakerBackend & { readonly listenProblem?: () => string | undefined };
+  readonly backend: Speakers;
   readonly kernel: Kernel | undefined;
   readonly kernelProblem: string | undefined;
   readonly core: Pick<Core, "peers" | "status">;
@@ -54,8 +55,8 @@ export async function findings(parts: Parts): Promise<Findings> {
   return {
     program,
     nodeVersion: process.version,
-    capabilities: backend.capabilities,
-    listenProblem: backend.listenProblem?.(),
+    lacking: backend.missing(),
+    listenProblem: backend.listenProblem(),
     peers: core.peers(),
     quarantined: core.status().quarantined,
     sourceComplaints: complaintsOf(sources),
@@ -78,7 +79,12 @@ async function installedOrWhy({
   planned,
 }: Parts): Promise<Findings["notInstalled"]> {
   try {
-    return await notInstalled({ backend, kernel, plan: planned().plan });
+    const { plan } = planned();
+    const found: NotInstalled[] = [];
+    for (const one of backend.all) {
+      found.push(...(await notInstalled({ backend: one, kernel, plan })));
+    }
+    return found;
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
     return error.message;

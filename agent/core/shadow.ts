@@ -11,7 +11,7 @@ import { capabilities as gobgpCapabilities } from "../../backends/gobgp/capabili
 import type { BackendName } from "../../backends/intent.ts";
 import { nativeCapabilities } from "../../backends/native/native-backend.ts";
 import type { AgentConfig } from "../config-schema.ts";
-import type { PlanOptions } from "../plan/options.ts";
+import { besideEachOther, type PlanOptions, speakersOf } from "../plan/options.ts";
 import type { ShadowSpeaker } from "../plan/shadow.ts";
 
 type Ask = (frr: AgentConfig["frr"], kernel: PlanOptions["kernel"]) => Promise<ShadowSpeaker>;
@@ -42,12 +42,23 @@ const SPEAKERS: Readonly<Record<BackendName, Ask>> = {
     }),
 };
 
-/** `running`: what the plan knows of the speaker that runs; of that one nothing is asked. Never rejects. */
+/**
+ * In place of the first speaker. `running`: what the plan knows of those that run, of whom nothing is asked; the others stay beside it.
+ * Never rejects.
+ */
 export async function shadowSpeaker(
   backend: BackendName,
   { frr }: Pick<AgentConfig, "frr">,
   running: PlanOptions,
 ): Promise<ShadowSpeaker> {
   if (backend === running.backend) return { options: running, warnings: [] };
-  return SPEAKERS[backend](frr, running.kernel);
+  const known = running.besides?.find((one) => one.backend === backend);
+  const { options, warnings } =
+    known === undefined
+      ? await SPEAKERS[backend](frr, running.kernel)
+      : { options: known, warnings: [] };
+  const others = speakersOf(running)
+    .slice(1)
+    .filter((one) => one !== known);
+  return { options: besideEachOther(options, others), warnings };
 }

@@ -19,37 +19,32 @@ import { quarantinedViews, type SeqOf } from "./resource-view.ts";
 /** Turns monotonic milliseconds of this process into wall-clock nanoseconds. */
 export type WallOf = (monotonicMillis: number) => bigint;
 
-export function peerViews(
-  plan: Plan,
-  sessions: ReadonlyMap<NeighborKey, SessionStatus>,
-  bfd: ReadonlyMap<NeighborKey, BfdJson>,
-  wallOf: WallOf,
-): readonly PeerJson[] {
+export type SeenPeers = {
+  readonly sessions: ReadonlyMap<NeighborKey, SessionStatus>;
+  readonly bfd: ReadonlyMap<NeighborKey, BfdJson>;
+  /** What keeps one from being handed to its speaker, in words. */
+  readonly waiting: ReadonlyMap<NeighborKey, string>;
+};
+
+export function peerViews(plan: Plan, seen: SeenPeers, wallOf: WallOf): readonly PeerJson[] {
   const opened = Object.values(plan.speakers)
     .flatMap((speaker) => speaker?.routers ?? [])
     .flatMap((router) =>
-      router.neighbors.map((neighbor) =>
-        peerView(
-          router,
-          neighbor,
-          sessions.get(neighbor.key),
-          bfd.get(neighbor.key) ?? null,
-          wallOf,
-        ),
-      ),
+      router.neighbors.map((neighbor) => peerView(router, neighbor, seen, wallOf)),
     );
-  const refused = [...plan.neighbors.values()].flatMap(({ neighbor, verdict }) =>
-    verdict.type === "refused" ? [refusedView(neighbor, verdict.reason)] : [],
+  const refused = [...plan.neighbors.values()].flatMap(({ neighbor, backend, verdict }) =>
+    verdict.type === "refused" ? [refusedView(neighbor, backend, verdict.reason)] : [],
   );
   return [...opened, ...refused].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The speaker never hears of it: its times are never agreed, and shown as zero. */
-function refusedView(neighbor: MergedNeighbor, reason: string): PeerJson {
+function refusedView(neighbor: MergedNeighbor, backend: string, reason: string): PeerJson {
   const { name, remote, vrf, localAsn, localAsOverride, remoteAs } = neighbor;
   return {
     ...UNAGREED,
     name,
+    backend,
     address: remote.type === "address" ? remote.address : null,
     interface: remote.type === "interface" ? remote.interface : null,
     vrf,
@@ -76,14 +71,15 @@ const UNAGREED = {
 function peerView(
   router: RouterIntent,
   neighbor: NeighborIntent,
-  session: SessionStatus | undefined,
-  bfd: BfdJson | null,
+  { sessions, bfd, waiting }: SeenPeers,
   wallOf: WallOf,
 ): PeerJson {
-  const { remote, remoteAs } = neighbor;
+  const { key, remote, remoteAs } = neighbor;
+  const session = sessions.get(key);
   const asked = remoteAs.type === "asn" ? remoteAs.asn : remoteAs.type;
   return {
     name: neighbor.name,
+    backend: neighbor.backend,
     address: remote.type === "address" ? remote.address : (session?.found?.address ?? null),
     interface: remote.type === "interface" ? remote.interface : null,
     vrf: router.vrf,
@@ -91,11 +87,11 @@ function peerView(
     remoteAs: session?.remoteAs ?? asked,
     state: session?.state ?? "Idle",
     since: session === undefined ? null : rfc3339(wallOf(session.sinceMillis)),
-    reason: session?.reason ?? "not handed to the speaker yet",
+    reason: waiting.get(key) ?? session?.reason ?? "not handed to the speaker yet",
     holdTime: session?.holdTimeSeconds ?? neighbor.holdTimeSeconds,
     keepaliveTime: session?.keepaliveTimeSeconds ?? neighbor.keepaliveTimeSeconds,
     capabilities: [...(session?.capabilities ?? [])],
-    bfd,
+    bfd: bfd.get(key) ?? null,
     sent: session?.sent ?? 0,
     received: session?.received ?? 0,
     accepted: session?.accepted ?? 0,
@@ -147,6 +143,7 @@ function recordedServices(state: State): readonly ServiceJson[] {
 export type Now = {
   readonly state: StatusJson["state"];
   readonly backend: string;
+  readonly besides: readonly string[];
   readonly peers: readonly PeerJson[];
   readonly bfd: readonly BfdJson[];
   readonly services: readonly ServiceJson[];
@@ -163,6 +160,7 @@ export function statusView(
   return {
     node: desired.host?.facts.node ?? "",
     backend: now.backend,
+    besides: [...now.besides],
     state: now.state,
     logSeq: state.seq,
     peers: [...now.peers],
@@ -182,6 +180,7 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
   const peers = [...state.sessions].map(([key, session]): PeerJson => ({
     ...UNAGREED,
     name: session.peer,
+    backend: toldBy(state, key),
     address: key.split("|")[1] ?? null,
     interface: null,
     vrf: key.split("|")[0] ?? "",
@@ -199,6 +198,7 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
     {
       state: state.run === undefined || state.run.stopped ? "stopped" : "running",
       backend: Object.keys(state.wires).join(", "),
+      besides: [],
       peers: peers
         .map((peer) => recordedParameters(state, peer))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
@@ -210,6 +210,12 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
     seqOf,
   );
 }
+
+/** Who was told of the neighbour last; empty where the log does not say. */
+const toldBy = ({ wires }: State, key: NeighborKey): string =>
+  Object.entries(wires)
+    .filter(([, { neighbors }]) => neighbors.has(key))
+    .toSorted(([, a], [, b]) => b.seq - a.seq)[0]?.[0] ?? "";
 
 /** Adds what the last apply recorded of the neighbour's parameters. */
 function recordedParameters(state: State, peer: PeerJson): PeerJson {

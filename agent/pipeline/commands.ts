@@ -61,7 +61,7 @@ type Waiting = {
 /** Facts in one group: bounds what one transaction holds and what a failure discards. */
 const GROUP_FACTS_MAX = 20_000;
 /** An apply that follows a change of 100,000 Services names the last of its causes; they name the change. */
-const CAUSES_MAX = 64;
+export const CAUSES_MAX = 64;
 
 export function createCommands(
   initial: DesiredState,

@@ -1,12 +1,12 @@
 /**
- * The kernel beside the speaker: a virtual IP is bound before anybody is told of it, and unbound after it was taken back.
+ * The kernel beside the speakers: a virtual IP is bound before anybody is told of it, and unbound after all have taken it back.
  *
- * widen() comes before the speaker's apply and takes nothing away, narrow() after it; what could not be bound is not announced
- * (withhold.ts). Learned routes go from the speaker to
- * the kernel without passing here; what the kernel says of itself is recorded. Reads next: ../../backends/kernel/facts.ts.
+ * widen() comes before a speaker's apply and takes nothing away, narrow() after it; what could not be bound is not announced
+ * (withhold.ts). Learned routes go to the kernel without passing here (feeding.ts); what the kernel says of itself is recorded.
+ * Reads next: ../../backends/kernel/facts.ts.
  */
-import type { SpeakerBackend } from "../../backends/backend.ts";
 import type { Kernel, KernelFact, KernelLedger } from "../../backends/kernel/facts.ts";
+import type { BackendName } from "../../backends/intent.ts";
 import type { KernelIntent } from "../../backends/kernel/intent.ts";
 import { parseAddress } from "../../events/address.ts";
 import type { EffectEvent, ObservedEvent } from "../../events/event.ts";
@@ -17,7 +17,7 @@ import { allUsable, type Unusable } from "./withhold.ts";
 
 export type KernelParts = {
   readonly kernel: Kernel;
-  readonly backend: Pick<SpeakerBackend, "bestPaths">;
+  readonly speakers: readonly BackendName[];
   readonly recorder: Recorder;
   /** Links, addresses or VRFs are not what they were. */
   readonly onHost: () => void;
@@ -28,41 +28,44 @@ export type KernelParts = {
 export type KernelDriver = {
   /** All of it, beside what is there by the intent before. */
   widen(next: KernelIntent): Promise<void>;
-  /** All of it and nothing else. */
-  narrow(next: KernelIntent): Promise<void>;
+  /** All of it and nothing else, as soon as every speaker was told what belongs to it. */
+  narrow(next: KernelIntent, told: BackendName): Promise<void>;
   /** Virtual IPs for which this host receives nothing; the same object until that changes. */
   unusable(): Unusable;
   stop(): void;
 };
 
 export function startKernel(parts: KernelParts): KernelDriver {
-  const { kernel, backend, recorder } = parts;
+  const { kernel, speakers, recorder } = parts;
+  const toldBy = new Map<BackendName, KernelIntent>();
+  let applied: Promise<unknown> = Promise.resolve();
   let held: KernelIntent | undefined;
   let unusable = allUsable;
-  const stops = [
-    kernel.watch((fact) => {
-      if (fact.type === "host") parts.onHost();
-      else if (fact.type === "unusable") {
-        unusable = fact.addresses;
-        parts.onUnusable();
-      }
-      // The plan's input, and desired state: exports.ts has it.
-      else if (fact.type !== "exported") recorder.record(eventOf(fact), "kernel");
-    }),
-    backend.bestPaths(kernel.learned),
-  ];
+  const stop = kernel.watch((fact) => {
+    if (fact.type === "host") parts.onHost();
+    else if (fact.type === "unusable") {
+      unusable = fact.addresses;
+      parts.onUnusable();
+    }
+    // The plan's input, and desired state: exports.ts has it.
+    else if (fact.type !== "exported") recorder.record(eventOf(fact), "kernel");
+  });
+  /** One after the other; who asks for what another one has asked for waits for the same. */
   const apply = async (next: KernelIntent): Promise<void> => {
-    if (held === next) return;
-    held = next;
-    await kernel.apply(next);
+    if (held !== next) {
+      held = next;
+      applied = applied.then(() => kernel.apply(next));
+    }
+    await applied;
   };
   return {
     widen: (next) => apply(held === undefined ? next : union(held, next)),
-    narrow: apply,
-    unusable: () => unusable,
-    stop() {
-      for (const stop of stops) stop();
+    async narrow(next, told) {
+      toldBy.set(told, next);
+      if (speakers.every((one) => toldBy.get(one) === next)) await apply(next);
     },
+    unusable: () => unusable,
+    stop,
   };
 }
 

@@ -4,13 +4,21 @@
  * Holds back what a new program version would withdraw or reset (upgrade.ts) until it is confirmed. Never decides policy;
  * the clock's pauses and the digest function are handed in.
  */
-import { distinctUntilChanged, map, type Observable, type Subscription, tap } from "rxjs";
+import {
+  combineLatest,
+  distinctUntilChanged,
+  map,
+  type Observable,
+  type Subscription,
+  tap,
+} from "rxjs";
 import type { Applied, Refused, SpeakerBackend } from "../../backends/backend.ts";
 import type { SpeakerIntent } from "../../backends/intent.ts";
 import type { Sha256 } from "../../events/digest.ts";
 import type { EventId } from "../../events/ids.ts";
 import type { State, Wire } from "../../events/state.ts";
 import { appliedEvent, intentDigester, isNothing, withDepartures } from "./effects.ts";
+import type { Handover } from "./handover.ts";
 import { sightings, watching } from "./observe.ts";
 import type { KernelDriver } from "./kernel.ts";
 import {
@@ -29,6 +37,8 @@ export type SpeakerParts = {
   readonly backend: SpeakerBackend;
   /** undefined: this agent leaves the kernel alone. */
   readonly kernel: KernelDriver | undefined;
+  /** Between the speakers of this host. */
+  readonly handover: Handover;
   readonly program: string;
   readonly planned$: Observable<Planned>;
   readonly recorder: Recorder;
@@ -99,14 +109,18 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     );
   };
 
+  const waits = (intent: SpeakerIntent): ReturnType<Handover["waits"]> =>
+    parts.handover.waits(backend.name, intent);
   const unusable = (): Unusable => parts.kernel?.unusable() ?? allUsable;
 
   const apply = async ({ speaker, kernel }: Wanted, signal: AbortSignal): Promise<Done> => {
     await parts.kernel?.widen(kernel);
-    const told = withhold(speaker, kernel.addresses, unusable());
+    const usable = withhold(speaker, kernel.addresses, unusable());
+    const told = parts.handover.tell(backend.name, usable);
     const applied = await backend.apply(told, signal);
+    parts.handover.told(backend.name, told);
     // What is still announced because it waits for a confirmation stays reachable.
-    if (nothingUnexplained(parts.held())) await parts.kernel?.narrow(kernel);
+    if (nothingUnexplained(parts.held())) await parts.kernel?.narrow(kernel, backend.name);
     return { told, applied };
   };
 
@@ -137,8 +151,9 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     watching(backend)
       .pipe(sightings())
       .subscribe(({ event, subject }) => void recorder.record(event, subject)),
-    parts.planned$
+    combineLatest([parts.planned$, parts.handover.released$])
       .pipe(
+        map(([one]) => one),
         wantedOf(backend),
         map(({ speaker, kernel }) => {
           const held = parts.held();
@@ -147,9 +162,17 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
             ? { speaker, kernel }
             : { speaker: holdBack(speaker, held, wire), kernel };
         }),
-        map((wanted) => ({ ...wanted, unusable: unusable() })),
+        map((wanted) => ({
+          ...wanted,
+          unusable: unusable(),
+          waits: [...waits(wanted.speaker).keys()].join(),
+        })),
         distinctUntilChanged(
-          (a, b) => a.speaker === b.speaker && a.kernel === b.kernel && a.unusable === b.unusable,
+          (a, b) =>
+            a.speaker === b.speaker &&
+            a.kernel === b.kernel &&
+            a.unusable === b.unusable &&
+            a.waits === b.waits,
         ),
         tap((wanted) => {
           planned = wanted;
@@ -159,7 +182,8 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
       .subscribe({ next: onOutcome, error: parts.onBug }),
   ];
   return {
-    settled: () => planned === taken,
+    settled: () =>
+      planned === taken && (planned === undefined || waits(planned.speaker).size === 0),
     last: () => ({ failure, applied: taken !== undefined }),
     stop: () => {
       for (const subscription of subscriptions) subscription.unsubscribe();

@@ -13,7 +13,7 @@ import { hostPrefix, prefixContains } from "../../events/prefix.ts";
 import type { DesiredState } from "../../events/state.ts";
 import type { MergedNeighbor } from "./merge.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
-import type { PlanOptions } from "./options.ts";
+import { type PlanOptions, speakersOf } from "./options.ts";
 
 /** RFC 5881 §5. */
 const SINGLE_HOP_TIME_TO_LIVE = 255;
@@ -23,10 +23,14 @@ export function planBfd(
   neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>,
   options: PlanOptions,
 ): BfdIntent {
-  if (options.bfd === "speaker") return { sessions: [] };
+  const served = new Set(
+    speakersOf(options).flatMap(({ backend, bfd = "engine" }) =>
+      bfd === "engine" ? [backend] : [],
+    ),
+  );
   const sessions = new Map<BfdKey, BfdSessionIntent>();
-  for (const { neighbor, verdict } of neighbors.values()) {
-    if (verdict.type !== "opened") continue;
+  for (const { neighbor, verdict, backend } of neighbors.values()) {
+    if (verdict.type !== "opened" || !served.has(backend)) continue;
     const session = sessionOf(desired, neighbor);
     if (session !== undefined) join(sessions, session.key, session);
   }

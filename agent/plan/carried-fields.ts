@@ -13,27 +13,46 @@ import type { FrrNeighbor } from "../../events/resources/frr-neighbor.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import type { Remote } from "../../events/resources/session.ts";
-import { has, type PlanOptions } from "./options.ts";
+import { has, type PlanOptions, type SpeakerOptions, speakersOf } from "./options.ts";
 
 type Field = readonly [needs: Capability, field: string, what: string, advice?: string];
+/** A field, and who is to carry it. */
+type Asked = readonly [speaker: SpeakerOptions, field: Field];
 
-/** `peers`: all BGPPeers in force, so that advice can name their AS numbers. Empty where everything acts. */
+/** Who has a neighbour (peer-backends.ts). */
+export type SpeakerOf = (neighbor: {
+  readonly vrf: string;
+  readonly remote: Remote;
+}) => SpeakerOptions;
+
+/**
+ * `peers`: all BGPPeers in force, so that advice can name their AS numbers. `speakerOf`: the first speaker unless told. Empty where
+ * everything acts.
+ */
 export function fieldsNotCarried(
   resource: Resource,
   options: PlanOptions,
   peers: readonly BgpPeer[] = [],
+  speakerOf: SpeakerOf = () => options,
 ): readonly NotCarried[] {
-  return fieldsOf(resource, options, peers)
-    .filter(([needs]) => !has(options, needs))
-    .map(([needs, field, what, advice]) => ({
+  return fieldsOf(resource, options, peers, speakerOf)
+    .filter(([speaker, [needs]]) => !has(speaker, needs))
+    .map(([speaker, [needs, field, what, advice]]) => ({
       resource: keyOf(resource),
       field,
-      reason: `not carried yet: ${what}${because(options, needs)}${advice === undefined ? "" : `. ${advice}`}`,
+      reason: `not carried yet: ${what}${because(speaker, needs)}${advice === undefined ? "" : `. ${advice}`}`,
     }));
 }
 
+/** What is of no neighbour is carried by whichever speaker can. */
+const anyOf = (options: PlanOptions, needs: Capability): SpeakerOptions =>
+  speakersOf(options).find((one) => has(one, needs)) ?? options;
+
+const askedOf = (speaker: SpeakerOptions, fields: readonly Field[]): readonly Asked[] =>
+  fields.map((field) => [speaker, field]);
+
 /** Said once: where the speaker says no more than that, the field's own words are enough. */
-function because(options: PlanOptions, needs: Capability): string {
+function because(options: SpeakerOptions, needs: Capability): string {
   const why = options.capabilities.missing.get(needs);
   return why === undefined || why === "not carried yet" ? "" : ` (${why})`;
 }
@@ -42,19 +61,29 @@ function fieldsOf(
   resource: Resource,
   options: PlanOptions,
   peers: readonly BgpPeer[],
-): readonly Field[] {
-  if (resource.type === "metallb.io/BGPPeer") return interfaceField("spec.", resource.spec.remote);
+  speakerOf: SpeakerOf,
+): readonly Asked[] {
+  const raw = (fields: readonly Field[]): readonly Asked[] =>
+    askedOf(anyOf(options, "raw"), fields);
+  if (resource.type === "metallb.io/BGPPeer") {
+    const { spec } = resource;
+    return askedOf(speakerOf(spec), interfaceField("spec.", spec.remote));
+  }
   if (resource.type === "frrk8s.metallb.io/FRRConfiguration") {
-    const { routers, raw } = resource.spec;
+    const { spec } = resource;
     return [
-      ...routers.flatMap((router, i) => routerFields(`spec.bgp.routers[${i}].`, router)),
-      ...when(raw !== undefined, ["raw", "spec.raw", RAW]),
+      ...spec.routers.flatMap((router, i) =>
+        routerFields(`spec.bgp.routers[${i}].`, router, options, speakerOf),
+      ),
+      ...raw(when(spec.raw !== undefined, ["raw", "spec.raw", RAW])),
     ];
   }
   if (resource.type === "/ConfigMap")
-    return [["raw", "data.extras", RAW, extrasAdvice(resource, peers)]];
-  if (resource.type === "rutter/BFDOptions" && options.bfd === "speaker")
-    return bfdFields(resource.spec);
+    return raw([["raw", "data.extras", RAW, extrasAdvice(resource, peers)]]);
+  if (resource.type === "rutter/BFDOptions")
+    return speakersOf(options)
+      .filter(({ bfd }) => bfd === "speaker")
+      .flatMap((speaker) => askedOf(speaker, bfdFields(resource.spec)));
   return [];
 }
 
@@ -73,15 +102,29 @@ const bfdFields = ({ strictMode, authentication }: BfdOptionsSpec): readonly Fie
 
 const RAW = "raw FRR lines, which only the frr backend can take";
 
-const routerFields = (at: string, router: FrrRouter): readonly Field[] => [
-  ...when(router.imports.length > 0, [
+function routerFields(
+  at: string,
+  router: FrrRouter,
+  options: PlanOptions,
+  speakerOf: SpeakerOf,
+): readonly Asked[] {
+  const { vrf } = router;
+  const who = router.neighbors.map(({ remote }) => speakerOf({ vrf, remote }));
+  const unable = who.find((one) => !has(one, "vrf-import")) ?? anyOf(options, "vrf-import");
+  const leaking = when(router.imports.length > 0, [
     "vrf-import",
     `${at}imports`,
     "leaking between VRFs; prefixes that only an imported VRF has are told to nobody here",
-  ]),
-  ...when(router.evpn !== undefined, ["evpn", `${at}evpn`, "EVPN"]),
-  ...router.neighbors.flatMap((one, k) => neighborFields(`${at}neighbors[${k}].`, one)),
-];
+  ]);
+  const evpn = when(router.evpn !== undefined, ["evpn", `${at}evpn`, "EVPN"]);
+  return [
+    ...askedOf(unable, leaking),
+    ...askedOf(anyOf(options, "evpn"), evpn),
+    ...router.neighbors.flatMap((one, k) =>
+      askedOf(speakerOf({ vrf, remote: one.remote }), neighborFields(`${at}neighbors[${k}].`, one)),
+    ),
+  ];
+}
 
 function neighborFields(at: string, neighbor: FrrNeighbor): readonly Field[] {
   const unicast = neighbor.addressFamilies.includes("unicast");

@@ -4,7 +4,7 @@
  *
  * Pure. Only an FRRConfiguration waits in part; a BGPPeer whose Secret is missing is set aside whole (conflicts.ts).
  */
-import type { NeighborKey } from "../../events/ids.ts";
+import { type NeighborKey, resourceKeyParts } from "../../events/ids.ts";
 import type { BgpPeer } from "../../events/resources/bgp-peer.ts";
 import { notCarried } from "../../events/resources/carried.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
@@ -12,14 +12,16 @@ import { MOST_IMPORTED } from "../../events/resources/route-import.ts";
 import type { NotCarried } from "../../events/resources/resource.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 import { fieldsNotCarried } from "./carried-fields.ts";
-import { claimsOf } from "./claims.ts";
-import { missingPeers } from "./exports.ts";
+import { claimsOf, type NeighborClaim, remoteText } from "./claims.ts";
+import { missingPeers, namesPeer } from "./exports.ts";
 import { type KernelAbility, vrfLacking } from "./kernel-ability.ts";
 import { kernelRefusals } from "./kernel-refusals.ts";
 import { isSpecial } from "./imports.ts";
 import { anySelects, nodeLabels, selects } from "./labels.ts";
 import type { NeighborVerdict } from "./neighbors.ts";
-import { has, type PlanOptions } from "./options.ts";
+import { has, type PlanOptions, type SpeakerOptions } from "./options.ts";
+import { ownersHere } from "./owners-here.ts";
+import { feederOf, notFed, notRun, speakerOf } from "./peer-backends.ts";
 
 const CONFIGURATION = "frrk8s.metallb.io/FRRConfiguration";
 
@@ -32,10 +34,8 @@ export function notCarriedHere(
 ): readonly NotCarried[] {
   const fields = [
     ...notCarried(resource, peers),
-    ...(options === undefined ? [] : fieldsNotCarried(resource, options, peers)),
     ...peersMissing(desired, resource),
-    ...(options === undefined ? [] : importMissing(resource, options)),
-    ...(options === undefined ? [] : kernelRefusals(desired, resource, options.kernel)),
+    ...(options === undefined ? [] : bySpeakers(desired, resource, options, peers)),
   ];
   if (resource.type !== CONFIGURATION) return fields;
   const owner = resourcesOf(desired, CONFIGURATION).get(keyOf(resource));
@@ -49,19 +49,105 @@ export function notCarriedHere(
   return [...fields, ...waiting];
 }
 
+/** What the speakers of this host and its kernel leave without effect. */
+function bySpeakers(
+  desired: DesiredState,
+  resource: Resource,
+  options: PlanOptions,
+  peers: readonly BgpPeer[],
+): readonly NotCarried[] {
+  // Who is given to a speaker that does not run is not opened at all; that is said of its PeerBackend.
+  const home = (one: Pick<NeighborClaim, "vrf" | "remote">): SpeakerOptions =>
+    speakerOf(desired, one, options) ?? options;
+  return [
+    ...fieldsNotCarried(resource, options, peers, home),
+    ...importMissing(desired, resource, options),
+    ...notFedHere(desired, resource, options),
+    ...backendMissing(desired, resource, options),
+    ...kernelRefusals(desired, resource, options.kernel),
+  ];
+}
+
+function backendMissing(
+  desired: DesiredState,
+  resource: Resource,
+  options: PlanOptions,
+): readonly NotCarried[] {
+  if (resource.type !== "rutter/PeerBackend") return [];
+  const { nodeSelectors, backend } = resource.spec;
+  const why = notRun(backend, options);
+  if (why === undefined || !anySelects(nodeSelectors, nodeLabels(desired))) return [];
+  const reason = `not carried on this host: its peers are not opened, for ${why}`;
+  return [{ resource: keyOf(resource), field: "spec.backend", reason }];
+}
+
+/** Neighbours whose routes would go into the kernel, if theirs were the speaker that feeds it in their VRF. */
+function notFedHere(
+  desired: DesiredState,
+  resource: Resource,
+  options: PlanOptions,
+): readonly NotCarried[] {
+  if (options.besides === undefined || options.besides.length === 0) return [];
+  const why = (one: NeighborClaim): string | undefined => {
+    const speaker = speakerOf(desired, one, options);
+    return speaker && notFed(desired, one.vrf, speaker, options);
+  };
+  const here = ownersHere(desired).filter(({ key }) => !desired.quarantined.has(key));
+  const claimsIn = (owner: (typeof here)[number]): readonly NeighborClaim[] =>
+    claimsOf(desired, owner).routers.flatMap(({ neighbors }) => neighbors);
+  const key = keyOf(resource);
+  if (resource.type === CONFIGURATION) {
+    return here
+      .filter((owner) => owner.key === key)
+      .flatMap(claimsIn)
+      .filter(({ receive }) => receive.type === "all" || receive.prefixes.length > 0)
+      .flatMap((one) => {
+        const reason = why(one);
+        return reason === undefined
+          ? []
+          : [
+              {
+                resource: key,
+                field: `${one.field}.toReceive`,
+                reason: `not installed: ${reason}`,
+              },
+            ];
+      });
+  }
+  if (resource.type !== "rutter/RouteImport") return [];
+  const { spec } = resource;
+  if (!anySelects(spec.nodeSelectors, nodeLabels(desired))) return [];
+  const lines = here.flatMap(claimsIn).flatMap((one) => {
+    const name = one.kind === "peer" ? resourceKeyParts(one.owner).name : remoteText(one.remote);
+    const reason = namesPeer(spec, one.vrf, { name, remote: one.remote }) ? why(one) : undefined;
+    return reason === undefined ? [] : [`${name}: ${reason}`];
+  });
+  return [...new Set(lines)].toSorted().map((line) => ({
+    resource: key,
+    field: "spec.peers",
+    reason: `without effect for ${line}`,
+  }));
+}
+
 /**
  * A speaker that installs by itself counts for nobody, and goes on installing into its own table what a RouteImport wants elsewhere
  * (imports.ts).
  */
-function importMissing(resource: Resource, options: PlanOptions): readonly NotCarried[] {
-  if (resource.type !== "rutter/RouteImport" || !has(options, "installs-routes")) return [];
-  const { maximum } = resource.spec;
+function importMissing(
+  desired: DesiredState,
+  resource: Resource,
+  options: PlanOptions,
+): readonly NotCarried[] {
+  if (resource.type !== "rutter/RouteImport") return [];
+  const { maximum, vrf } = resource.spec;
+  const feeder = feederOf(desired, vrf, options);
+  if (!has(feeder, "installs-routes")) return [];
   const line = (field: string, what: string): NotCarried => ({
     resource: keyOf(resource),
     field,
     reason: `not carried yet: ${what}`,
   });
-  const speaker = `the ${options.backend} speaker`;
+  const speaker = `the ${feeder.backend} speaker`;
   if (isSpecial(resource)) {
     const what = `that these routes stand nowhere else; ${speaker} installs what it learns into the table of the VRF, too`;
     return [line("spec.table", what)];
@@ -72,7 +158,12 @@ function importMissing(resource: Resource, options: PlanOptions): readonly NotCa
 
 /** Peers that are named and that this host does not have; a RouteExport or RouteImport of another host says nothing here. */
 function peersMissing(desired: DesiredState, resource: Resource): readonly NotCarried[] {
-  if (resource.type !== "rutter/RouteExport" && resource.type !== "rutter/RouteImport") return [];
+  if (
+    resource.type !== "rutter/RouteExport" &&
+    resource.type !== "rutter/RouteImport" &&
+    resource.type !== "rutter/PeerBackend"
+  )
+    return [];
   const { spec } = resource;
   if (!anySelects(spec.nodeSelectors, nodeLabels(desired))) return [];
   const where = spec.vrf === "" ? "" : ` in VRF ${spec.vrf}`;

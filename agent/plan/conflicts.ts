@@ -27,8 +27,9 @@ import { resolveCommunities } from "./communities.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
 import { createLedger } from "./ledger.ts";
 import type { Found } from "./merge-rules.ts";
-import { ownersHere } from "./neighbors.ts";
+import { ownersHere } from "./owners-here.ts";
 import { byContent, inForceFirst } from "./order.ts";
+import { farEndsOf, givenTwice, isHere } from "./peer-backends.ts";
 import { secretOf } from "./secrets.ts";
 
 const BGP_PEER = "metallb.io/BGPPeer";
@@ -75,6 +76,11 @@ export function conflicts(before: DesiredState | undefined, after: DesiredState)
       unknownAlias(one, aliases) ?? tooShort(one, pools) ?? localPrefConflict(one, kept, pools),
   );
   judge(resourcesOf(after, "rutter/RouteExport").values(), (one) => unknownAlias(one, aliases));
+  const given = [...resourcesOf(after, "rutter/PeerBackend").values()].filter((one) =>
+    isHere(after, one),
+  );
+  const farEnds = given.length > 1 ? [...farEndsOf(after, ownersHere(after)).values()] : [];
+  judge(given, (one, kept) => givenTwice(after, one, kept, farEnds));
   return reasons;
 }
 

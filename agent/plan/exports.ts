@@ -23,7 +23,8 @@ import { resolveCommunities } from "./communities.ts";
 import { inForceOf } from "./held.ts";
 import { exportLacking, type KernelAbility } from "./kernel-ability.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
-import { ownersHere, type PlannedRouter } from "./neighbors.ts";
+import type { PlannedRouter } from "./neighbors.ts";
+import { ownersHere } from "./owners-here.ts";
 
 const KIND = "rutter/RouteExport";
 

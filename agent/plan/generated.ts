@@ -49,6 +49,7 @@ const EVERYTHING: readonly Capability[] = [
 
 const NOT_METALLB = [
   "frrk8s.metallb.io/FRRConfiguration",
+  "rutter/PeerBackend",
   "rutter/RouteExport",
   "rutter/RouteImport",
 ] as const;

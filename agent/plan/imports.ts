@@ -20,21 +20,51 @@ import { namesPeer } from "./exports.ts";
 import { inForceOf } from "./held.ts";
 import { importLacking } from "./kernel-ability.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
-import type { PlannedRouter } from "./neighbors.ts";
-import { has, type PlanOptions } from "./options.ts";
+import type { PlannedRouter, PlannedRouters } from "./neighbors.ts";
+import { has, type PlanOptions, speakersOf } from "./options.ts";
+import { feederOf } from "./peer-backends.ts";
 
 const DEFAULTS = [prefix("0.0.0.0/0"), prefix("::/0")];
 
-/** What a RouteImport asks for may come in. */
+/**
+ * What a RouteImport asks for may come in, from the neighbours of the speaker that feeds the kernel in that VRF. Another one that
+ * installs by itself takes nothing in there: two hands on one table would fight.
+ */
 export function openFor(
   desired: DesiredState,
-  routers: readonly PlannedRouter[],
+  planned: PlannedRouters,
   options: PlanOptions,
-): readonly PlannedRouter[] {
+): PlannedRouters {
   const imports = importsHere(desired);
-  const installs = has(options, "installs-routes");
-  if (imports.length === 0 && !installs) return routers;
-  return routers.map(({ router, tellable }) => ({
+  return new Map(
+    speakersOf(options).map((speaker) => {
+      const routers = planned.get(speaker.backend) ?? [];
+      const installs = has(speaker, "installs-routes");
+      if (imports.length === 0 && !installs) return [speaker.backend, routers] as const;
+      const opened = routers.map((one): PlannedRouter => {
+        const feeds = feederOf(desired, one.router.vrf, options) === speaker;
+        if (feeds) return openedRouter(one, imports, installs);
+        return installs ? closedRouter(one) : one;
+      });
+      return [speaker.backend, opened] as const;
+    }),
+  );
+}
+
+const closedRouter = ({ router, tellable }: PlannedRouter): PlannedRouter => ({
+  tellable,
+  router: {
+    ...router,
+    neighbors: router.neighbors.map((one) => ({ ...one, receive: { type: "nothing" } })),
+  },
+});
+
+function openedRouter(
+  { router, tellable }: PlannedRouter,
+  imports: ReturnType<typeof importsHere>,
+  installs: boolean,
+): PlannedRouter {
+  return {
     tellable,
     router: {
       ...router,
@@ -55,7 +85,7 @@ export function openFor(
         };
       }),
     },
-  }));
+  };
 }
 
 /**
@@ -110,20 +140,26 @@ function wider(a: ReceiveRule, b: ReceiveRule): ReceiveRule {
 }
 
 /**
- * In order of precedence: RouteImports by name, then what receive rules imply. `routers` as before openFor(). Of a speaker that
- * installs routes itself only what that does otherwise: RouteImports that name another table, metric or source.
+ * In order of precedence: RouteImports by name, then what receive rules imply. `planned` as before openFor(). In each VRF of the
+ * speaker that feeds the kernel there; of one that installs routes itself only what that does otherwise: RouteImports that name
+ * another table, metric or source.
  */
 export function planImports(
   desired: DesiredState,
-  planned: readonly PlannedRouter[],
+  planned: PlannedRouters,
   options: PlanOptions,
 ): readonly ImportRule[] {
-  const routers = planned.map(({ router }) => router);
-  const installs = has(options, "installs-routes");
+  const routers = speakersOf(options).flatMap((speaker) =>
+    (planned.get(speaker.backend) ?? [])
+      .map(({ router }) => router)
+      .filter(({ vrf }) => feederOf(desired, vrf, options) === speaker),
+  );
+  const installs = (vrf: string): boolean =>
+    has(feederOf(desired, vrf, options), "installs-routes");
   const ours = importsHere(desired).filter(
     ({ resource }) =>
       importLacking(options.kernel, resource.spec.vrf) === undefined &&
-      (!installs || isSpecial(resource)),
+      (!installs(resource.spec.vrf) || isSpecial(resource)),
   );
   const asked = ours.map((held): ImportRule => {
     const { metadata, spec } = held.resource;
@@ -147,7 +183,7 @@ export function planImports(
       provenance: [held.fact],
     };
   });
-  return installs ? asked : [...asked, ...routers.flatMap(implied)];
+  return [...asked, ...routers.filter(({ vrf }) => !installs(vrf)).flatMap(implied)];
 }
 
 /** Not what every speaker's own installing comes to: the table of the VRF, FRR's metric, the source that the kernel chooses. */

@@ -18,7 +18,7 @@ import {
   vrfLacking,
 } from "./kernel-ability.ts";
 import { anySelects, nodeLabels } from "./labels.ts";
-import { ownersHere } from "./neighbors.ts";
+import { ownersHere } from "./owners-here.ts";
 
 type Lack = readonly [field: string, why: string | undefined];
 

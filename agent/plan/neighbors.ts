@@ -6,24 +6,26 @@
  * (180, 60, 60 s). Whatever somebody set goes before both (docs/decisions/008). Reads next: merge.ts, routes.ts.
  */
 import type {
+  BackendName,
   MaximumPrefixes,
   NeighborIntent,
   ReceiveGuard,
   RouterIntent,
 } from "../../backends/intent.ts";
 import { type Address, type Family, familyOf } from "../../events/address.ts";
-import type { NeighborKey, ResourceKey } from "../../events/ids.ts";
+import type { EventId, NeighborKey, ResourceKey } from "../../events/ids.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
-import { claimsOf, type NeighborOwner } from "./claims.ts";
-import { anySelects, nodeLabels, selects } from "./labels.ts";
+import { type Claims, claimsOf } from "./claims.ts";
 import { merge, type MergedNeighbor, type MergedRouter } from "./merge.ts";
 import {
   FRR_CONNECT_SECONDS,
   FRR_HOLD_TIME_SECONDS,
   FRR_KEEPALIVE_SECONDS,
 } from "./merge-rules.ts";
-import { has, type PlanOptions } from "./options.ts";
+import { has, type PlanOptions, type SpeakerOptions, speakersOf } from "./options.ts";
 import { compare } from "./order.ts";
+import { ownersHere } from "./owners-here.ts";
+import { givenBy, notRun } from "./peer-backends.ts";
 import { refusal } from "./refusal.ts";
 import { type SpeakerBfdOf, speakerBfdOf } from "./speaker-bfd.ts";
 
@@ -46,6 +48,8 @@ export type PeerVerdict =
 /** What became of a neighbour, whoever owns it: all that was said of it is in `neighbor`, its BFD profile too. */
 export type NeighborVerdict = {
   readonly neighbor: MergedNeighbor;
+  /** Whose it is, opened or not; this host may not run that one. */
+  readonly backend: BackendName;
   readonly verdict: Extract<PeerVerdict, { readonly type: "opened" | "refused" }>;
 };
 
@@ -66,16 +70,19 @@ export type Tellable = {
   readonly nextHops: Readonly<Partial<Record<Family, Address>>>;
 };
 
-/** What is the same for all neighbours. */
+/** What is the same for all neighbours of a speaker. */
 type Shared = {
-  readonly options: PlanOptions;
+  readonly options: SpeakerOptions;
   readonly guard: ReceiveGuard | undefined;
   readonly restartTimeSeconds: number;
   readonly bfdOf: SpeakerBfdOf;
 };
 
+export type PlannedRouters = ReadonlyMap<BackendName, readonly PlannedRouter[]>;
+
 export type PlannedNeighbors = {
-  readonly routers: readonly PlannedRouter[];
+  /** Of each speaker. */
+  readonly routers: PlannedRouters;
   readonly peers: ReadonlyMap<ResourceKey, PeerVerdict>;
   readonly neighbors: ReadonlyMap<NeighborKey, NeighborVerdict>;
 };
@@ -84,54 +91,65 @@ export function planNeighbors(desired: DesiredState, options: PlanOptions): Plan
   const claims = ownersHere(desired)
     .filter(({ key }) => !desired.quarantined.has(key))
     .map((owner) => claimsOf(desired, owner));
+  const guard = guardOf(desired);
+  const restartTimeSeconds = desired.host?.facts.restartTimeSeconds ?? RESTART_TIME_SECONDS;
   const neighbors = new Map<NeighborKey, NeighborVerdict>();
+  const routers = new Map(
+    speakersOf(options).map((speaker) => {
+      const bfdOf = speakerBfdOf(desired, claims, speaker);
+      const shared: Shared = { options: speaker, guard, restartTimeSeconds, bfdOf };
+      return [speaker.backend, routersOf(desired, claims, options, shared, neighbors)] as const;
+    }),
+  );
+  return { routers, peers: peerVerdicts(desired, neighbors), neighbors };
+}
+
+/** One speaker's, with its own neighbours alone; what becomes of those is entered into `verdicts`. */
+function routersOf(
+  desired: DesiredState,
+  claims: readonly Claims[],
+  all: PlanOptions,
+  shared: Shared,
+  verdicts: Map<NeighborKey, NeighborVerdict>,
+): readonly PlannedRouter[] {
+  const { options } = shared;
   const routers: PlannedRouter[] = [];
   const leaks = has(options, "vrf-import");
-  const shared: Shared = {
-    options,
-    guard: guardOf(desired),
-    restartTimeSeconds: desired.host?.facts.restartTimeSeconds ?? RESTART_TIME_SECONDS,
-    bfdOf: speakerBfdOf(desired, claims, options),
-  };
-  const all = merge(claims, leaks);
-  const imported = new Set(leaks ? all.flatMap(({ imports }) => imports) : []);
-  for (const merged of all) {
+  const merged = merge(claims, leaks);
+  const imported = new Set(leaks ? merged.flatMap(({ imports }) => imports) : []);
+  for (const router of merged) {
     const opened: MergedNeighbor[] = [];
-    for (const neighbor of merged.neighbors) {
-      const reason = refusal(neighbor, options);
+    for (const neighbor of router.neighbors) {
+      const rule = givenBy(desired, neighbor);
+      const backend = rule?.resource.spec.backend ?? all.backend;
+      const nobody = notRun(backend, all);
+      // Who is given to nobody is refused once, with the first speaker's.
+      if ((nobody === undefined ? backend : all.backend) !== options.backend) continue;
+      const reason = nobody ?? refusal(neighbor, options);
       const verdict: NeighborVerdict["verdict"] =
         reason === undefined
-          ? { type: "opened", neighbor: neighbor.key, router: merged.key }
+          ? { type: "opened", neighbor: neighbor.key, router: router.key }
           : { type: "refused", reason };
-      neighbors.set(neighbor.key, { neighbor, verdict });
-      if (verdict.type === "opened") opened.push(neighbor);
+      verdicts.set(neighbor.key, { neighbor, backend, verdict });
+      if (verdict.type === "opened") opened.push(given(neighbor, rule?.fact));
     }
     // Without a neighbour a router is of use where VRFs leak, or for its EVPN.
     const isUsed =
       opened.length > 0 ||
-      imported.has(merged.vrf) ||
-      (leaks && merged.imports.length > 0) ||
-      (has(options, "evpn") && merged.evpn !== undefined);
-    const canBe = merged.vrf === "" || has(options, "vrf");
-    if (isUsed && canBe) routers.push(plannedRouter(merged, opened, shared));
+      imported.has(router.vrf) ||
+      (leaks && router.imports.length > 0) ||
+      (has(options, "evpn") && router.evpn !== undefined);
+    const canBe = router.vrf === "" || has(options, "vrf");
+    if (isUsed && canBe) routers.push(plannedRouter(router, opened, shared));
   }
-  return {
-    routers,
-    peers: peerVerdicts(desired, neighbors),
-    neighbors,
-  };
+  return routers;
 }
 
-/** BGPPeers and FRRConfigurations that select this host, set aside or not. */
-export function ownersHere(desired: DesiredState): readonly NeighborOwner[] {
-  const labels = nodeLabels(desired);
-  const peers = [...resourcesOf(desired, "metallb.io/BGPPeer").values()].filter(({ resource }) =>
-    anySelects(resource.spec.nodeSelectors, labels),
-  );
-  const configurations = [
-    ...resourcesOf(desired, "frrk8s.metallb.io/FRRConfiguration").values(),
-  ].filter(({ resource }) => selects(resource.spec.nodeSelector, labels));
-  return [...peers, ...configurations];
+/** With the fact that gave it to its speaker, behind its owners'. */
+function given(neighbor: MergedNeighbor, fact: EventId | undefined): MergedNeighbor {
+  if (fact === undefined) return neighbor;
+  const [first, ...rest] = neighbor.owners;
+  return { ...neighbor, owners: [{ ...first, facts: [...first.facts, fact] }, ...rest] };
 }
 
 function peerVerdicts(

@@ -32,15 +32,20 @@ import {
   type PeerVerdict,
   planNeighbors,
   type PlannedRouter,
+  type PlannedRouters,
 } from "./neighbors.ts";
-import type { PlanOptions } from "./options.ts";
+import { type PlanOptions, speakersOf } from "./options.ts";
 import { compare } from "./order.ts";
 import { ownContributions, preferredOf } from "./own-prefixes.ts";
+import { feedersIn } from "./peer-backends.ts";
 import { planRaw } from "./raw.ts";
 import { type Interned, routeOf, sameRoute } from "./routes.ts";
 
 export type Plan = {
+  /** What each speaker of this host is told: its own neighbours, and own routes for them. */
   readonly speakers: Readonly<Partial<Record<BackendName, SpeakerIntent>>>;
+  /** VRFs whose learned routes are another speaker's than the first one's to bring into the kernel. */
+  readonly feeders: ReadonlyMap<string, BackendName>;
   readonly bfd: BfdIntent;
   readonly kernel: KernelIntent;
   readonly verdicts: PersistentMap<ResourceKey, Verdict>;
@@ -59,7 +64,7 @@ export type Plan = {
 
 type Memo = {
   readonly context: Context;
-  readonly routers: readonly PlannedRouter[];
+  readonly routers: PlannedRouters;
   readonly exporters: ReadonlyMap<ResourceKey, Exporting>;
   /** By Service or FRRConfiguration; a RouteExport's are many, and only among the contributors. */
   readonly contributions: PersistentMap<ResourceKey, readonly Contribution[]>;
@@ -73,6 +78,7 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const { kernel } = options;
   const { routers: merged, peers, neighbors } = planNeighbors(desired, options);
   const routers = openFor(desired, merged, options);
+  const everybody = [...routers.values()].flat();
   const context = contextOf(desired, preferredOf(neighbors));
   const verdicts: [ResourceKey, Verdict][] = [];
   const contributions: (readonly [ResourceKey, readonly Contribution[]])[] = [
@@ -83,7 +89,7 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
     verdicts.push([held.key, announced.verdict]);
     if (announced.contributions.length > 0) contributions.push([held.key, announced.contributions]);
   }
-  const exporters = exportersOf(desired, routers);
+  const exporters = exportersOf(desired, everybody);
   const contributors = Map.groupBy(
     [...contributions.flatMap(([, list]) => list), ...exportContributions(desired, exporters)],
     ({ prefix }) => prefix,
@@ -92,19 +98,25 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
   const sorted = [...contributors].map(
     ([prefix, list]) => [prefix, list.toSorted(byCause)] as const,
   );
-  const speaker = {
-    routers: routersOf(routers, sorted, interned),
-    raw: planRaw(desired, options),
-  };
+  const speakers = Object.fromEntries(
+    speakersOf(options).map((speaker): [BackendName, SpeakerIntent] => [
+      speaker.backend,
+      {
+        routers: routersOf(routers.get(speaker.backend) ?? [], sorted, interned),
+        raw: planRaw(desired, speaker),
+      },
+    ]),
+  ) satisfies Plan["speakers"];
   const judged = PersistentMap.from(verdicts);
   return {
-    speakers: { [options.backend]: speaker },
+    speakers,
+    feeders: feedersIn(desired, options),
     bfd: planBfd(desired, neighbors, options),
     kernel: planKernel(
       {
         desired,
         verdicts: judged,
-        routers: speaker.routers,
+        routers: allRouters(speakers),
         isFromKernel: (prefix) => isFromKernel(contributors.get(prefix) ?? []),
         kernel,
       },
@@ -168,21 +180,25 @@ export function replan(
     for (const { prefix } of [...old, ...young]) touched.add(prefix);
     contributors = moved(contributors, rule, old, young);
   }
-  const was = before.plan.speakers[options.backend];
-  const speaker = speakerAfter(was, memo, contributors, touched);
+  const speakers: Plan["speakers"] = Object.fromEntries(
+    Object.entries(before.plan.speakers).map(([backend, was]) => {
+      const routers = memo.routers.get(backend as BackendName) ?? [];
+      return [backend, speakerAfter(was, routers, memo.interned, contributors, touched)] as const;
+    }),
+  );
   const kernel = replanKernel(
     before.plan.kernel,
     {
       desired: before.desired,
       verdicts: before.plan.verdicts,
-      routers: was?.routers ?? [],
+      routers: allRouters(before.plan.speakers),
       isFromKernel: (prefix) => isFromKernel(memo.contributors.get(prefix) ?? []),
       kernel: options.kernel,
     },
     {
       desired,
       verdicts,
-      routers: speaker.routers,
+      routers: allRouters(speakers),
       isFromKernel: (prefix) => isFromKernel(contributors.get(prefix) ?? []),
       kernel: options.kernel,
     },
@@ -190,7 +206,7 @@ export function replan(
   );
   return {
     ...before.plan,
-    speakers: { [options.backend]: speaker },
+    speakers,
     kernel,
     verdicts,
     warnings,
@@ -199,6 +215,9 @@ export function replan(
     memo: { ...memo, context, contributions, contributors },
   };
 }
+
+const allRouters = (speakers: Plan["speakers"]): readonly RouterIntent[] =>
+  Object.values(speakers).flatMap(({ routers }) => routers);
 
 /** Whether anything but Services, what they hold and their health, and what the kernel offers differs. */
 function otherwiseChanged(before: DesiredState, after: DesiredState): boolean {
@@ -269,12 +288,12 @@ const routersOf = (
   }));
 
 function speakerAfter(
-  before: SpeakerIntent | undefined,
-  { interned, routers: planned }: Memo,
+  before: SpeakerIntent,
+  planned: readonly PlannedRouter[],
+  interned: Interned,
   contributors: Memo["contributors"],
   touched: ReadonlySet<Prefix>,
 ): SpeakerIntent {
-  if (before === undefined) throw new Error("a plan has its backend's speaker");
   let changed = false;
   const tellable = new Map(planned.map((one) => [one.router.key, one.tellable]));
   const routers = before.routers.map((router): RouterIntent => {

@@ -4,7 +4,13 @@
  * Pure; costs what differs between the two plans.
  */
 import { classify, neighborsOf, routeChanges } from "../../backends/delta.ts";
-import { type Export, NO_SPEAKER, type SpeakerIntent } from "../../backends/intent.ts";
+import {
+  type BackendName,
+  type Export,
+  type NeighborIntent,
+  NO_SPEAKER,
+  type SpeakerIntent,
+} from "../../backends/intent.ts";
 import type { KernelIntent, KernelKey } from "../../backends/kernel/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import { diff, PersistentMap } from "../../events/persistent-map.ts";
@@ -15,35 +21,38 @@ import type { Plan } from "./plan.ts";
 
 type Lists = { readonly add: Prefix[]; readonly change: Prefix[]; readonly remove: Prefix[] };
 
+/** Of a neighbour and a prefix: how it is told before and after, as text; undefined: it is not. */
+type Told = Map<NeighborKey, Map<Prefix, { was?: string | undefined; now?: string | undefined }>>;
+
+/** A neighbour that goes from one speaker to another resets; what both tell it is no change. */
 export function preview(before: Plan | undefined, after: Plan): Omit<PlanJson, "held"> {
   const backends = new Set([
     ...Object.keys(before?.speakers ?? {}),
     ...Object.keys(after.speakers),
-  ]) as Set<keyof Plan["speakers"]>;
-  const peers = new Map<NeighborKey, Lists>();
-  const resets: string[] = [];
-  const names = new Map<NeighborKey, string>();
+  ]) as Set<BackendName>;
+  const told: Told = new Map();
   for (const backend of backends) {
-    const old = before?.speakers[backend];
-    const young = after.speakers[backend] ?? NO_SPEAKER;
-    routesOf(old, young, peers);
-    const known = neighborsOf(old);
-    const next = neighborsOf(young);
-    const home = routersByNeighbor(old);
-    const moved = routersByNeighbor(young);
-    for (const one of [...known.values(), ...next.values()]) names.set(one.key, one.name);
-    for (const one of known.values()) {
-      const now = next.get(one.key);
-      const resetting =
-        now === undefined ||
-        classify(one, now).effect === "hard" ||
-        // Another AS or router id of ours is agreed in the OPEN.
-        home.get(one.key) !== moved.get(one.key);
-      if (resetting) resets.push(one.name);
-    }
+    enterChanges(before?.speakers[backend], after.speakers[backend] ?? NO_SPEAKER, told);
   }
+  const peers = new Map([...told].map(([key, prefixes]) => [key, listsOf(prefixes)] as const));
+  const known = neighborsOfAll(before?.speakers ?? {});
+  const next = neighborsOfAll(after.speakers);
+  const home = routersByNeighbor(before?.speakers ?? {});
+  const moved = routersByNeighbor(after.speakers);
+  const names = new Map<NeighborKey, string>();
+  for (const one of [...known.values(), ...next.values()]) names.set(one.key, one.name);
+  const resets = [...known.values()].flatMap((one) => {
+    const now = next.get(one.key);
+    const resetting =
+      now === undefined ||
+      classify(one, now).effect === "hard" ||
+      // Another AS or router id of ours is agreed in the OPEN.
+      home.get(one.key) !== moved.get(one.key);
+    return resetting ? [one.name] : [];
+  });
   return {
     peers: [...peers]
+      .filter(([, lists]) => lists.add.length + lists.change.length + lists.remove.length > 0)
       .map(([key, { add, change, remove }]) => ({
         peer: names.get(key) ?? key,
         add: add.toSorted(comparePrefixes),
@@ -122,33 +131,48 @@ function askedBesides(plan: Plan | undefined): ReadonlyMap<string, string> {
   );
 }
 
-const routersByNeighbor = (intent: SpeakerIntent | undefined): ReadonlyMap<NeighborKey, string> =>
+/** Of all speakers. */
+export const neighborsOfAll = (
+  speakers: Plan["speakers"],
+): ReadonlyMap<NeighborKey, NeighborIntent> =>
+  new Map(Object.values(speakers).flatMap((speaker) => [...neighborsOf(speaker)]));
+
+const routersByNeighbor = (speakers: Plan["speakers"]): ReadonlyMap<NeighborKey, string> =>
   new Map(
-    intent?.routers.flatMap(({ key, neighbors }) =>
-      neighbors.map((one) => [one.key, key] as const),
-    ),
+    Object.values(speakers)
+      .flatMap(({ routers }) => routers)
+      .flatMap(({ key, neighbors }) => neighbors.map((one) => [one.key, key] as const)),
   );
 
-function routesOf(
-  old: SpeakerIntent | undefined,
-  young: SpeakerIntent,
-  peers: Map<NeighborKey, Lists>,
-): void {
+/** What a speaker tells otherwise than before; costs what differs. */
+function enterChanges(old: SpeakerIntent | undefined, young: SpeakerIntent, told: Told): void {
   const before = new Map(old?.routers.map((router) => [router.key, router]));
   for (const { router, prefix, route } of routeChanges(old, young)) {
-    const was = told(before.get(router.key)?.routes.get(prefix)?.exports ?? []);
-    const now = told(route?.exports ?? []);
+    const was = textsOf(before.get(router.key)?.routes.get(prefix)?.exports ?? []);
+    const now = textsOf(route?.exports ?? []);
     for (const key of new Set([...was.keys(), ...now.keys()])) {
-      const lists = peers.get(key) ?? { add: [], change: [], remove: [] };
-      peers.set(key, lists);
-      if (!now.has(key)) lists.remove.push(prefix);
-      else if (!was.has(key)) lists.add.push(prefix);
-      else if (was.get(key) !== now.get(key)) lists.change.push(prefix);
+      const prefixes = told.get(key) ?? new Map<Prefix, { was?: string; now?: string }>();
+      told.set(key, prefixes);
+      const known = prefixes.get(prefix);
+      prefixes.set(prefix, {
+        was: was.get(key) ?? known?.was,
+        now: now.get(key) ?? known?.now,
+      });
     }
   }
 }
 
-const told = (exports: readonly Export[]): ReadonlyMap<NeighborKey, string> =>
+function listsOf(prefixes: NonNullable<ReturnType<Told["get"]>>): Lists {
+  const lists: Lists = { add: [], change: [], remove: [] };
+  for (const [prefix, { was, now }] of prefixes) {
+    if (now === undefined) lists.remove.push(prefix);
+    else if (was === undefined) lists.add.push(prefix);
+    else if (was !== now) lists.change.push(prefix);
+  }
+  return lists;
+}
+
+const textsOf = (exports: readonly Export[]): ReadonlyMap<NeighborKey, string> =>
   new Map(
     exports.flatMap(({ to, attributes }) => {
       const text = JSON.stringify(attributes);

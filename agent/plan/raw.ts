@@ -9,11 +9,11 @@ import type { FrrConfiguration } from "../../events/resources/frr-configuration.
 import type { DesiredState, Held } from "../../events/state.ts";
 import { inForceOf } from "./held.ts";
 import { nodeLabels, selects } from "./labels.ts";
-import { has, type PlanOptions } from "./options.ts";
+import { has, type SpeakerOptions } from "./options.ts";
 import { compare } from "./order.ts";
 
 /** Empty where the speaker takes none. What is set aside, or meant for another host, says nothing. */
-export function planRaw(desired: DesiredState, options: PlanOptions): readonly RawSnippet[] {
+export function planRaw(desired: DesiredState, options: SpeakerOptions): readonly RawSnippet[] {
   if (!has(options, "raw")) return [];
   const labels = nodeLabels(desired);
   const ofConfigurations = inForceOf(desired, "frrk8s.metallb.io/FRRConfiguration")

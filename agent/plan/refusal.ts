@@ -6,10 +6,10 @@
 import type { Capability } from "../../backends/backend.ts";
 import { vrfLacking } from "./kernel-ability.ts";
 import type { MergedNeighbor } from "./merge.ts";
-import { has, lacking, type PlanOptions } from "./options.ts";
+import { has, lacking, type SpeakerOptions } from "./options.ts";
 
 /** What the speaker lacks for this neighbour, in words; undefined where it can be opened. */
-export function refusal(neighbor: MergedNeighbor, options: PlanOptions): string | undefined {
+export function refusal(neighbor: MergedNeighbor, options: SpeakerOptions): string | undefined {
   const { remote, vrf, localAsOverride, secret, source, addressFamilies } = neighbor;
   const noVrf = vrfLacking(options.kernel, vrf);
   if (noVrf !== undefined) return noVrf;
@@ -33,8 +33,11 @@ export function refusal(neighbor: MergedNeighbor, options: PlanOptions): string 
 const ENGINE = "; `frr: {bfd: engine}` in agent.yaml has the agent keep BFD";
 
 /** What BFDOptions ask for and the BFD engine can do, but not every speaker's own daemon. */
-function bfdRefusal({ bfd }: MergedNeighbor, options: PlanOptions): string | undefined {
-  if (bfd?.spec === undefined || options.bfd !== "speaker") return undefined;
+function bfdRefusal({ bfd }: MergedNeighbor, options: SpeakerOptions): string | undefined {
+  if (bfd?.spec === undefined) return undefined;
+  if (options.bfd === "taken")
+    return `BFD profile ${bfd.name}: another speaker's daemon has BFD's port on this host${ENGINE}`;
+  if (options.bfd !== "speaker") return undefined;
   const needs: readonly (Capability | undefined)[] = [
     bfd.strictMode ? "bfd-strict" : undefined,
     bfd.authentication === undefined ? undefined : "bfd-authentication",

@@ -4,14 +4,14 @@
  * Pure, and made only when asked: a whole plan for each question. What is told now is the plan in force. Reads next:
  * preview.ts (what differs), ../core/shadow.ts (what is known of a speaker that is not opened).
  */
-import { classify, neighborsOf } from "../../backends/delta.ts";
+import { classify } from "../../backends/delta.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import type { DesiredState } from "../../events/state.ts";
 import type { PlanAnswer, ShadowAnswer } from "../api/contract.ts";
 import type { PlanOptions } from "./options.ts";
 import { compare } from "./order.ts";
 import { type Plan, plan } from "./plan.ts";
-import { preview } from "./preview.ts";
+import { neighborsOfAll, preview } from "./preview.ts";
 
 export type ShadowSpeaker = {
   readonly options: PlanOptions;
@@ -21,7 +21,10 @@ export type ShadowSpeaker = {
 
 type Shadow = Pick<PlanAnswer, "shadow"> & ReturnType<typeof preview>;
 
-/** `desired` planned for that speaker, against `now` of the running one. Another speaker resets every session that it takes over. */
+/**
+ * `desired` planned with that speaker in place of `running`, the first one; what runs beside it stays beside. Another speaker resets
+ * every session that it takes over.
+ */
 export function shadowOf(
   now: Plan,
   running: BackendName,
@@ -30,19 +33,13 @@ export function shadowOf(
 ): Shadow {
   const after = plan(desired, options);
   const { backend } = options;
-  const told = now.speakers[running];
-  // preview() sets like beside like: the intents are compared under one name, and `backend` of each neighbour stays what it is.
-  const before = { ...now, speakers: told === undefined ? {} : { [backend]: told } };
-  const foreseen = preview(before, after);
+  const foreseen = preview(now, after);
   return {
     ...foreseen,
-    peers: foreseen.peers.filter(
-      ({ add, change, remove }) => add.length + change.length + remove.length > 0,
-    ),
     shadow: {
       backend,
       running,
-      neighbors: [...differing(before, after, backend)].toSorted((a, b) => compare(a.peer, b.peer)),
+      neighbors: [...differing(now, after)].toSorted((a, b) => compare(a.peer, b.peer)),
       notOpened: [...after.neighbors.values()]
         .flatMap(({ neighbor, verdict }) =>
           verdict.type === "opened" ? [] : [{ peer: neighbor.name, reason: verdict.reason }],
@@ -54,16 +51,12 @@ export function shadowOf(
 }
 
 /** That the speaker is another one is no parameter. */
-function* differing(
-  before: Pick<Plan, "speakers">,
-  after: Plan,
-  backend: BackendName,
-): Generator<ShadowAnswer["neighbors"][number]> {
-  const known = neighborsOf(before.speakers[backend]);
-  for (const now of neighborsOf(after.speakers[backend]).values()) {
+function* differing(before: Plan, after: Plan): Generator<ShadowAnswer["neighbors"][number]> {
+  const known = neighborsOfAll(before.speakers);
+  for (const now of neighborsOfAll(after.speakers).values()) {
     const was = known.get(now.key);
     if (was === undefined) continue;
-    const { effect, fields } = classify({ ...was, backend }, now);
+    const { effect, fields } = classify({ ...was, backend: now.backend }, now);
     if (fields.length > 0) yield { peer: now.name, effect, fields: [...fields] };
   }
 }

@@ -11,7 +11,7 @@ import type { DesiredState } from "../../events/state.ts";
 import { isMultihop } from "./bfd.ts";
 import type { Claims } from "./claims.ts";
 import type { MergedNeighbor } from "./merge.ts";
-import type { PlanOptions } from "./options.ts";
+import type { SpeakerOptions } from "./options.ts";
 
 export type SpeakerBfdOf = (neighbor: MergedNeighbor) => SpeakerBfd | undefined;
 
@@ -19,7 +19,7 @@ export type SpeakerBfdOf = (neighbor: MergedNeighbor) => SpeakerBfd | undefined;
 export function speakerBfdOf(
   desired: DesiredState,
   claims: readonly Claims[],
-  options: PlanOptions,
+  options: SpeakerOptions,
 ): SpeakerBfdOf {
   if (options.bfd !== "speaker") return () => undefined;
   const meanings = new Map<string, Set<string>>();

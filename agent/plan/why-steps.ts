@@ -3,6 +3,7 @@
  *
  * Pure. Reads next: why.ts (who asks).
  */
+import type { BackendName } from "../../backends/intent.ts";
 import { type Address, parseAddress } from "../../events/address.ts";
 import type { EventId, ResourceKey } from "../../events/ids.ts";
 import {
@@ -18,8 +19,10 @@ import { claimsOf, keyOfClaim, neighborId, type NeighborOwner, remoteText } from
 import { heldIn } from "./held.ts";
 import { nodeLabels, selects } from "./labels.ts";
 import type { MergedNeighbor } from "./merge.ts";
-import { type NeighborVerdict, ownersHere } from "./neighbors.ts";
+import type { NeighborVerdict } from "./neighbors.ts";
 import { compare } from "./order.ts";
+import { ownersHere } from "./owners-here.ts";
+import { givenBy } from "./peer-backends.ts";
 import type { Plan } from "./plan.ts";
 
 export type Step = {
@@ -67,10 +70,11 @@ export const ownerSteps = ({ name, owners }: MergedNeighbor): readonly Step[] =>
     ok("owner", resource, `has ${name} (${field})`, facts[0]),
   );
 
-/** Who has it, who would but is set aside or waits, and whether it is opened. */
+/** Who has it, who would but is set aside or waits, whose session it is, and whether it is opened. */
 export function neighborChain(
-  { neighbor, verdict }: NeighborVerdict,
+  { neighbor, backend, verdict }: NeighborVerdict,
   desired: DesiredState,
+  plan: Plan,
 ): readonly Step[] {
   const aside = ownersHere(desired).flatMap((owner): Step[] => {
     const { routers, held } = claimsOf(desired, owner);
@@ -85,7 +89,30 @@ export function neighborChain(
   return [
     ...ownerSteps(neighbor),
     ...aside,
+    ...homeSteps(neighbor, backend, desired, plan),
     ...(verdict.type === "refused" ? [stop("speaker", neighbor.name, verdict.reason)] : []),
+  ];
+}
+
+/** Who gave it to another speaker than the first, and whether what it says is installed. */
+function homeSteps(
+  neighbor: MergedNeighbor,
+  backend: BackendName,
+  desired: DesiredState,
+  { speakers, feeders }: Plan,
+): readonly Step[] {
+  const { name, vrf } = neighbor;
+  const rule = givenBy(desired, neighbor);
+  const feeder = feeders.get(vrf) ?? Object.keys(speakers)[0];
+  const where = vrf === "" ? "in the default VRF" : `in VRF ${vrf}`;
+  const reason = `what it says is not installed: ${where} that is what the ${feeder} speaker learns`;
+  return [
+    ...(rule === undefined
+      ? []
+      : [ok("backend", rule.key, `gives ${name} to the ${backend} speaker`, rule.fact)]),
+    ...(feeder === backend || !Object.hasOwn(speakers, backend)
+      ? []
+      : [{ ...ok("import", name, reason, undefined), verdict: "warning" } as const]),
   ];
 }
 

@@ -5,7 +5,7 @@
  * API turns them into positions in the log. The question may be a Service, a prefix or a neighbour. Reads next: why-steps.ts.
  */
 import type { SessionStatus } from "../../backends/backend.ts";
-import type { BackendName, NeighborIntent, OwnRoute } from "../../backends/intent.ts";
+import type { NeighborIntent, OwnRoute } from "../../backends/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import { comparePrefixes, hostPrefix, type Prefix, prefixContains } from "../../events/prefix.ts";
 import { type DesiredState, type Held, resourcesOf } from "../../events/state.ts";
@@ -163,10 +163,10 @@ function whyNeighbor(
   sessions: ReadonlyMap<NeighborKey, SessionStatus>,
 ): Why {
   const { key, name } = asked.neighbor;
-  const chain = neighborChain(asked, desired);
+  const chain = neighborChain(asked, desired, plan);
   if (asked.verdict.type === "refused")
     return { prefix: subject, peer: name, announced: false, chain };
-  const told = plan.speakers[backendOf(key, plan)]?.routers.some(({ routes }) =>
+  const told = plan.speakers[asked.backend]?.routers.some(({ routes }) =>
     [...routes.values()].some(({ exports }) => exports.some(({ to }) => to.includes(key))),
   );
   const session = sessionStep(name, sessions.get(key));
@@ -176,16 +176,6 @@ function whyNeighbor(
     announced: told === true && session.verdict === "ok",
     chain: [...chain, session],
   };
-}
-
-function backendOf(key: NeighborKey, plan: Plan): BackendName {
-  for (const speaker of Object.values(plan.speakers)) {
-    for (const { neighbors } of speaker?.routers ?? []) {
-      const found = neighbors.find((one) => one.key === key);
-      if (found !== undefined) return found.backend;
-    }
-  }
-  throw new Error(`an opened neighbour is in a speaker's intent: ${key}`);
 }
 
 function peerSteps(

@@ -143,6 +143,8 @@ export interface Kernel {
   /** Level-triggered; resolves when own entries are as wanted or refused. Never called while an earlier call runs. */
   apply(intent: KernelIntent): Promise<KernelApplied>;
   learned(event: BestPaths): void;
+  /** What was learned in this VRF is learned no longer: another speaker tells of it from now on, or nobody. Resolves when judged so. */
+  forget(vrf: string): Promise<void>;
   /** Tells at once what each rule takes, as apply() does: so that the first plan knows it. */
   export(rules: readonly ExportRule[]): void;
   /** What these rules would take, without taking effect: for plans that are only shown. */

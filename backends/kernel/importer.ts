@@ -47,6 +47,8 @@ export type Importer = {
   learn(batch: BestPathBatch): void;
   /** What is to be judged anew after a change, as packed words; judge() takes them back in portions. */
   setRules(rules: readonly ImportRule[]): Words[];
+  /** Everything that was learned is learned no longer. */
+  forget(): Words[];
   hostChanged(): Words[];
   judge(words: Words): void;
   /** What was learned of a prefix and what became of it. */
@@ -263,6 +265,16 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
       verdicts.clear();
       locate();
       return everything();
+    },
+    forget() {
+      const all = everything();
+      for (const [length, a, b, c, d] of all) {
+        const slot = findSlot(learned, length, a, b, c, d);
+        const number = learned.values[slot];
+        removeSlot(learned, slot);
+        if (number !== undefined) useSet(number, -1);
+      }
+      return all;
     },
     hostChanged() {
       const before = { resolutions, targets, guards: JSON.stringify(guards) };

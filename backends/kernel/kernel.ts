@@ -346,6 +346,10 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       }
       pump.kick();
     },
+    async forget(vrf) {
+      for (const importer of importers.values())
+        if (importer.vrf === vrf) await judgeAll(importer, importer.forget());
+    },
     export: exporter.setRules,
     offers: exporter.offers,
     networks: () => networksOf(model.host),

@@ -53,10 +53,7 @@ export type NativeOptions = {
   readonly stalePathSeconds?: number;
 };
 
-export type NativeBackend = SpeakerBackend & {
-  /** Why connections of peers can't be taken; undefined where they can. */
-  readonly listenProblem: () => string | undefined;
-};
+export type NativeBackend = SpeakerBackend & Required<Pick<SpeakerBackend, "listenProblem">>;
 
 const FAMILIES = ["ipv4", "ipv6"] as const satisfies readonly Family[];
 const CHECK_MILLIS = 1000;

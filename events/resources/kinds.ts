@@ -51,6 +51,7 @@ import {
   writtenNetworkGatewayGroup,
 } from "./network-gateway-group.ts";
 import { type Node, nodeSpec, writtenNode } from "./node.ts";
+import { type PeerBackend, peerBackendSpec, writtenPeerBackend } from "./peer-backend.ts";
 import type { Manifest, Reading } from "./reading.ts";
 import { type RouteExport, routeExportSpec, writtenRouteExport } from "./route-export.ts";
 import { type RouteImport, routeImportSpec, writtenRouteImport } from "./route-import.ts";
@@ -78,6 +79,7 @@ export type Resource =
   | L2Advertisement
   | NetworkGatewayGroup
   | Node
+  | PeerBackend
   | RouteExport
   | RouteImport
   | Secret
@@ -233,6 +235,9 @@ export const kinds: readonly Kind[] = [
     scope: "cluster",
   }),
   kind("rutter/BFDOptions", [version("v1", writtenBfdOptions, bfdOptionsSpec)]),
+  kind("rutter/PeerBackend", [
+    version("v1", writtenPeerBackend, (w, _, r) => peerBackendSpec(w, r)),
+  ]),
   kind("rutter/RouteExport", [
     version("v1", writtenRouteExport, (w, _, r) => routeExportSpec(w, r)),
   ]),

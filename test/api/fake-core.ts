@@ -18,6 +18,7 @@ import { type ApplyRequest, type Caller, type Core, CoreError } from "../../agen
 export const time = "2026-01-31T10:00:00.000000001Z";
 
 export const peer: PeerJson = {
+  backend: "native",
   name: "tor1",
   address: "192.0.2.1",
   interface: null,
@@ -41,6 +42,7 @@ export const peer: PeerJson = {
 export const status: StatusJson = {
   node: "host1",
   backend: "native",
+  besides: [],
   state: "running",
   logSeq: 3,
   peers: [peer],

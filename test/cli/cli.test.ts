@@ -184,6 +184,21 @@ describe("tables", () => {
     );
   });
 
+  test("peers and status: whose each is, where there are several speakers", async () => {
+    await using api = await serve();
+    const other = { ...peer, name: "tor2", backend: "frr" };
+    api.core.currentStatus = {
+      ...status,
+      backend: "frr",
+      besides: ["native"],
+      peers: [peer, other],
+    };
+    const { stdout } = await asked(api, ["peers"]);
+    expect(stdout).toMatch(/^NAME +BACKEND +ADDRESS/);
+    expect(stdout).toMatch(/^tor2 +frr +192/m);
+    expect((await asked(api, ["status"])).stdout).toContain("backend frr, native,");
+  });
+
   test("status: what is held, not recorded or quarantined is not overlooked", async () => {
     await using api = await serve();
     api.core.currentStatus = {

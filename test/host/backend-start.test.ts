@@ -25,7 +25,7 @@ const speaker = {
 const daemon = { all: () => [], problems: () => [], watch: () => () => undefined };
 const keeps = (bfd: "auto" | "bfdd" | "engine", has?: typeof daemon) =>
   planOptionsOf(
-    { ...speaker, ...(has && { bfd: has }) },
+    [{ ...speaker, ...(has && { bfd: has }) }],
     mergeConfig({ frr: { bfd } }, {}, "host-1"),
     { has: new Set(), missing: new Map() },
   ).bfd;
@@ -45,6 +45,17 @@ test("a speaker's own daemon keeps BFD, unless the engine shall", () => {
     "engine",
   ]);
   expect(keeps("auto")).toBe("engine");
+});
+
+test("beside a daemon that keeps BFD nobody else does", () => {
+  const config = mergeConfig({}, {}, "host-1");
+  const kernel = { has: new Set<never>(), missing: new Map() };
+  const beside = { ...speaker, name: "native" } as const;
+  const made = planOptionsOf([{ ...speaker, bfd: daemon }, beside], config, kernel);
+  expect([made.backend, made.bfd]).toEqual(["frr", "speaker"]);
+  expect(made.besides?.map(({ backend, bfd }) => [backend, bfd])).toEqual([["native", "taken"]]);
+  const engine = planOptionsOf([speaker, beside], config, kernel);
+  expect(engine.besides?.map(({ bfd }) => bfd)).toEqual(["engine"]);
 });
 
 test("an agent that is stopped leaves FRR as it is, unless the configuration wants it undone", () => {

@@ -95,6 +95,13 @@ test("the command line goes before the file", () => {
   });
 });
 
+test("speakers beside the first are named once each, and the first is none of them", () => {
+  const file = put("backend: frr\nbesides: [native, gobgp, native]\n");
+  expect(loadConfig({ config: file }).besides).toEqual(["native", "gobgp"]);
+  expect(loadConfig({ config: file, backend: "native" }).besides).toEqual(["gobgp"]);
+  expect(loadConfig({ config: put("") }).besides).toEqual([]);
+});
+
 test.each([
   ["writable by the group", 0o620],
   ["writable by all", 0o602],
@@ -115,6 +122,7 @@ test.each([
   ["frr: {bfd: both}", "agent.yaml:1: frr.bfd: "],
   ["frr: {takeover: all}", "agent.yaml:1: frr.takeover: there is no such field"],
   ["backend: quagga", "agent.yaml:1: backend: "],
+  ["besides: [frr, quagga]", "agent.yaml:1: besides[1]: "],
   ["node:\n  name: a\n  colour: red\n", "agent.yaml:3: node.colour: there is no such field"],
   ["listen:\n  - 0.0.0.0:179\n  - '::179'\n", "agent.yaml:3: listen[1]: must be address:port"],
   ["checks:\n  web:\n    command: [curl]\n", "agent.yaml:3: checks.web.command: must begin with"],

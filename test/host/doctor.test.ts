@@ -8,7 +8,7 @@ const checksOf = (onDevices: number) => {
   const findings: Findings = {
     program: "rutter",
     nodeVersion: "v24",
-    capabilities: { has: new Set(), missing: new Map() } as never,
+    lacking: new Map(),
     listenProblem: undefined,
     peers: [],
     quarantined: [],

@@ -90,7 +90,7 @@ test("doctor says how many and where to look", () => {
   const findings: Findings = {
     program: "1",
     nodeVersion: "24",
-    capabilities,
+    lacking: new Map(),
     listenProblem: undefined,
     peers: [],
     quarantined: [],

@@ -291,6 +291,21 @@ describe("next hops", () => {
   });
 });
 
+test("what is forgotten is wanted no longer, and what is learned afterwards is", () => {
+  const one = importer([rule({ maximum: 2 })]);
+  const many = Array.from({ length: 40 }, (_, i) => `172.20.${i}.0/24`);
+  learn(one, [...many, "172.16.1.0/24"], set("10.0.0.1"));
+  expect(wanted()).toHaveLength(2);
+  for (const words of one.forget()) one.judge(words);
+  expect(wanted()).toEqual([]);
+  expect(one.size).toBe(0);
+  expect(one.counts()).toEqual([]);
+  model.forwardings.sweep();
+  expect(model.forwardings.usesDevice(ETH0)).toBe(false);
+  learn(one, ["172.16.1.0/24"], set("10.0.0.2"));
+  expect(wanted()).toEqual(["172.16.1.0/24 254 20 2"]);
+});
+
 test("source NAT is one transaction that makes our table anew", () => {
   const nats = [
     {

@@ -29,10 +29,14 @@ export type FrrDaemons = AsyncDisposable & {
   ): Promise<readonly { readonly text: string; readonly status: number }[]>;
 };
 
-/** Starts zebra, bgpd and bfdd in `node`. `kernel` lets zebra put learned routes into its kernel table; `modules` are bgpd's. */
+/** Starts zebra, bgpd and bfdd in `node`. `kernel` lets zebra put learned routes into its kernel table; `modules` are bgpd's, which listens unless told. */
 export async function startFrrDaemons(
   node: Node,
-  options: { readonly kernel?: boolean; readonly modules?: readonly string[] } = {},
+  options: {
+    readonly kernel?: boolean;
+    readonly modules?: readonly string[];
+    readonly listens?: false;
+  } = {},
 ): Promise<FrrDaemons> {
   const directory = join(node.directory, "frr-daemons");
   const file = (name: string): string => join(directory, name);
@@ -45,6 +49,7 @@ export async function startFrrDaemons(
     zebra: [],
     bgpd: [
       ...(options.kernel === true ? [] : ["--no_kernel"]),
+      ...(options.listens === false ? ["-p", "0"] : []),
       ...(options.modules ?? []).flatMap((name) => ["-M", name]),
     ],
     bfdd: ["--bfdctl", file("bfdd.sock")],

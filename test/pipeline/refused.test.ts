@@ -3,6 +3,7 @@
  */
 import { Subject } from "rxjs";
 import { expect, test } from "vitest";
+import { createHandover } from "../../agent/pipeline/handover.ts";
 import type { Recorder } from "../../agent/pipeline/recorder.ts";
 import type { Planned } from "../../agent/pipeline/reconcile.ts";
 import { startSpeaker } from "../../agent/pipeline/speaker.ts";
@@ -30,6 +31,7 @@ test("is recorded with all reasons, but not with every apply", async () => {
     // Nothing else of it is asked.
     backend: backend as unknown as SpeakerBackend,
     kernel: undefined,
+    handover: createHandover(["native"], {}),
     program: "test",
     planned$,
     recorder: {

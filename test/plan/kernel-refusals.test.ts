@@ -83,7 +83,11 @@ describe("a kernel without VRFs", () => {
   });
   test("they stay among the peers, and why says the same", () => {
     const made1 = planOn(made, NO_VRF);
-    const views = peerViews(made1, new Map(), new Map(), () => 0n);
+    const views = peerViews(
+      made1,
+      { sessions: new Map(), bfd: new Map(), waiting: new Map() },
+      () => 0n,
+    );
     expect(views.map(({ name, state, reason }) => [name, state, reason])).toEqual([
       ["10.0.0.9-blue", "Refused", "VRF blue: no VRF here"],
       ["p1", "Idle", "not handed to the speaker yet"],

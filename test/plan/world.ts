@@ -6,7 +6,7 @@ import { type Command, decide, type Decision } from "../../agent/decide/decide.t
 import { readManifests } from "../../agent/manifests/read.ts";
 import { claimsOf } from "../../agent/plan/claims.ts";
 import { merge } from "../../agent/plan/merge.ts";
-import { ownersHere } from "../../agent/plan/neighbors.ts";
+import { ownersHere } from "../../agent/plan/owners-here.ts";
 import type { PlanOptions } from "../../agent/plan/options.ts";
 import { plan, type Plan } from "../../agent/plan/plan.ts";
 import type { NeighborIntent } from "../../backends/intent.ts";

@@ -178,6 +178,13 @@ const good: readonly unknown[] = [
     strictMode: true,
     authentication: { type: "keyed-sha1", keyId: 7, secretName: "k" },
   }),
+  manifest("rutter/v1", "PeerBackend", {
+    nodeSelectors: [{ matchLabels: { rack: "r1" } }],
+    vrf: "blue",
+    peers: ["p", "10.0.0.1", "eth0"],
+    peerSelectors: [{ matchLabels: { use: "monitoring" } }],
+    backend: "native",
+  }),
   manifest("rutter/v1", "RouteImport", {
     nodeSelectors: [{ matchLabels: { rack: "r1" } }],
     vrf: "blue",

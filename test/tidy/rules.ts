@@ -200,6 +200,15 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/secrets/",
     "node:",
   ],
+  "agent/core/seen.ts": [
+    ...EVENTS,
+    ...SEAM,
+    "backends/bfd/client.ts",
+    "agent/api/",
+    "agent/core/",
+    "agent/pipeline/",
+    "agent/plan/",
+  ],
   "agent/core/kernel-view.ts": [...EVENTS, KERNEL_SEAM, "backends/kernel/intent.ts", "agent/api/"],
   "agent/core/core.ts": [
     ...EVENTS,
