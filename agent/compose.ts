@@ -176,6 +176,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     kernel: kernelDriver,
     program,
     planned$,
+    changed$: commands.desired$,
+    clock: systemClock,
     recorder,
     recorded: book.state,
     causes: commands.takeCauses,
@@ -253,7 +255,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           planned: () => planned$.value,
         }),
       ),
-    ready: () => true,
     logFile: log.file,
     now: () => {
       const lost = recorder.notRecording();
@@ -272,6 +273,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   // Loading it holds the loop for a tenth of a second: the peers' answers to our OPENs come first.
   await sessionsUp(backend, planned$.value);
   const { serveApi } = await import("./api/server.ts");
+  const { openSideDoor } = await import("./api/side-door.ts");
   const api: Api = await serveApi({
     core,
     socketPath: config.socket,
@@ -280,6 +282,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     logger,
     onBug,
   });
+  const sideDoor =
+    config.api &&
+    (await openSideDoor({ ...config.api.listen, ...config.api }, { core, logger, onBug }));
   const snapshots = setInterval(() => void book.snapshot("due"), SNAPSHOT_LOOK_MILLIS);
   const recording = setInterval(recorder.tryAgain, RECORDING_LOOK_MILLIS);
   process.stdout.write(`ready ${api.socketPath}\n`);
@@ -298,6 +303,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   stopFinding();
   stopSpeakerBfd();
   await api.close();
+  await sideDoor?.close();
   const mode = stopMode(config);
   await backend.close(mode);
   kernelDriver?.stop();

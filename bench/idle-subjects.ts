@@ -4,7 +4,7 @@
  * Each has the same two peers and announces 100 prefixes of its own to both; with `bfd`, each that can guards both sessions
  * with BFD at 300 ms. Configured as its users have it: what a live test shortens for speed is put back. Reads next: idle.ts.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startAgent } from "../test/live/agent.ts";
 import { startBird } from "../test/live/bird.ts";
@@ -74,8 +74,11 @@ const rutter =
 
 /** The agent starts it by itself, so that its pid is found by what it runs. */
 function bfdProcess(node: Node): Promise<readonly number[]> {
-  const isServing = (pid: string): boolean =>
-    readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("\0bfd\0serve\0");
+  const isServing = (pid: string): boolean => {
+    const command = `/proc/${pid}/cmdline`;
+    // Whoever lists them is among them, and gone by now.
+    return existsSync(command) && readFileSync(command, "utf8").includes("\0bfd\0serve\0");
+  };
   return until(
     async () => {
       const { stdout } = await node.run(["ip", "netns", "pids", node.namespace]);

@@ -227,6 +227,7 @@ async function answer(
     const { body, status } = result;
     return reply.code(status).type("application/json").send(JSON.stringify(body));
   }
+  if (result.type === "text") return reply.type(result.media).send(result.text);
   return reply
     .type(result.as === "lines" ? "application/x-ndjson" : "application/json")
     .send(await bodyOf(result));
