@@ -12,6 +12,7 @@ import type { RestartContext, SpeakerBackend } from "../backends/backend.ts";
 import { systemClock } from "../backends/clock.ts";
 import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createBfdClient } from "../backends/bfd/client.ts";
+import { openSocketReader } from "../backends/kernel/io/listening-sockets.ts";
 import { NO_SPEAKER } from "../backends/intent.ts";
 import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
@@ -30,7 +31,7 @@ import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
 import { createProbe } from "./health/probe.ts";
-import { readListeners } from "./health/proc-net.ts";
+import { askedFirst, readListeners } from "./health/proc-net.ts";
 import { createHealth } from "./health/runner.ts";
 import { hostNetworks, programVersion } from "./identity.ts";
 import { createLogger } from "./logger.ts";
@@ -67,7 +68,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { log, pen, before } = book;
   // Before the first session: an agent that nobody can ask must not speak for this host either.
   await prepareSocketPath(config.socket, socketGroup(thisHost));
-  const recorder = createRecorder(log, pen);
+  const recorder = createRecorder(log, pen, (act) => systemClock.after(RECORDING_LOOK_MILLIS, act));
   const secrets = openSecrets(config.stateDirectory);
   recorder.record(
     {
@@ -101,7 +102,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
   const health = createHealth({
     clock: systemClock,
-    readListeners: readListeners(),
+    readListeners: askedFirst(openSocketReader().read, readListeners()),
     probe: createProbe(config.checks),
     recorded: before.run?.boot === book.boot ? "trusted" : "stale",
     onChange: (service, healthy, reason) => {
@@ -286,14 +287,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     config.api &&
     (await openSideDoor({ ...config.api.listen, ...config.api }, { core, logger, onBug }));
   const snapshots = setInterval(() => void book.snapshot("due"), SNAPSHOT_LOOK_MILLIS);
-  const recording = setInterval(recorder.tryAgain, RECORDING_LOOK_MILLIS);
   process.stdout.write(`ready ${api.socketPath}\n`);
 
   const signal = await stopped;
   logger.info({ signal }, "stopping");
   stopping = true;
   clearInterval(snapshots);
-  clearInterval(recording);
   sources.stop();
   health.stop();
   watchingHealth.unsubscribe();
@@ -316,7 +315,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await book.close();
 }
 
-const SNAPSHOT_LOOK_MILLIS = 10_000;
+/** A host at rest is woken rarely; what came in between is replayed at the next start. */
+const SNAPSHOT_LOOK_MILLIS = 60_000;
 /** A disk that was full is tried again this often, so that `status` is right when there is room again. */
 const RECORDING_LOOK_MILLIS = 2000;
 
