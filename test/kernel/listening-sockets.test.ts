@@ -98,8 +98,10 @@ test("where the kernel does not say, its tables are read", () => {
 
 test("the request asks for one state of one protocol and family", () => {
   const request = listenersRequest("TCP", "ipv6");
-  expect([request.length, ...request.slice(16, 24)]).toEqual([72, 10, 6, 0, 0, 0, 4, 0, 0]);
-  expect([...listenersRequest("UDP", "ipv4").slice(16, 24)]).toEqual([2, 17, 0, 0, 128, 0, 0, 0]);
+  expect([request.length, ...request.subarray(16, 24)]).toEqual([72, 10, 6, 0, 0, 0, 4, 0, 0]);
+  expect([...listenersRequest("UDP", "ipv4").subarray(16, 24)]).toEqual([
+    2, 17, 0, 0, 128, 0, 0, 0,
+  ]);
 });
 
 test("an IPv4 address in an IPv6 socket is one of IPv4; what is cut off or no listener is passed over", () => {
