@@ -13,6 +13,7 @@ import { systemClock } from "../backends/clock.ts";
 import type { BackendName } from "../backends/intent.ts";
 import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createBfdClient } from "../backends/bfd/client.ts";
+import { openSocketReader } from "../backends/kernel/io/listening-sockets.ts";
 import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
@@ -32,7 +33,7 @@ import { followManifests } from "./core/manifest-source.ts";
 import { type Speakers, speakersOf } from "./core/speakers.ts";
 import { holdsAtStart } from "./core/upgrade-holds.ts";
 import { createProbe } from "./health/probe.ts";
-import { readListeners } from "./health/proc-net.ts";
+import { askedFirst, readListeners } from "./health/proc-net.ts";
 import { createHealth } from "./health/runner.ts";
 import { hostNetworks, programVersion } from "./identity.ts";
 import { createLogger } from "./logger.ts";
@@ -66,7 +67,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { log, pen, before } = book;
   // Before the first session: an agent that nobody can ask must not speak for this host either.
   await prepareSocketPath(config.socket, socketGroup(thisHost));
-  const recorder = createRecorder(log, pen);
+  const recorder = createRecorder(log, pen, (act) => systemClock.after(RECORDING_LOOK_MILLIS, act));
   const secrets = openSecrets(config.stateDirectory);
   recorder.record(
     {
@@ -102,7 +103,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const sources = await followManifests(config, { commands, secrets, logger, clock: systemClock });
   const health = createHealth({
     clock: systemClock,
-    readListeners: readListeners(),
+    readListeners: askedFirst(openSocketReader().read, readListeners()),
     probe: createProbe(config.checks),
     recorded: before.run?.boot === book.boot ? "trusted" : "stale",
     onChange: (service, healthy, reason) => {
@@ -164,6 +165,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     kernel: kernelDriver,
     program,
     planned$,
+    changed$: commands.desired$,
+    clock: systemClock,
     recorder,
     recorded: book.state,
     causes: commands.takeCauses,
@@ -242,7 +245,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           planned: () => planned$.value,
         }),
       ),
-    ready: () => true,
     logFile: log.file,
     now: () => {
       const lost = recorder.notRecording();
@@ -262,6 +264,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   // Loading it holds the loop for a tenth of a second: the peers' answers to our OPENs come first.
   await sessionsUp(speakers, planned$.value);
   const { serveApi } = await import("./api/server.ts");
+  const { openSideDoor } = await import("./api/side-door.ts");
   const api: Api = await serveApi({
     core,
     socketPath: config.socket,
@@ -270,15 +273,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     logger,
     onBug,
   });
+  const sideDoor =
+    config.api &&
+    (await openSideDoor({ ...config.api.listen, ...config.api }, { core, logger, onBug }));
   const snapshots = setInterval(() => void book.snapshot("due"), SNAPSHOT_LOOK_MILLIS);
-  const recording = setInterval(recorder.tryAgain, RECORDING_LOOK_MILLIS);
   process.stdout.write(`ready ${api.socketPath}\n`);
 
   const signal = await stopped;
   logger.info({ signal }, "stopping");
   stopping = true;
   clearInterval(snapshots);
-  clearInterval(recording);
   sources.stop();
   health.stop();
   watchingHealth.unsubscribe();
@@ -288,6 +292,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   stopFinding();
   stopSpeakerBfd();
   await api.close();
+  await sideDoor?.close();
   const modeOf = (backend: BackendName) => stopMode({ ...config, backend });
   const ending = names.filter((name) => modeOf(name) === "final");
   const mode = ending.length === names.length ? "final" : "graceful";
@@ -303,7 +308,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await book.close();
 }
 
-const SNAPSHOT_LOOK_MILLIS = 10_000;
+/** A host at rest is woken rarely; what came in between is replayed at the next start. */
+const SNAPSHOT_LOOK_MILLIS = 60_000;
 /** A disk that was full is tried again this often, so that `status` is right when there is room again. */
 const RECORDING_LOOK_MILLIS = 2000;
 

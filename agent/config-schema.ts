@@ -31,6 +31,8 @@ export type AgentConfig = {
   readonly listen: readonly ListenAt[];
   readonly stateDirectory: string;
   readonly socket: string;
+  /** Where `/metrics`, `/healthz` and `/readyz` are served beside the socket; undefined: nowhere. */
+  readonly api: { readonly listen: ListenAt; readonly tokenFile: string } | undefined;
   /** Directory or file. `isDefault`: nobody named it, so that its absence is no fault. */
   readonly manifests: { readonly path: string; readonly isDefault: boolean };
   readonly endpoints: { readonly default: HostFacts["defaultEndpoint"] };
@@ -171,10 +173,8 @@ const checkName = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, "is no name for a check");
 
-/** RFC 4724 §3: Restart Time has twelve bits. */
+/** RFC 4724 §3: Restart Time has twelve bits; FRR bounds stale paths by the same. */
 const MAX_RESTART_SECONDS = 4095;
-/** FRR's bounds for the same. */
-const MAX_STALE_PATH_SECONDS = 4095;
 const MAX_KEEP_SECONDS = 86_400;
 /** More listening sockets than this no host has use for. */
 const MAX_LISTEN = 64;
@@ -183,6 +183,7 @@ const MAX_TAKE_OVER = 1000;
 
 /** Whoever speaks to gobgpd has the speaker of this host. */
 const GOBGP_ADDRESS = /^(?:unix:\/[^\0]+|(?:\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5})$/;
+const isLoopback = ({ address: at }: ListenAt): boolean => /^(?:127\.|::1$)/.test(at);
 const LOCAL_ADDRESS = /^(?:unix:|127\.0\.0\.1:|\[::1\]:|localhost:)/;
 
 export const writtenConfig = z.strictObject({
@@ -192,6 +193,12 @@ export const writtenConfig = z.strictObject({
   listen: z.array(listenAt).max(MAX_LISTEN).optional(),
   state: path.optional(),
   socket: path.optional(),
+  api: z
+    .strictObject({
+      listen: listenAt.refine(isLoopback, "must be on loopback: 127.0.0.1 or [::1]"),
+      tokenFile: path,
+    })
+    .optional(),
   manifests: path.optional(),
   endpoints: z
     .strictObject({ default: z.enum(["listen", "always", "none"]).optional() })
@@ -200,7 +207,7 @@ export const writtenConfig = z.strictObject({
   gracefulRestart: z
     .strictObject({
       restartTimeSeconds: z.int().min(0).max(MAX_RESTART_SECONDS).optional(),
-      stalePathTimeSeconds: z.int().min(1).max(MAX_STALE_PATH_SECONDS).optional(),
+      stalePathTimeSeconds: z.int().min(1).max(MAX_RESTART_SECONDS).optional(),
     })
     .optional(),
   upgrade: z.strictObject({ onChangedPlan: z.enum(["hold", "apply"]).optional() }).optional(),
@@ -304,6 +311,7 @@ export function mergeConfig(
     listen: options.listen ?? written.listen ?? DEFAULT_LISTEN,
     stateDirectory: options.state ?? written.state ?? "/var/lib/rutter",
     socket,
+    api: written.api,
     manifests: { path: manifests ?? DEFAULT_MANIFESTS, isDefault: manifests === undefined },
     endpoints: { default: written.endpoints?.default ?? "listen" },
     checks: new Map(

@@ -67,7 +67,17 @@ export type RouteBatch = {
   readonly withdrawn: number;
 };
 
-export type SessionStatus = {
+export type RouteCounts = {
+  /** Prefixes in Adj-RIB-Out, in Adj-RIB-In, and of the latter those past policy. */
+  readonly sent: number;
+  readonly received: number;
+  readonly accepted: number;
+};
+
+const none: RouteCounts = { sent: 0, received: 0, accepted: 0 };
+export const noRoutes: Readonly<Record<Family, RouteCounts>> = { ipv4: none, ipv6: none };
+
+export type SessionStatus = RouteCounts & {
   readonly neighbor: NeighborKey;
   readonly name: string;
   readonly state: SessionState;
@@ -86,10 +96,8 @@ export type SessionStatus = {
   readonly capabilities: readonly string[];
   /** Families agreed on both sides. */
   readonly families: readonly Family[];
-  /** Prefixes in Adj-RIB-Out, in Adj-RIB-In, and of the latter those past policy. */
-  readonly sent: number;
-  readonly received: number;
-  readonly accepted: number;
+  /** What sent, received and accepted are the sums of. */
+  readonly byFamily: Readonly<Record<Family, RouteCounts>>;
   /** Times an Established session went down since this speaker started. */
   readonly resets: number;
 };

@@ -4,10 +4,10 @@
  * The far end has an address for each session behind one gateway, so that no neighbour table overflows, and the subject takes
  * them for its own link, as single hop asks. Reads next: bfd-subjects.ts.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { pause } from "../test/live/until.ts";
 import { inNetwork, sessionOf, settled, startFar } from "./bfd-far.ts";
 import { start, type SubjectName } from "./bfd-subjects.ts";
+import { cpuNanos, type Memory, memoryOf } from "./process-cost.ts";
 
 export type CostPlan = {
   readonly subject: SubjectName;
@@ -16,13 +16,11 @@ export type CostPlan = {
   readonly seconds: number;
 };
 
-export type Cost = CostPlan & {
-  /** Of one core. */
-  readonly cpuPercent: number;
-  readonly residentMib: number;
-  /** What is shared with other processes counts in parts. */
-  readonly proportionalMib: number;
-};
+export type Cost = CostPlan &
+  Memory & {
+    /** Of one core. */
+    readonly cpuPercent: number;
+  };
 
 const SUBJECT_ADDRESS = "10.200.128.1";
 /** 1,000 sessions that come up at one packet a second. */
@@ -51,22 +49,6 @@ export function measureCost(plan: CostPlan): Promise<Cost> {
     await pause(seconds * 1000);
     const spent = cpuNanos(pid) - before;
     const cpuPercent = (100 * spent) / Number(process.hrtime.bigint() - from);
-    return { ...plan, cpuPercent, ...memory(pid) };
+    return { ...plan, cpuPercent, ...memoryOf(pid) };
   });
-}
-
-/** /proc/PID/stat counts in hundredths of a second: too coarse for one session. */
-function cpuNanos(pid: number): number {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  return tasks.reduce((sum, task) => {
-    const text = readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8");
-    return sum + Number(text.split(" ")[0]);
-  }, 0);
-}
-
-function memory(pid: number): Pick<Cost, "residentMib" | "proportionalMib"> {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const mib = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1]) / 1024;
-  return { residentMib: mib("Rss"), proportionalMib: mib("Pss") };
 }

@@ -384,7 +384,12 @@ export type DoctorJson = z.infer<typeof DoctorJson>;
 export const LogFileJson = z.object({ path: z.string(), head: SeqJson });
 export type LogFileJson = z.infer<typeof LogFileJson>;
 
-export const HealthJson = z.object({ ok: z.boolean() });
+export const HealthJson = z.object({
+  ok: z.boolean(),
+  /** Why not, or what it waits for; empty where all is well. */
+  reason: z.string(),
+});
+export type HealthJson = z.infer<typeof HealthJson>;
 
 /** RFC 9457 §3, with a stable code. */
 export const ProblemJson = z.object({

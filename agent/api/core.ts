@@ -15,6 +15,7 @@ import type {
   ConfirmAnswer,
   DoctorJson,
   EnvelopeJson,
+  HealthJson,
   PeerJson,
   PlanAnswer,
   ResourceJson,
@@ -22,6 +23,7 @@ import type {
   StatusJson,
   WhyJson,
 } from "./contract.ts";
+import type { Figures } from "./figures.ts";
 import type { ViewJson } from "./view-json.ts";
 import type { IntentJson } from "./intent-json.ts";
 
@@ -133,8 +135,10 @@ export interface Core {
   statusAt(moment: Moment): AtStatusJson;
   resourcesAt(moment: Moment, query: ResourceQuery): AtGetJson;
   doctor(): Promise<DoctorJson>;
-  /** True once the whole log is folded and the first plan was handed on. */
-  ready(): boolean;
+  /** What `/metrics` shows; gathered when asked. */
+  figures(): Figures;
+  /** `ok` once the whole log is folded and the first plan was applied, until the agent stops; else why not. */
+  ready(): HealthJson;
 }
 
 export type CoreErrorCode =

@@ -16,6 +16,7 @@ export type Access = "anyone" | "read" | "write";
 
 export type Reply =
   | { readonly type: "json"; readonly status: number; readonly body: unknown }
+  | { readonly type: "text"; readonly media: string; readonly text: string }
   /** Written as it is walked: one JSON array, or one object a line. */
   | {
       readonly type: "items";
@@ -34,7 +35,7 @@ export type Endpoint = {
   readonly body?: z.ZodType;
   readonly answer: z.ZodType;
   /** Media type of the answer where it is not JSON. */
-  readonly media?: "application/x-ndjson";
+  readonly media?: "application/x-ndjson" | "text/plain";
   /** Statuses other than 200 under which the answer has the same shape. */
   readonly alsoStatus?: Readonly<Record<number, string>>;
   readonly handle: (core: Core, input: Input, caller: Caller) => Reply | Promise<Reply>;
@@ -64,6 +65,16 @@ function endpoint<P, Q, B>(
 
 const json = (body: unknown, status = 200): Reply => ({ type: "json", status, body });
 const refusedAs422 = { 422: "Refused: nothing was changed; the complaints say why." } as const;
+
+/** Loaded with the first scrape: a host that nobody scrapes does without. */
+export async function metricsReply(
+  core: Pick<Core, "figures">,
+): Promise<Extract<Reply, { type: "text" }>> {
+  const { METRICS_TYPE, metricsText, processFigures } = await import("./metrics.ts");
+  const text = await metricsText(core.figures(), processFigures());
+  return { type: "text", media: METRICS_TYPE, text };
+}
+
 const statusOf = ({ outcome }: { readonly outcome: string }): number =>
   outcome === "refused" ? 422 : 200;
 
@@ -271,22 +282,37 @@ export const endpoints: readonly Endpoint[] = [
   endpoint(
     {
       method: "GET",
+      url: "/metrics",
+      summary: "What the agent counts and measures, in Prometheus' text format.",
+      access: "read",
+      answer: z.string(),
+      media: "text/plain",
+    },
+    metricsReply,
+  ),
+  endpoint(
+    {
+      method: "GET",
       url: "/healthz",
       summary: "Whether the agent's main loop turns.",
       access: "anyone",
       answer: answers.HealthJson,
     },
-    () => json({ ok: true }),
+    // The main loop itself answers: where it stands still, nobody does.
+    () => json({ ok: true, reason: "" }),
   ),
   endpoint(
     {
       method: "GET",
       url: "/readyz",
-      summary: "Whether the log is folded and the first plan was handed on.",
+      summary: "Whether the whole log is folded and the first plan was applied.",
       access: "anyone",
       answer: answers.HealthJson,
       alsoStatus: { 503: "Not yet." },
     },
-    (core) => json({ ok: core.ready() }, core.ready() ? 200 : 503),
+    (core) => {
+      const health = core.ready();
+      return json(health, health.ok ? 200 : 503);
+    },
   ),
 ];

@@ -37,7 +37,7 @@ export type Limits = {
   readonly connectionsOfReader: number;
   /** Open event streams. */
   readonly streams: number;
-  /** A request's head, and all of it, must be here by then; Node looks once in `checkMs`. */
+  /** A request's head, and all of it, must be here by then; Node looks once in `checkMs`, and wakes a resting host for it. */
   readonly headMs: number;
   readonly requestMs: number;
   readonly checkMs: number;
@@ -52,7 +52,7 @@ export const defaultLimits: Limits = {
   streams: 64,
   headMs: 10_000,
   requestMs: 60_000,
-  checkMs: 2000,
+  checkMs: 15_000,
   idleMs: 60_000,
 };
 
@@ -227,6 +227,7 @@ async function answer(
     const { body, status } = result;
     return reply.code(status).type("application/json").send(JSON.stringify(body));
   }
+  if (result.type === "text") return reply.type(result.media).send(result.text);
   return reply
     .type(result.as === "lines" ? "application/x-ndjson" : "application/json")
     .send(await bodyOf(result));

@@ -31,6 +31,7 @@ import type { Command } from "../decide/decide.ts";
 import type { Answer, Commands } from "../pipeline/commands.ts";
 import { withOffers } from "../pipeline/exports.ts";
 import type { Planned } from "../pipeline/reconcile.ts";
+import type { Applies } from "../pipeline/speaker.ts";
 import type { Unexplained } from "../pipeline/upgrade.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -49,6 +50,7 @@ import {
   sourceOf,
 } from "./changes.ts";
 import { type SeenParts, seenNow } from "./seen.ts";
+import { figures, readiness } from "./figures.ts";
 import { holdView, whyHeld, whyWithheld } from "./hold-view.ts";
 import { whyLearned } from "./why-learned.ts";
 import { kernelView } from "./kernel-view.ts";
@@ -73,7 +75,7 @@ export type CoreParts = SeenParts & {
   /** What is known of a speaker, whether it runs or not. */
   readonly shadow: (backend: BackendName) => Promise<ShadowSpeaker>;
   readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
-  readonly lastApply: () => LastApply;
+  readonly lastApply: () => LastApply & Applies;
   /** Manifests that could not be read, each in words. */
   readonly complaints: () => readonly string[];
   /** Resolves when the speaker has what is planned now; false where that took too long. */
@@ -87,7 +89,6 @@ export type CoreParts = SeenParts & {
     actor: Actor,
   ) => Promise<{ readonly confirmed: readonly string[]; readonly seq: number | null }>;
   readonly doctor: () => Promise<DoctorJson>;
-  readonly ready: () => boolean;
   readonly logFile: string;
   readonly now: () => Pick<Now, "state" | "notRecording">;
 };
@@ -242,7 +243,8 @@ export function createCore(parts: CoreParts): Core {
     },
 
     doctor: parts.doctor,
-    ready: parts.ready,
+    figures: () => figures(parts, peers(), bfd(planned().plan)),
+    ready: () => readiness(parts),
   };
 }
 

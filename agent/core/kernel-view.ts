@@ -9,7 +9,7 @@ import type { NeighborKey } from "../../events/ids.ts";
 import type { KernelJson, RouteJson } from "../api/contract.ts";
 import type { IntentJson } from "../api/intent-json.ts";
 
-export function kernelView(kernel: Kernel | undefined): KernelJson | null {
+export function kernelView(kernel: Pick<Kernel, "status"> | undefined): KernelJson | null {
   if (kernel === undefined) return null;
   const { rules, exports, routes, drift, problems } = kernel.status();
   const notInstalled = rules.flatMap(({ rule, held }) =>

@@ -238,7 +238,7 @@ function recordedParameters(state: State, peer: PeerJson): PeerJson {
   return peer;
 }
 
-function heldViews(state: State, seqOf: SeqOf): HeldJson[] {
+export function heldViews(state: State, seqOf: SeqOf): HeldJson[] {
   const plan =
     state.heldPlan === undefined
       ? []

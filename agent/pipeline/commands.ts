@@ -108,6 +108,7 @@ export function createCommands(
         answer(landed, facts, receipt.type === "recorded" ? receipt.positions : []);
       } catch (error) {
         if (!(error instanceof LogError)) throw error;
+        recorder.tryLater();
         discard(error);
       }
     }

@@ -30,7 +30,12 @@ export function planning(
 }
 
 /** What one plan asks of a speaker and of the kernel. */
-export type Wanted = { readonly speaker: SpeakerIntent; readonly kernel: KernelIntent };
+export type Wanted = {
+  readonly speaker: SpeakerIntent;
+  readonly kernel: KernelIntent;
+  /** Monotonic milliseconds at which the change behind it took effect; undefined: it is no change. */
+  readonly changedMillis?: number | undefined;
+};
 
 /** What the speaker was told in fact, and what that changed. */
 export type Done = { readonly told: SpeakerIntent; readonly applied: Applied };

@@ -20,13 +20,22 @@ export type Recorder = {
   idle(): Promise<void>;
   /** undefined where every fact is recorded. */
   notRecording(): Interruption | undefined;
-  /** Where recording was interrupted, tries whether it goes again; for a host on which nothing else happens. */
-  tryAgain(): void;
+  /** The disk refused somebody else's facts: tried again after a while, so that it is known when there is room again. */
+  tryLater(): void;
 };
 
-export function createRecorder(log: EventLog, pen: Pen): Recorder {
+/**
+ * `later` calls back after a while; absent: never. Where recording was interrupted, it is tried then whether it goes again, so that
+ * it is known also on a host on which nothing else happens.
+ */
+export function createRecorder(
+  log: EventLog,
+  pen: Pen,
+  later?: (act: () => void) => void,
+): Recorder {
   let last: Promise<unknown> = Promise.resolve();
   let telling = false;
+  let waiting = false;
 
   const append = (facts: readonly Fact[]): void => {
     last = log.append(facts).then(tellOfGap, notRecorded);
@@ -46,6 +55,20 @@ export function createRecorder(log: EventLog, pen: Pen): Recorder {
       });
   };
 
+  /** The log counts what it refuses (interruption()); everything but a refusal is our own bug. */
+  const notRecorded = (error: unknown): void => {
+    if (!(error instanceof LogError)) throw error;
+    if (error.code !== "LOG_CLOSED") tryLater();
+  };
+  const tryLater = (): void => {
+    if (waiting || later === undefined) return;
+    waiting = true;
+    later(() => {
+      waiting = false;
+      tellOfGap();
+    });
+  };
+
   return {
     record(event, subject, cause) {
       const fact = pen.own(event, subject, cause);
@@ -56,15 +79,15 @@ export function createRecorder(log: EventLog, pen: Pen): Recorder {
     async recordNow(event, subject, actor) {
       const fact = pen.own(event, subject);
       const source = { name: actor.type === "user" ? "api" : "agent" };
-      await log.append([{ ...fact, actor, source }], "answered");
+      try {
+        await log.append([{ ...fact, actor, source }], "answered");
+      } catch (error) {
+        notRecorded(error);
+        throw error;
+      }
     },
     idle: async () => void (await last),
     notRecording: log.interruption,
-    tryAgain: tellOfGap,
+    tryLater,
   };
-}
-
-/** The log counts what it refuses (interruption()); everything but a refusal is our own bug. */
-function notRecorded(error: unknown): void {
-  if (!(error instanceof LogError)) throw error;
 }

@@ -14,6 +14,7 @@ import {
 } from "rxjs";
 import type { Applied, Refused, SpeakerBackend } from "../../backends/backend.ts";
 import type { SpeakerIntent } from "../../backends/intent.ts";
+import type { Clock } from "../../backends/clock.ts";
 import type { Sha256 } from "../../events/digest.ts";
 import type { EventId } from "../../events/ids.ts";
 import type { State, Wire } from "../../events/state.ts";
@@ -31,6 +32,7 @@ import {
 } from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
 import { holdBack, nothingUnexplained, type Unexplained } from "./upgrade.ts";
+import { emptyTally, type Tally, tallied } from "./tally.ts";
 import { allUsable, type Unusable, withhold } from "./withhold.ts";
 
 export type SpeakerParts = {
@@ -41,6 +43,9 @@ export type SpeakerParts = {
   readonly handover: Handover;
   readonly program: string;
   readonly planned$: Observable<Planned>;
+  /** Emits in the turn in which a change took effect: from there an apply is timed. */
+  readonly changed$: Observable<unknown>;
+  readonly clock: Pick<Clock, "monotonicMillis">;
   readonly recorder: Recorder;
   /** Committed facts, folded: what the log says is on the wire. */
   readonly recorded: () => State;
@@ -53,11 +58,23 @@ export type SpeakerParts = {
   readonly onBug: (error: unknown) => void;
 };
 
+/** Of this run. */
+export type Applies = {
+  /** From the moment that a change took effect until the speaker had it; of changes that went together, the first one's. */
+  readonly durations: Tally;
+  readonly failures: number;
+  /** Something is planned that the speaker does not have yet. */
+  readonly pending: boolean;
+};
+
 export type Speaker = {
   /** Whether the backend has taken everything that is planned. */
   readonly settled: () => boolean;
   /** What became of the newest apply that ended; `applied`: whether any was taken in this run. */
-  readonly last: () => { readonly failure: string | undefined; readonly applied: boolean };
+  readonly last: () => Applies & {
+    readonly failure: string | undefined;
+    readonly applied: boolean;
+  };
   stop(): void;
 };
 
@@ -73,6 +90,17 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
   /** What the log says of the wire, before this run's first apply; afterwards the speaker's own deltas are exact. */
   let inherited = parts.recorded().wires[backend.name];
   let recordedDigest = inherited?.program === parts.program ? inherited.intentDigest : undefined;
+
+  let durations = emptyTally;
+  let failures = 0;
+  /** Of the oldest change that is not planned yet. */
+  let changed: number | undefined;
+  /** undefined: nothing changed, and the plan is applied again for another reason (a hold was let go, an address is usable). */
+  const takeChanged = (): number | undefined => {
+    const taken = changed;
+    changed = undefined;
+    return taken;
+  };
 
   const wireNow = (): Wire | undefined => parts.recorded().wires[backend.name];
 
@@ -128,10 +156,16 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     failure = outcome.type === "applied" ? undefined : outcome.error.message;
     if (outcome.type === "applied") {
       taken = outcome.wanted;
+      const { changedMillis } = outcome.wanted;
+      if (changedMillis !== undefined) {
+        const tookMillis = parts.clock.monotonicMillis() - changedMillis;
+        durations = tallied(durations, tookMillis / 1000);
+      }
       recordApplied(outcome.told, outcome.applied);
       recordRefused(outcome.applied.refused ?? []);
       return;
     }
+    failures += 1;
     const { attempt, error } = outcome;
     // The first failure is news; after that the powers of two, so that a dead speaker fills no log.
     if ((attempt & (attempt - 1)) !== 0) return;
@@ -148,6 +182,9 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
   };
 
   const subscriptions: Subscription[] = [
+    parts.changed$.subscribe(() => {
+      changed ??= parts.clock.monotonicMillis();
+    }),
     watching(backend)
       .pipe(sightings())
       .subscribe(({ event, subject }) => void recorder.record(event, subject)),
@@ -166,6 +203,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
           ...wanted,
           unusable: unusable(),
           waits: [...waits(wanted.speaker).keys()].join(),
+          changedMillis: takeChanged(),
         })),
         distinctUntilChanged(
           (a, b) =>
@@ -184,7 +222,13 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
   return {
     settled: () =>
       planned === taken && (planned === undefined || waits(planned.speaker).size === 0),
-    last: () => ({ failure, applied: taken !== undefined }),
+    last: () => ({
+      failure,
+      applied: taken !== undefined,
+      durations,
+      failures,
+      pending: planned !== taken,
+    }),
     stop: () => {
       for (const subscription of subscriptions) subscription.unsubscribe();
     },

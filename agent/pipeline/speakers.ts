@@ -10,6 +10,7 @@ import { CAUSES_MAX } from "./commands.ts";
 import { createHandover } from "./handover.ts";
 import { type Speaker, type SpeakerParts, startSpeaker } from "./speaker.ts";
 import type { Planned } from "./reconcile.ts";
+import { sumOf } from "./tally.ts";
 import type { Unexplained } from "./upgrade.ts";
 
 export type SpeakersParts = Omit<SpeakerParts, "backend" | "handover" | "held"> & {
@@ -48,6 +49,9 @@ export function startSpeakers(parts: SpeakersParts): RunningSpeakers {
       return {
         failure: failed.length === 0 ? undefined : failed.join("; "),
         applied: outcomes.every(({ applied }) => applied),
+        durations: sumOf(outcomes.map(({ durations }) => durations)),
+        failures: outcomes.reduce((sum, { failures }) => sum + failures, 0),
+        pending: outcomes.some(({ pending }) => pending),
       };
     },
     waiting: ({ plan }) =>

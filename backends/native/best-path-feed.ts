@@ -23,6 +23,8 @@ export type BestPathFeed = {
   listen(listener: (told: BestPaths) => void): () => void;
   /** Looks anew whether something is complete. */
   check(): void;
+  /** Nothing more becomes complete by time alone. */
+  isComplete(): boolean;
   close(): void;
 };
 
@@ -154,6 +156,7 @@ export function createBestPathFeed({ clock, isSettled, ...decision }: FeedOption
       };
     },
     check: wake,
+    isComplete: () => [...tables.values()].every((table) => table.complete),
     close() {
       closed = true;
       listeners.clear();

@@ -51,7 +51,8 @@ export type Inbound = {
   readonly rib: () => AdjRibIn | undefined;
   /** Routes are kept for a peer that is away. */
   readonly isKeeping: () => boolean;
-  count(of: "received" | "accepted"): number;
+  /** Of all families, or of one. */
+  count(of: "received" | "accepted", family?: Family): number;
   /** What is kept of a restart, and warnings that stand. */
   words(): string;
   /** The peer has said all its routes of the family (RFC 4724 §2), or its time for that is over; stays so. */
@@ -220,11 +221,12 @@ export function createInbound(
     },
     rib: () => rib,
     isKeeping: restarting.isAway,
-    count(of) {
+    count(of, family) {
       const held = rib;
       if (held === undefined) return 0;
       const counter = of === "received" ? received : accepted;
-      return FAMILIES.reduce((sum, family) => sum + counter(held, family), 0);
+      if (family !== undefined) return counter(held, family);
+      return FAMILIES.reduce((sum, one) => sum + counter(held, one), 0);
     },
     words: () =>
       [rib === undefined ? "" : restarting.words(rib), warnings.words()]

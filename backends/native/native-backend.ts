@@ -57,6 +57,8 @@ export type NativeBackend = SpeakerBackend & Required<Pick<SpeakerBackend, "list
 
 const FAMILIES = ["ipv4", "ipv6"] as const satisfies readonly Family[];
 const CHECK_MILLIS = 1000;
+/** Where time can settle nothing: a host at rest is not woken each second. */
+const REST_MILLIS = 10_000;
 
 export function createNativeBackend(options: NativeOptions): NativeBackend {
   const { logger, addresses = systemAddresses } = options;
@@ -77,9 +79,9 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
         .filter((one) => one.router().vrf === vrf && one.intent().families.includes(family))
         .every((one) => one.isSettled(family)),
   });
-  const checking = checkEverySecond(options.clock, () => {
+  const checking = keepChecking(options.clock, () => {
     feed.check();
-    followSources();
+    return followSources() || !feed.isComplete();
   });
 
   const say = (fact: SessionFact | RouteBatch): void => {
@@ -127,11 +129,13 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
     neighbor.speakFrom(addresses);
   };
   /** One reading for all of them: there may be many addresses. */
-  const followSources = (): void => {
+  /** False where nobody is spoken to from an interface. */
+  const followSources = (): boolean => {
     const from = [...neighbors.values()].filter((one) => one.intent().localInterface !== undefined);
-    if (from.length === 0) return;
+    if (from.length === 0) return false;
     const now = [...addresses()];
     for (const neighbor of from) neighbor.speakFrom(() => now);
+    return true;
   };
   const followDevices = (before: SpeakerIntent | undefined, after: SpeakerIntent): void => {
     const vrfs = new Set(after.routers.map(({ vrf }) => vrf));
@@ -198,6 +202,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
         for (const family of FAMILIES) feed.locRib(vrf, family);
       }
       feed.check();
+      checking.soon();
       const touched = new Set<Neighbor>();
       for (const { router, prefix, route } of changes) {
         for (const { key } of router.neighbors) {
@@ -246,17 +251,27 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
   };
 }
 
-/** Time alone settles what no message does (inbound.ts), and nobody says that the address of an interface is another one. */
-function checkEverySecond(clock: Clock, check: () => void): { readonly stop: () => void } {
+/**
+ * Time alone settles what no message does (inbound.ts), and nobody says that the address of an interface is another one: looked
+ * for each second while `check` says that it may be so, else rarely.
+ */
+function keepChecking(
+  clock: Clock,
+  check: () => boolean,
+): { readonly soon: () => void; readonly stop: () => void } {
   let cancel = (): void => undefined;
-  const again = (): void => {
-    cancel = clock.after(CHECK_MILLIS, () => {
-      check();
-      again();
-    });
+  let isResting = true;
+  const after = (millis: number): void => {
+    isResting = millis === REST_MILLIS;
+    cancel();
+    cancel = clock.after(millis, () => after(check() ? CHECK_MILLIS : REST_MILLIS));
   };
-  again();
-  return { stop: () => cancel() };
+  /** Many calls in a second put nothing off. */
+  const soon = (): void => {
+    if (isResting) after(CHECK_MILLIS);
+  };
+  soon();
+  return { soon, stop: () => cancel() };
 }
 
 /** What the native speaker can do on this host: probed from the kernel, without opening a session. */

@@ -23,7 +23,8 @@ import type { NativeOptions } from "./native-backend.ts";
 import { type Told, telling } from "./out-attributes.ts";
 import type { RibInChange } from "./rib/adj-rib-in.ts";
 import type { PeerFacts } from "./rib/attribute-facts.ts";
-import { announce, markEndOfRib, toldCount, toldRoutes, withdraw } from "./rib/adj-rib-out.ts";
+import { announce, markEndOfRib, toldRoutes, withdraw } from "./rib/adj-rib-out.ts";
+import { routeCounts } from "./route-counts.ts";
 import { endpointOf, sourceOf } from "./session-ends.ts";
 import { shownIn, shownOut } from "./shown-routes.ts";
 import { afiSafiOf } from "./wire/afi-safi.ts";
@@ -300,9 +301,7 @@ export function createNeighbor(
     remoteRouterId: up?.remoteRouterId,
     capabilities: up?.capabilities ?? [],
     families: up?.families ?? [],
-    sent: up === undefined ? 0 : toldCount(driver.session.ribOut),
-    received: inbound.count("received"),
-    accepted: inbound.count("accepted"),
+    ...routeCounts(up && driver.session.ribOut, inbound),
     resets,
   });
 

@@ -67,6 +67,14 @@ export type Interruption = {
 /** What becomes of facts that are refused: they happened all the same and are lost, or whoever asked is told and nothing happened. */
 export type Refused = "lost" | "answered";
 
+/** In this run. */
+export type LogCounts = {
+  readonly commits: number;
+  readonly facts: number;
+  /** Facts that happened and were refused by the disk, whether a `recording-interrupted` has told of them or not. */
+  readonly lost: number;
+};
+
 export interface EventLog {
   /** Path of the database. */
   readonly file: string;
@@ -88,6 +96,7 @@ export interface EventLog {
   follow(listener: (committed: readonly Recorded[]) => void): () => void;
   /** What was lost since the last recorded `recording-interrupted`; append one, and its `lost` is taken off. */
   interruption(): Interruption | undefined;
+  counts(): LogCounts;
   saveSnapshot(snapshot: Snapshot): Promise<void>;
   /** The newest snapshot whose hash is the chain's at its seq and whose fold version is `foldVersion`. */
   loadSnapshot(foldVersion: string): Snapshot | undefined;

@@ -16,6 +16,7 @@ import { type Encoded, encodeFact } from "./chain.ts";
 import {
   type EventLog,
   type Interruption,
+  type LogCounts,
   LogError,
   type LogHead,
   type Receipt,
@@ -117,6 +118,7 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
   let waitingCharacters = 0;
   let head = opened;
   let lost: Interruption | undefined;
+  let counts: LogCounts = { commits: 0, facts: 0, lost: 0 };
 
   const say = (message: ToWriter): void => {
     worker.postMessage(message, []);
@@ -152,6 +154,7 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
 
   function notRecorded({ at }: Pick<Fact, "at">, count: number, reason: string): LogError {
     lost = { lost: (lost?.lost ?? 0) + count, reason, since: lost?.since ?? at };
+    counts = { ...counts, lost: counts.lost + count };
     return new LogError("NOT_RECORDED", `not recorded: ${reason}`);
   }
 
@@ -166,7 +169,11 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
       settled.push(settleOne(batch, answer, committed));
     }
     const last = committed.at(-1);
-    if (last !== undefined) head = { seq: last.seq, hash: last.hash };
+    if (last !== undefined) {
+      head = { seq: last.seq, hash: last.hash };
+      const { commits, facts } = counts;
+      counts = { ...counts, commits: commits + 1, facts: facts + committed.length };
+    }
     // Receipts resolve in a microtask, so whoever follows has seen the facts before whoever appended goes on.
     for (const done of settled) done();
     if (committed.length > 0) for (const listener of listeners) listener(committed);
@@ -232,6 +239,7 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
       };
     },
     interruption: () => lost,
+    counts: () => counts,
     saveSnapshot: (snapshot: Snapshot) => {
       if (closing) return Promise.reject(new LogError("LOG_CLOSED", "the log is closed"));
       tickets += 1;

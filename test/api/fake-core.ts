@@ -5,6 +5,7 @@
  */
 import type {
   ApplyAnswer,
+  BfdJson,
   EnvelopeJson,
   PeerJson,
   ResourceJson,
@@ -12,6 +13,8 @@ import type {
   StatusJson,
   WhyJson,
 } from "../../agent/api/contract.ts";
+import { noRoutes } from "../../backends/backend.ts";
+import type { Figures } from "../../agent/api/figures.ts";
 import type { ViewJson } from "../../agent/api/view-json.ts";
 import { type ApplyRequest, type Caller, type Core, CoreError } from "../../agent/api/core.ts";
 
@@ -63,6 +66,68 @@ export const status: StatusJson = {
   held: [],
   program: "rutter 0.1.0",
   startedAt: time,
+};
+
+const guard: BfdJson = {
+  peer: "192.0.2.1",
+  vrf: "",
+  localAddress: "192.0.2.9",
+  multihop: false,
+  state: "Up",
+  diagnostic: "No Diagnostic",
+  localDiscriminator: 1,
+  remoteDiscriminator: 2,
+  transmitInterval: 300_000,
+  receiveInterval: 300_000,
+  detectMultiplier: 3,
+  detectionTime: 900_000,
+  echo: "off",
+  since: time,
+  transitions: 3,
+};
+
+/** One of everything, each number told apart. */
+export const figures: Figures = {
+  node: "host1",
+  backend: "native",
+  program: "rutter 0.1.0",
+  state: "running",
+  ready: true,
+  peers: [
+    {
+      name: "tor1",
+      vrf: "",
+      state: "Established",
+      since: time,
+      resets: 4,
+      families: {
+        ipv4: { sent: 10, received: 12, accepted: 11 },
+        ipv6: { sent: 20, received: 22, accepted: 21 },
+      },
+    },
+    { name: 'a "b"\\', vrf: "red", state: "Refused", since: null, resets: 0, families: noRoutes },
+  ],
+  bfd: [guard],
+  kernel: {
+    routes: 31,
+    held: [
+      { rule: "a", reason: "protected", count: 2, example: "10.0.0.0/8" },
+      { rule: "b", reason: "protected", count: 3, example: "10.0.0.0/8" },
+    ],
+    drift: 32,
+    problems: [{ entry: "address 192.0.2.1/32 dev lo", reason: "EPERM" }],
+  },
+  services: { all: 40, announced: 39 },
+  endpoints: { healthy: 41, unhealthy: 42 },
+  quarantined: 43,
+  held: 44,
+  manifestProblems: 45,
+  applies: {
+    durations: { boundsSeconds: [0.001, 0.01], counts: [5, 2], count: 8, sumSeconds: 1.5 },
+    failures: 51,
+    pending: true,
+  },
+  log: { head: 60, octets: 61_000, commits: 62, facts: 63, lost: 64, recording: false },
 };
 
 export const applied: ApplyAnswer = {
@@ -185,6 +250,7 @@ export type FakeCore = Core & {
   readonly walk: { taken: number; ended: boolean };
   applyAnswer: ApplyAnswer;
   currentStatus: StatusJson;
+  currentFigures: Figures;
   isReady: boolean;
 };
 
@@ -198,6 +264,7 @@ export function fakeCore(routeCount = 3): FakeCore {
     walk,
     applyAnswer: applied,
     currentStatus: status,
+    currentFigures: figures,
     isReady: true,
     commit() {
       head += 1;
@@ -300,7 +367,11 @@ export function fakeCore(routeCount = 3): FakeCore {
         fix: "ss -lntp",
       },
     ],
-    ready: () => core.isReady,
+    figures: () => core.currentFigures,
+    ready: () =>
+      core.isReady
+        ? { ok: true, reason: "" }
+        : { ok: false, reason: "the first plan is not applied yet" },
   };
   return core;
 }

@@ -139,6 +139,10 @@ describe("sessions", () => {
       sent: 2,
       received: 5,
       accepted: 4,
+      byFamily: {
+        ipv4: { sent: 2, received: 5, accepted: 4 },
+        ipv6: { sent: 0, received: 0, accepted: 0 },
+      },
       resets: 0,
     });
     expect([...first.tracked.complete]).toEqual(["ipv4"]);

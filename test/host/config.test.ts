@@ -84,6 +84,15 @@ test("a file that was named and is not there stops the agent", () => {
   );
 });
 
+test("metrics may be served on loopback beside the socket, with a token", () => {
+  expect(loadConfig({ config: put("") }).api).toBe(undefined);
+  const text = "api: {listen: '[::1]:9179', tokenFile: /etc/rutter/metrics.token}\n";
+  expect(loadConfig({ config: put(text) }).api).toEqual({
+    listen: { address: "::1", port: 9179 },
+    tokenFile: "/etc/rutter/metrics.token",
+  });
+});
+
 test("the command line goes before the file", () => {
   const file = put("backend: frr\nstate: /a\nsocket: /b\n");
   const config = loadConfig({ config: file, state: "/c", backend: "native", manifests: "/m.yaml" });
@@ -125,6 +134,11 @@ test.each([
   ["besides: [frr, quagga]", "agent.yaml:1: besides[1]: "],
   ["node:\n  name: a\n  colour: red\n", "agent.yaml:3: node.colour: there is no such field"],
   ["listen:\n  - 0.0.0.0:179\n  - '::179'\n", "agent.yaml:3: listen[1]: must be address:port"],
+  [
+    "api: {listen: '10.0.0.1:9179', tokenFile: /t}",
+    "agent.yaml:1: api.listen: must be on loopback",
+  ],
+  ["api: {listen: '127.0.0.1:9179'}", "agent.yaml:1: api.tokenFile: "],
   ["checks:\n  web:\n    command: [curl]\n", "agent.yaml:3: checks.web.command: must begin with"],
   ["checks:\n  web:\n    command: []\n", "agent.yaml:3: checks.web.command: needs a program"],
   ["gracefulRestart: {restartTimeSeconds: 4096}", "agent.yaml:1: gracefulRestart.restartTime"],

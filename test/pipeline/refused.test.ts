@@ -1,7 +1,7 @@
 /**
  * What a speaker refuses while it takes the rest: in the book once, and again when it is something else.
  */
-import { Subject } from "rxjs";
+import { NEVER, Subject } from "rxjs";
 import { expect, test } from "vitest";
 import { createHandover } from "../../agent/pipeline/handover.ts";
 import type { Recorder } from "../../agent/pipeline/recorder.ts";
@@ -34,6 +34,8 @@ test("is recorded with all reasons, but not with every apply", async () => {
     handover: createHandover(["native"], {}),
     program: "test",
     planned$,
+    changed$: NEVER,
+    clock: { monotonicMillis: () => 0 },
     recorder: {
       record: (event: Event) => {
         events.push(event);

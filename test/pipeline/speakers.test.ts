@@ -1,7 +1,7 @@
 /**
  * Several speakers beside each other: one that fails holds up no other, and the kernel goes narrow when all were told.
  */
-import { BehaviorSubject } from "rxjs";
+import { BehaviorSubject, NEVER } from "rxjs";
 import { expect, test } from "vitest";
 import { startKernel } from "../../agent/pipeline/kernel.ts";
 import type { Planned } from "../../agent/pipeline/reconcile.ts";
@@ -17,6 +17,7 @@ import type { KernelIntent } from "../../backends/kernel/intent.ts";
 import type { Event } from "../../events/event.ts";
 import type { EventId } from "../../events/ids.ts";
 import { nothingRecorded } from "../../events/state.ts";
+import { virtualClock } from "../virtual-clock.ts";
 import { both, toNative } from "../plan/two-speakers.ts";
 import {
   advertisement,
@@ -99,6 +100,8 @@ function stage() {
     }),
     program: "test",
     planned$,
+    changed$: NEVER,
+    clock: virtualClock(),
     recorder,
     recorded: () => nothingRecorded,
     causes: () => {
@@ -149,7 +152,7 @@ test("an address is bound before anybody is told, and unbound when all have take
   const seen = one.since();
   expect(seen).toContain(`native monitor:${A}/32`);
   expect(seen.filter((line) => line.startsWith("kernel"))).not.toContain(`kernel ${A}`);
-  expect(one.speakers.last()).toEqual({ failure: "frr: away", applied: true });
+  expect(one.speakers.last()).toMatchObject({ failure: "frr: away", applied: true, failures: 1 });
   expect(one.speakers.settled()).toBe(false);
   await one.back();
   expect(one.since().slice(-2)).toEqual([`frr fabric:${A}/32`, `kernel ${A}`]);

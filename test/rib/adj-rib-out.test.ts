@@ -142,6 +142,20 @@ describe("draining", () => {
     expect(new Set(knows(peer).values())).toEqual(new Set([4]));
     expect(toldCount(rib)).toBe(5000);
   });
+  test("what was told is counted for each family, through changes, withdrawals and a restart", () => {
+    const rib = createAdjRibOut();
+    const counts = (of: AdjRibOut) => [toldCount(of, "ipv4"), toldCount(of, "ipv6")];
+    for (const host of hosts(3)) announce(rib, host, one);
+    announce(rib, vip6, six);
+    drain(rib, session, MUCH);
+    expect(counts(rib)).toEqual([3, 1]);
+    const [first = vip] = hosts(3);
+    announce(rib, first, two);
+    withdraw(rib, vip6);
+    drain(rib, session, MUCH);
+    expect(counts(rib)).toEqual([3, 0]);
+    expect(counts(restoreAdjRibOut(dumpAdjRibOut(rib)))).toEqual([3, 0]);
+  });
   test("what the session cannot carry is named, and taken back where it was said before", () => {
     const rib = createAdjRibOut();
     const peer = newPeer();

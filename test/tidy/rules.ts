@@ -189,6 +189,17 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/core/doctor.ts",
     "agent/plan/",
   ],
+  "agent/core/figures.ts": [
+    ...EVENTS,
+    ...SEAM,
+    KERNEL_SEAM,
+    "events/log/log.ts",
+    "agent/api/",
+    "agent/core/",
+    "agent/pipeline/",
+    "agent/plan/",
+    "node:fs",
+  ],
   "agent/core/findings.ts": [
     ...SEAM,
     KERNEL_SEAM,
@@ -272,7 +283,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   ],
   "agent/health/": [...EVENTS, ...SEAM, "agent/config-schema.ts", "agent/errno.ts", "node:"],
   "agent/secrets/": [...EVENTS, ...SEAM, "agent/errno.ts", "node:", "zod"],
-  "agent/api/": [...EVENTS, ...SEAM, "events/log/log.ts", "node:", "fastify", "zod"],
+  "agent/api/": [...EVENTS, ...SEAM, "events/log/log.ts", "node:", "fastify", "prom-client", "zod"],
   "agent/cli/": [
     "agent/api/contract.ts",
     "agent/api/core.ts",
@@ -301,6 +312,7 @@ export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   koffi: ["backends/os/libc.ts"],
   pino: ["agent/logger.ts"],
   fastify: ["agent/api/server.ts"],
+  "prom-client": ["agent/api/metrics.ts"],
   commander: ["agent/cli/program.ts"],
   yaml: ["agent/manifests/", "agent/config.ts"],
   zod: [

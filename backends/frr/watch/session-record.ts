@@ -5,7 +5,7 @@
  * end was seen. Reads next: watcher.ts (who looks), ../../backend.ts (SessionStatus).
  */
 import type { SessionState } from "../../../events/event.ts";
-import type { SessionStatus } from "../../backend.ts";
+import { noRoutes, type SessionStatus } from "../../backend.ts";
 import type { NeighborIntent } from "../../intent.ts";
 import type { NeighborDetail } from "./neighbor-detail.ts";
 import type { LastReset, SummaryPeer } from "./summary.ts";
@@ -149,6 +149,7 @@ export function statusOf(
     // bgpd counts what is past policy only.
     received: record.peer?.received ?? 0,
     accepted: record.peer?.received ?? 0,
+    byFamily: record.peer?.byFamily ?? noRoutes,
     resets: record.peer?.dropped ?? 0,
   };
 }
@@ -184,6 +185,7 @@ export const downStatus = (
   sent: 0,
   received: 0,
   accepted: 0,
+  byFamily: noRoutes,
   resets: 0,
 });
 

@@ -6,6 +6,7 @@
  * Reads next: session-record.ts (what is made of it).
  */
 import type { SessionState } from "../../../events/event.ts";
+import { noRoutes, type SessionStatus } from "../../backend.ts";
 import {
   countAt,
   isObject,
@@ -27,9 +28,10 @@ export type SummaryPeer = {
   readonly dropped: number;
   /** Milliseconds in this state, to a whole second; undefined where it never was Established. */
   readonly ageMillis: number | undefined;
-  /** Prefixes past policy, and told, over all families. */
+  /** Prefixes past policy, and told, over all families and of each. */
   readonly received: number;
   readonly sent: number;
+  readonly byFamily: SessionStatus["byFamily"];
 };
 
 export type TableSize = { readonly version: number; readonly prefixes: number };
@@ -97,6 +99,7 @@ export function parseSummary(text: string): Summary | undefined {
       if (state === undefined) continue;
       const name = peerNameOf(vrf, id);
       const before = peers.get(name);
+      const [received, sent] = [countAt(peer, "pfxRcd"), countAt(peer, "pfxSnt")];
       peers.set(name, {
         state,
         hold: textAt(peer, "peerState") ?? "OK",
@@ -104,8 +107,12 @@ export function parseSummary(text: string): Summary | undefined {
         dropped: countAt(peer, "connectionsDropped"),
         ageMillis:
           textAt(peer, "peerUptime") === "never" ? undefined : countAt(peer, "peerUptimeMsec"),
-        received: (before?.received ?? 0) + countAt(peer, "pfxRcd"),
-        sent: (before?.sent ?? 0) + countAt(peer, "pfxSnt"),
+        received: (before?.received ?? 0) + received,
+        sent: (before?.sent ?? 0) + sent,
+        byFamily: {
+          ...(before?.byFamily ?? noRoutes),
+          ...(family === undefined ? {} : { [family]: { sent, received, accepted: received } }),
+        },
       });
     }
   }

@@ -7,7 +7,13 @@
 import { type Family, parseAddress } from "../../../events/address.ts";
 import type { SessionState } from "../../../events/event.ts";
 import type { NeighborKey } from "../../../events/ids.ts";
-import type { RouteBatch, SessionFact, SessionStatus } from "../../backend.ts";
+import {
+  noRoutes,
+  type RouteBatch,
+  type RouteCounts,
+  type SessionFact,
+  type SessionStatus,
+} from "../../backend.ts";
 import type { NeighborIntent } from "../../intent.ts";
 import { ADMIN_STATE, familyOfMessage, type ListedPeer } from "../api/messages.ts";
 import { capabilitiesOf } from "./capabilities.ts";
@@ -82,6 +88,7 @@ const blank = (neighbor: NeighborIntent): SessionStatus => ({
   sent: 0,
   received: 0,
   accepted: 0,
+  byFamily: noRoutes,
   resets: 0,
 });
 
@@ -118,14 +125,21 @@ function fromPeer(
     sent: state?.messages?.sent?.notification ?? 0,
   };
   const sums = { sent: 0, received: 0, accepted: 0 };
+  const byFamily = { ...noRoutes };
   const complete = new Set<Family>();
   for (const one of isUp ? afi_safis : []) {
     // gobgpd counts the End-of-RIB marker among what it advertises to a peer with graceful restart.
     const marker = neighbor.gracefulRestart === undefined ? 0 : 1;
-    sums.sent += Math.max(0, (one.state?.advertised ?? 0) - marker);
-    sums.received += one.state?.received ?? 0;
-    sums.accepted += one.state?.accepted ?? 0;
+    const counts: RouteCounts = {
+      sent: Math.max(0, (one.state?.advertised ?? 0) - marker),
+      received: one.state?.received ?? 0,
+      accepted: one.state?.accepted ?? 0,
+    };
+    sums.sent += counts.sent;
+    sums.received += counts.received;
+    sums.accepted += counts.accepted;
     const family = familyOfMessage(one.config?.family ?? null);
+    if (family !== undefined) byFamily[family] = counts;
     if (family !== undefined && one.mp_graceful_restart?.state?.end_of_rib_received === true)
       complete.add(family);
   }
@@ -133,6 +147,7 @@ function fromPeer(
   const status: SessionStatus = {
     ...blank(neighbor),
     ...sums,
+    byFamily,
     state: name,
     reason: isUp ? "" : reasonOf(neighbor, before, state, notifications, beside),
     holdTimeSeconds: isUp ? (timers?.state?.negotiated_hold_time ?? 0) : 0,

@@ -28,6 +28,8 @@ export type AttributeSet = {
 
 export type AdjRibOut = {
   readonly told: Map<Prefix, AttributeSet>;
+  /** Of those, how many in each family. */
+  readonly toldOf: Record<Family, number>;
   readonly pending: Map<Prefix, Group>;
   /** Those with prefixes, the longest waiting first. */
   readonly queue: Set<Group>;
@@ -41,6 +43,7 @@ export type AdjRibOut = {
 export function createAdjRibOut(): AdjRibOut {
   return {
     told: new Map(),
+    toldOf: { ipv4: 0, ipv6: 0 },
     pending: new Map(),
     queue: new Set(),
     sets: new Map(),
@@ -86,8 +89,9 @@ export function markEndOfRib(rib: AdjRibOut, family: Family): void {
 }
 
 export const hasPending = (rib: AdjRibOut): boolean => rib.queue.size > 0 || rib.endOfRib.size > 0;
-/** Prefixes that the peer was told and was not told to forget. */
-export const toldCount = (rib: AdjRibOut): number => rib.told.size;
+/** Prefixes that the peer was told and was not told to forget, of all families or of one. */
+export const toldCount = (rib: AdjRibOut, family?: Family): number =>
+  family === undefined ? rib.told.size : rib.toldOf[family];
 export const pendingCount = (rib: AdjRibOut): number => rib.pending.size;
 
 /** What the peer was told, in no order. */
@@ -118,6 +122,7 @@ function tell(rib: AdjRibOut, group: Group, prefix: Prefix): void {
     group.set.references += 1;
     rib.told.set(prefix, group.set);
   }
+  rib.toldOf[group.family] += Number(group.set !== undefined) - Number(before !== undefined);
   dequeue(rib, prefix);
   if (before !== undefined) unreference(rib, before);
 }
@@ -216,6 +221,7 @@ export function restoreAdjRibOut(dump: AdjRibOutDump): AdjRibOut {
     const set = at(position);
     set.references += 1;
     rib.told.set(prefix, set);
+    rib.toldOf[prefixFamily(prefix)] += 1;
   }
   for (const { set, family, prefixes } of dump.queue) {
     const group = set < 0 ? rib.withdrawals[family] : groupOf(at(set), family);

@@ -25,6 +25,10 @@ describe("summary", () => {
       ["|fd09::2", "Active", "OK", 0, 0],
       ["red|10.8.0.2", "Idle", "Policy", 0, 0],
     ]);
+    expect(summary?.peers.get("|e0")?.byFamily).toEqual({
+      ipv4: { sent: 5, received: 3, accepted: 3 },
+      ipv6: { sent: 2, received: 1, accepted: 1 },
+    });
     expect(Object.fromEntries(summary?.tables ?? [])).toEqual({
       "|ipv4": { version: 5, prefixes: 7 },
       "|ipv6": { version: 3, prefixes: 3 },
