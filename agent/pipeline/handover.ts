@@ -26,11 +26,13 @@ const nobody: ReadonlyMap<NeighborKey, BackendName> = new Map();
 /** `wires`: what the log says that each was told last. */
 export function createHandover(speakers: readonly BackendName[], wires: State["wires"]): Handover {
   const released$ = new BehaviorSubject<unknown>(undefined);
+  if (speakers.length < 2) {
+    return { released$, waits: () => nobody, tell: (_, intent) => intent, told: () => undefined };
+  }
   const having = new Map<BackendName, ReadonlySet<string>>(
     speakers.map((name) => [name, new Set([...(wires[name]?.neighbors.keys() ?? [])].map(farEnd))]),
   );
   const waits: Handover["waits"] = (speaker, intent) => {
-    if (speakers.length < 2) return nobody;
     const found = new Map<NeighborKey, BackendName>();
     for (const { key } of neighborsIn(intent)) {
       const at = farEnd(key);

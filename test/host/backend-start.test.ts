@@ -4,6 +4,7 @@
 import { expect, test } from "vitest";
 import { mergeConfig } from "../../agent/config-schema.ts";
 import { frrOptions, planOptionsOf, stopMode } from "../../agent/core/backend-start.ts";
+import { shadowSpeaker } from "../../agent/core/shadow.ts";
 import type { Capability } from "../../backends/backend.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
@@ -56,6 +57,21 @@ test("beside a daemon that keeps BFD nobody else does", () => {
   expect(made.besides?.map(({ backend, bfd }) => [backend, bfd])).toEqual([["native", "taken"]]);
   const engine = planOptionsOf([speaker, beside], config, kernel);
   expect(engine.besides?.map(({ bfd }) => bfd)).toEqual(["engine"]);
+});
+
+test("a speaker that runs beside is planned in the first one's place as it is known", async () => {
+  const kernel = { has: new Set<never>(), missing: new Map() };
+  const named = (name: BackendName) => ({ ...speaker, name });
+  const config = mergeConfig({}, {}, "host-1");
+  const running = planOptionsOf(
+    [{ ...named("frr"), bfd: daemon }, named("native"), named("gobgp")],
+    config,
+    kernel,
+  );
+  const { options, warnings } = await shadowSpeaker("native", config, running);
+  expect([options.backend, options.bfd, warnings]).toEqual(["native", "engine", []]);
+  expect(options.besides?.map(({ backend, bfd }) => [backend, bfd])).toEqual([["gobgp", "engine"]]);
+  expect((await shadowSpeaker("frr", config, running)).options).toBe(running);
 });
 
 test("an agent that is stopped leaves FRR as it is, unless the configuration wants it undone", () => {

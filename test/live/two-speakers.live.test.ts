@@ -11,7 +11,7 @@ import {
   FROM_FABRIC,
   FROM_MONITOR,
   monitorBy,
-  OUTSIDE,
+  type OUTSIDE,
   RECEIVED,
   startTwoSpeakers,
   type TwoSpeakers,
@@ -162,6 +162,34 @@ test(
     await one.outside.start();
     await one.until("the VIP at both again", () => bothHave(one, VIP));
     await live(one, { fabric: "frr Established", monitor: "native Established" });
+    expect((await one.lost()).monitor).toBe(1);
+  },
+);
+
+test(
+  "learned routes follow the speaker that has all peers, and go with one that ends",
+  { timeout: SLOW },
+  async () => {
+    await using one = await startTwoSpeakers("frr");
+    const installed = async (proto: "bgp" | "82") => {
+      const text = await one.host.ip("-4", "route", "show", "proto", proto);
+      return [FROM_FABRIC, FROM_MONITOR].filter((prefix) => text.includes(prefix));
+    };
+    const both = [FROM_FABRIC, FROM_MONITOR].join();
+    const all =
+      "apiVersion: rutter/v1\nkind: PeerBackend\nmetadata: {name: all}\nspec: {backend: native}";
+    await one.apply(fabricAndMonitor(one.addresses), serve("web", VIP), RECEIVED, all);
+    await one.until("both by the agent", async () => (await installed("82")).join() === both);
+    expect(await installed("bgp")).toEqual([]);
+    await one.remove("peerbackend", "all");
+    await one.until("both by zebra", async () => (await installed("bgp")).join() === both);
+    await one.until("none by the agent", async () => (await installed("82")).length === 0);
+    await one.apply(all);
+    await one.until("both by the agent again", async () => (await installed("82")).join() === both);
+    await one.agent().stop();
+    // FRR works on, and so what is bound stays; the agent's own sessions are over.
+    expect(await installed("82")).toEqual([]);
+    expect(await bound(one, VIP)).toBe(true);
   },
 );
 

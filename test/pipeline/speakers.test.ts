@@ -172,10 +172,10 @@ test("a neighbour goes from one to the other, who waits for it and says so", asy
   ]);
   expect(one.speakers.settled()).toBe(false);
   await one.back();
-  const both_ = `${A}/32,${B}/32`;
+  const every = `${A}/32,${B}/32`;
   expect(one.since().filter((line) => !line.startsWith("kernel"))).toEqual([
     "native",
-    `frr fabric:${both_} monitor:${both_}`,
+    `frr fabric:${every} monitor:${every}`,
   ]);
   expect(one.speakers.waiting(one.planned()).size).toBe(0);
   expect(one.speakers.settled()).toBe(true);
