@@ -156,7 +156,7 @@ test("an address is bound before anybody is told, and unbound when all have take
   expect(one.speakers.settled()).toBe(false);
   await one.back();
   expect(one.since().slice(-2)).toEqual([`frr fabric:${A}/32`, `kernel ${A}`]);
-  expect(one.speakers.last()).toEqual({ failure: undefined, applied: true });
+  expect(one.speakers.last()).toMatchObject({ failure: undefined, applied: true });
   one.speakers.stop();
 });
 
