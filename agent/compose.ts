@@ -17,7 +17,7 @@ import { rfc3339 } from "../events/log/export.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
 import { prepareSocketPath } from "./api/socket-path.ts";
-import { openBackend, planOptionsOf } from "./core/backend-start.ts";
+import { openBackend, planOptionsOf, stopMode } from "./core/backend-start.ts";
 import { openKernel } from "./core/kernel-start.ts";
 import { bfdStarter } from "./core/bfd-start.ts";
 import { type Book, openBook } from "./core/book.ts";
@@ -25,6 +25,7 @@ import { loadConfig } from "./config.ts";
 import { type AgentOptions, hostFacts } from "./config-schema.ts";
 import { confirmer } from "./core/confirm.ts";
 import { createCore } from "./core/core.ts";
+import { shadowSpeaker } from "./core/shadow.ts";
 import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
@@ -219,6 +220,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     recorded: book.state,
     planned: () => planned$.value,
     planOptions,
+    shadow: (name) => shadowSpeaker(name, config, planOptions),
     replan: (old, desired) => replan(old, desired, planOptions),
     lastApply: speaker.last,
     complaints: () => complaintsOf(sources),
@@ -296,12 +298,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   stopFinding();
   stopSpeakerBfd();
   await api.close();
-  await backend.close("final");
+  const mode = stopMode(config);
+  await backend.close(mode);
   kernelDriver?.stop();
   stopExports?.();
-  await kernel?.close("final");
-  await bfd.close("final");
-  recorder.record({ type: "agent-stopped", mode: "final" }, "agent");
+  await kernel?.close(mode === "final" ? "final" : "leave");
+  await bfd.close(mode === "final" ? "final" : "leave");
+  recorder.record({ type: "agent-stopped", mode }, "agent");
   await recorder.idle();
   await book.snapshot("now");
   await book.close();

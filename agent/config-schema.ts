@@ -3,6 +3,7 @@
  *
  * Pure: config.ts reads the file. Strict: an unknown field is an error, for a mistyped one would silently be a default.
  */
+import type { FrrChoice } from "../backends/frr/choice.ts";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { BackendName } from "../backends/intent.ts";
@@ -68,15 +69,12 @@ export type AgentConfig = {
 };
 
 /** How the frr backend finds its daemons, and what of theirs it may have. */
-export type FrrConfig = {
-  /** Where the daemons' sockets (`bgpd.vty`, …) are. */
-  readonly vtyDirectory: string;
-  /** As the daemons' `-N`: their sockets are in the directory of this name in vtyDirectory. Empty: none. */
-  readonly pathspace: string;
-  /** Who keeps BFD. `auto`: bfdd where it answers when the agent starts, else the BFD engine, as `engine` says. */
-  readonly bfd: "auto" | "bfdd" | "engine";
-  /** Neighbours that bgpd has already and that manifests name too: addresses or interfaces, `-vrf` behind them. */
-  readonly takeOver: "none" | "all" | readonly string[];
+export type FrrConfig = FrrChoice & {
+  /**
+   * What becomes of what is ours in FRR and in the kernel when the agent is stopped. `keep`: it works on, for the next start or
+   * version to go on with; `remove`: it goes, and sessions end.
+   */
+  readonly onStop: "keep" | "remove";
 };
 
 /** How the gobgp backend finds gobgpd, and what of it it may have. */
@@ -221,6 +219,7 @@ export const writtenConfig = z.strictObject({
       takeOver: z
         .union([z.enum(["none", "all"]), z.array(z.string().min(1)).max(MAX_TAKE_OVER)])
         .optional(),
+      onStop: z.enum(["keep", "remove"]).optional(),
     })
     .optional(),
   gobgp: z
@@ -320,6 +319,7 @@ export function mergeConfig(
       pathspace: written.frr?.pathspace ?? "",
       bfd: written.frr?.bfd ?? "auto",
       takeOver: written.frr?.takeOver ?? "none",
+      onStop: written.frr?.onStop ?? "keep",
     },
     gobgp: gobgpConfig(written.gobgp ?? {}),
     receive: written.receive && hostReceive(written.receive),

@@ -53,14 +53,15 @@ async function arrival(from: bigint, more = 1): Promise<number> {
   );
 }
 
-const facts = await probeFrr({ directory: daemons.directory, clock: systemClock });
-const { backend } = openFrr({
-  directory: daemons.directory,
+const place = { vtyDirectory: daemons.directory, pathspace: "", bfd: "bfdd" } as const;
+const facts = await probeFrr({ ...place, clock: systemClock });
+const backend = openFrr({
+  ...place,
   clock: systemClock,
   logger,
   reveal: () => undefined,
   ours: new Set(),
-  takeOver: false,
+  takeOver: "none",
   facts,
 });
 const peer = neighbor(far.ipv4, {

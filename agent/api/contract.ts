@@ -7,6 +7,7 @@
  * Reads next: core.ts (who gives these), routes.ts (where they go out).
  */
 import { z } from "zod";
+import { ShadowJson } from "./shadow-json.ts";
 
 /** RFC 3339 with nanoseconds, UTC: `2026-01-31T10:00:00.000000000Z`. */
 const Time = z.string().meta({ format: "date-time" });
@@ -278,11 +279,14 @@ export type PlanJson = z.infer<typeof PlanJson>;
 
 /** A plan of manifests: with what each of them would do, and what is wrong with them. */
 export const PlanAnswer = PlanJson.extend({
+  /** Where another speaker was asked for (`backend`): what it would do otherwise; null where none was. */
+  shadow: ShadowJson.nullable(),
   outcome: z.enum(["planned", "refused"]),
   resources: z.array(ChangedResource),
   complaints: z.array(Complaint),
 });
 export type PlanAnswer = z.infer<typeof PlanAnswer>;
+export type ShadowAnswer = NonNullable<PlanAnswer["shadow"]>;
 
 export const WhyStep = z.object({
   step: z.string(),

@@ -5,6 +5,7 @@
  * throws CoreError where the world or the question is at fault; anything else it throws is our bug.
  * Reads next: contract.ts (the answers), routes.ts (who calls).
  */
+import type { BackendName } from "../../backends/intent.ts";
 import type { Actor } from "../../events/envelope.ts";
 import type {
   ApplyAnswer,
@@ -66,7 +67,10 @@ export type DeleteRequest = ChangeOptions & {
 export type PlanRequest = Pick<
   ApplyRequest,
   "files" | "owner" | "takeOver" | "keepGoing" | "lenient" | "prune"
->;
+> & {
+  /** Plan as if this speaker ran instead of today's; undefined: for the one that runs. */
+  readonly backend: BackendName | undefined;
+};
 
 export type ResourceQuery = {
   /** In any spelling that kind-names.ts knows, or `all`. */

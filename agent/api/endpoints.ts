@@ -213,14 +213,16 @@ export const endpoints: readonly Endpoint[] = [
     {
       method: "POST",
       url: "/v1/plan",
-      summary: "What manifests would change on the wire; changes nothing.",
+      summary:
+        "What manifests, or another speaker (`backend`), would change on the wire; changes nothing.",
       access: "read",
+      query: asked.PlanQuery,
       body: asked.PlanBody,
       answer: answers.PlanAnswer,
       alsoStatus: refusedAs422,
     },
-    async (core, { body }, caller) => {
-      const answer = await core.plan(asked.planRequest(body), caller);
+    async (core, { body, query }, caller) => {
+      const answer = await core.plan(asked.planRequest(body, query), caller);
       return json(answer, statusOf(answer));
     },
   ),

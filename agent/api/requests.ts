@@ -4,13 +4,14 @@
  * Turned into the arguments of core.ts here, so that nothing behind this border asks whether something is set.
  */
 import { z } from "zod";
-import type {
-  ApplyRequest,
-  ChangeOptions,
-  DeleteRequest,
-  LogQuery,
-  Moment,
-  PlanRequest,
+import {
+  type ApplyRequest,
+  type ChangeOptions,
+  CoreError,
+  type DeleteRequest,
+  type LogQuery,
+  type Moment,
+  type PlanRequest,
 } from "./core.ts";
 import { parseTime } from "./time.ts";
 
@@ -80,13 +81,19 @@ export const DeleteBody = z
     message: "one of files and names",
   });
 
+export const PlanQuery = z.strictObject({
+  backend: z.enum(["native", "frr", "gobgp"]).optional(),
+});
+
 export const PlanBody = ApplyBody.pick({
-  files: true,
   owner: true,
   takeOver: true,
   keepGoing: true,
   lenient: true,
   prune: true,
+}).extend({
+  /** May be missing where another speaker is asked for. */
+  files: Files.default([]),
 });
 
 export const ConfirmBody = z.strictObject({ what: OptionalName });
@@ -165,7 +172,19 @@ export function deleteRequest(body: z.infer<typeof DeleteBody>): DeleteRequest {
   return { ...changeOptions(body), what };
 }
 
-export const planRequest = (body: z.infer<typeof PlanBody>): PlanRequest => body;
+/** Throws CoreError BAD_REQUEST where nothing is asked, or where nothing would be pruned down to. */
+export function planRequest(
+  body: z.infer<typeof PlanBody>,
+  { backend }: z.infer<typeof PlanQuery>,
+): PlanRequest {
+  if (body.files.length === 0 && (backend === undefined || body.prune)) {
+    throw new CoreError(
+      "BAD_REQUEST",
+      "no manifests: name files; only `backend` without `prune` goes without them",
+    );
+  }
+  return { ...body, backend };
+}
 
 export const typesOf = (text: string | undefined): readonly string[] | undefined =>
   text?.split(",").filter((one) => one !== "");

@@ -4,7 +4,13 @@
  * Reads files, sends their text, prints what became of each resource. It parses nothing: the agent does, so that one parser
  * judges a manifest wherever it comes from.
  */
-import type { ApplyAnswer, Complaint, ConfirmAnswer, PlanAnswer } from "../api/contract.ts";
+import type {
+  ApplyAnswer,
+  Complaint,
+  ConfirmAnswer,
+  PlanAnswer,
+  ShadowAnswer,
+} from "../api/contract.ts";
 import { complaintText } from "../manifests/complaint.ts";
 import { ManifestFileError, readSource } from "../manifests/files.ts";
 import { decodeText } from "../manifests/text.ts";
@@ -24,6 +30,10 @@ export type ApplyFlags = ChangeFlags & {
   readonly keepGoing?: boolean;
   readonly lenient?: boolean;
   readonly prune?: boolean;
+};
+export type PlanFlags = Omit<ApplyFlags, "filename"> & {
+  readonly filename?: readonly string[];
+  readonly backend?: ShadowAnswer["backend"];
 };
 export type DeleteFlags = ChangeFlags & {
   readonly filename?: readonly string[];
@@ -141,11 +151,15 @@ function changeText(answer: ApplyAnswer): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
-export async function plan(context: Context, flags: ApplyFlags): Promise<void> {
-  const { filename, keepGoing, lenient, prune, takeOver } = flags;
-  const files = await readFiles(context, filename);
+export async function plan(context: Context, flags: PlanFlags): Promise<void> {
+  const { filename, keepGoing, lenient, prune, takeOver, backend } = flags;
+  if (filename === undefined && backend === undefined)
+    throw new Failure("USAGE", "name manifests with -f, or another speaker with --backend");
+  const files = filename === undefined ? [] : await readFiles(context, filename);
   const body = { files, keepGoing, lenient, prune, takeOver };
-  const answer = await context.client().post<PlanAnswer>("/v1/plan", body);
+  const answer = await context
+    .client()
+    .post<PlanAnswer>(`/v1/plan${backend === undefined ? "" : `?backend=${backend}`}`, body);
   if (answer.outcome === "planned") await show(context, answer, planTable);
   else if (context.output !== "table") await show(context, answer, () => "");
   report(context, answer.complaints);

@@ -6,7 +6,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { AtFlags, LogFlags } from "./book.ts";
-import type { ApplyFlags, DeleteFlags } from "./change.ts";
+import type { ApplyFlags, DeleteFlags, PlanFlags } from "./change.ts";
 import { type Client, createClient } from "./client.ts";
 import { exitCode, Failure } from "./failure.ts";
 import type { Context, Io, Output } from "./io.ts";
@@ -184,13 +184,27 @@ function addChanges(root: Command, program: Program): void {
     });
 
   judging(
-    manifestsOption(
-      asking(root, program, "plan", "What manifests would change on the wire; changes nothing."),
+    asking(
+      root,
+      program,
+      "plan",
+      "What manifests, or another speaker, would change on the wire; changes nothing.",
     ),
   )
+    .option(
+      "-f, --filename <path>",
+      "a file, a directory or -; may be left out with --backend",
+      collect,
+    )
+    .addOption(
+      new Option(
+        "--backend <name>",
+        "compare what this speaker would be told with what is told now",
+      ).choices(["native", "frr", "gobgp"]),
+    )
     .option("--take-over", "plan as if --take-over were given to apply")
-    .addHelpText("after", example("rutter plan -f new-pool.yaml"))
-    .action(async (flags: ApplyFlags & Shared) =>
+    .addHelpText("after", example("rutter plan -f new-pool.yaml\n  rutter plan --backend frr"))
+    .action(async (flags: PlanFlags & Shared) =>
       (await change()).plan(contextOf(program, flags), flags),
     );
 

@@ -8,6 +8,7 @@ import type {
   DoctorJson,
   PeerJson,
   PlanAnswer,
+  ShadowAnswer,
   ResourceJson,
   RouteJson,
   ServiceJson,
@@ -217,6 +218,7 @@ export function planTable(plan: PlanAnswer): string {
   lines.push(...remove.map((entry) => `  - ${safe(entry)}`));
   lines.push(...besides(plan.speaker));
   lines.push(...plan.resets.map((peer) => `session reset: ${safe(peer)}`));
+  if (plan.shadow !== null) lines.push(...shadowLines(plan.shadow));
   if (lines.length === 0) lines.push("nothing changes on the wire");
   if (plan.held !== null) {
     lines.push("held since the upgrade, until: rutter confirm plan");
@@ -233,6 +235,16 @@ export function planTable(plan: PlanAnswer): string {
     lines.push(`warning: ${resourceName(resource)}: ${safe(reason)}`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+function shadowLines({ neighbors, notOpened, warnings }: ShadowAnswer): readonly string[] {
+  return [
+    ...neighbors.map(
+      ({ peer, effect, fields }) => `differs: ${safe(peer)} ${safe(fields.join(", "))} (${effect})`,
+    ),
+    ...notOpened.map(({ peer, reason }) => `not opened: ${safe(peer)}: ${safe(reason)}`),
+    ...warnings.map((warning) => `warning: ${safe(warning)}`),
+  ];
 }
 
 function besides({ add, change, remove }: PlanAnswer["speaker"]): readonly string[] {

@@ -4,13 +4,13 @@
  * A new speaker is one row here. Nothing is applied yet: capabilities are known when this resolves, for the first plan needs them.
  */
 import type { RestartContext, RevealSecret, SpeakerBackend } from "../../backends/backend.ts";
-import { type Clock, type Logger, systemClock } from "../../backends/clock.ts";
+import { type Logger, systemClock } from "../../backends/clock.ts";
+import { openFrr, type OpenFrrOptions, probeFrr } from "../../backends/frr/open-frr.ts";
 import type { ReadAddresses } from "../../backends/host-address.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
-import type { NeighborKey } from "../../events/ids.ts";
 import type { State } from "../../events/state.ts";
-import type { AgentConfig, FrrConfig } from "../config-schema.ts";
+import type { AgentConfig } from "../config-schema.ts";
 import { openGobgp } from "./gobgp-start.ts";
 import type { PlanOptions } from "../plan/options.ts";
 
@@ -30,9 +30,6 @@ export type BackendParts = {
 
 type Open = (parts: BackendParts) => Promise<SpeakerBackend>;
 
-const notYet = (name: BackendName) => (): Promise<never> =>
-  Promise.reject(new Error(`backend ${name} is not in this version: use --backend native`));
-
 const SPEAKERS: Readonly<Record<BackendName, Open>> = {
   native: ({ config, logger, reveal, restart, addresses }) =>
     Promise.resolve(
@@ -46,7 +43,10 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
         stalePathSeconds: config.gracefulRestart.stalePathTimeSeconds,
       }),
     ),
-  frr: notYet("frr"),
+  async frr(parts) {
+    const options = frrOptions(parts);
+    return openFrr({ ...options, facts: await probeFrr(options) });
+  },
   gobgp: ({ config, logger, reveal, restart }) =>
     Promise.resolve(openGobgp(config, logger, reveal, restart)),
 };
@@ -54,21 +54,26 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
 /** Rejects where the speaker can't be had: the agent does not start then. */
 export const openBackend: Open = (parts) => SPEAKERS[parts.config.backend](parts);
 
-export type FrrOptions = FrrConfig & {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly reveal: RevealSecret;
-  /** Neighbours that an earlier run of this agent made there: taking them over needs no leave. */
-  readonly ours: ReadonlySet<NeighborKey>;
-};
-
-export const frrOptions = ({ config, logger, reveal, before }: BackendParts): FrrOptions => ({
+/** All that open-frr.ts is given but what it finds out itself. */
+export const frrOptions = ({
+  config,
+  logger,
+  reveal,
+  before,
+}: BackendParts): Omit<OpenFrrOptions, "facts"> => ({
   ...config.frr,
   clock: systemClock,
   logger,
   reveal,
   ours: new Set(before.wires["frr"]?.neighbors.keys()),
 });
+
+/** FRR works on where its agent is stopped, unless the configuration wants it undone; a speaker inside of the agent ends with it. */
+export const stopMode = ({
+  backend,
+  frr,
+}: Pick<AgentConfig, "backend" | "frr">): "graceful" | "final" =>
+  backend === "frr" && frr.onStop === "keep" ? "graceful" : "final";
 
 /** A speaker with a BFD daemon of its own keeps BFD, unless the configuration has the engine do it. */
 export const planOptionsOf = (

@@ -6,6 +6,7 @@
  */
 import type { SpeakerBackend } from "../../backends/backend.ts";
 import type { BfdClient } from "../../backends/bfd/client.ts";
+import type { BackendName } from "../../backends/intent.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Actor, Source } from "../../events/envelope.ts";
 import { resourceKey, type ResourceKey } from "../../events/ids.ts";
@@ -35,6 +36,7 @@ import type { Unexplained } from "../pipeline/upgrade.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import type { Plan } from "../plan/plan.ts";
 import { preview } from "../plan/preview.ts";
+import { shadowOf, type ShadowSpeaker } from "../plan/shadow.ts";
 import { why } from "../plan/why.ts";
 import type { SecretBatch, Secrets } from "../secrets/secrets.ts";
 import {
@@ -79,6 +81,8 @@ export type CoreParts = {
   readonly recorded: () => State;
   readonly planned: () => Planned;
   readonly planOptions: PlanOptions;
+  /** What is known of a speaker, whether it runs or not. */
+  readonly shadow: (backend: BackendName) => Promise<ShadowSpeaker>;
   readonly replan: (before: Planned, desired: Planned["desired"]) => Plan;
   readonly lastApply: () => LastApply;
   /** Manifests that could not be read, each in words. */
@@ -151,21 +155,28 @@ export function createCore(parts: CoreParts): Core {
     },
 
     async plan(request) {
+      const other = request.backend && (await parts.shadow(request.backend));
       const read = readRequest(request, parts.secrets.batch());
       const refused = hasErrors(read.complaints) && !request.keepGoing;
       const command = applyCommand({ ...request, ...previewOptions }, read);
       const decision = commands.preview(command);
       const answer = answerOf(decision, read, new Map(), {
         dryRun: true,
-        options: parts.planOptions,
+        options: other?.options ?? parts.planOptions,
       });
       const before = planned();
       const foreseen = withOffers(parts.kernel, decision.after);
-      const after = refused ? before.plan : parts.replan(before, foreseen);
+      const foreseeing =
+        other === undefined || refused
+          ? {
+              ...preview(before.plan, refused ? before.plan : parts.replan(before, foreseen)),
+              shadow: null,
+            }
+          : shadowOf(before.plan, parts.backend.name, foreseen, other);
       const { resources, complaints } = refused ? refusedAnswer(read, true) : answer;
       const outcome = refused || decision.type === "refused" ? "refused" : "planned";
       const held = holdView(parts.held(), (key) => neighborName(parts, key));
-      return { ...preview(before.plan, after), held, outcome, resources, complaints };
+      return { ...foreseeing, held, outcome, resources, complaints };
     },
 
     async confirm(what, { actor }) {

@@ -9,6 +9,7 @@ import { BackendError, type Refused, type RevealSecret } from "../backend.ts";
 import type { Logger } from "../clock.ts";
 import { classify, routeChanges } from "../delta.ts";
 import { NO_SPEAKER, type RouterIntent, type SpeakerIntent } from "../intent.ts";
+import type { TakeOver } from "./choice.ts";
 import { clearsOf } from "./config/clears.ts";
 import {
   type Change,
@@ -17,6 +18,7 @@ import {
   isNoChange,
   type Scope,
 } from "./config/difference.ts";
+import { hasMonitor, withMonitor } from "./config/monitor.ts";
 import { parseRunning } from "./config/parse.ts";
 import { type Effect, overlay } from "./config/raw.ts";
 import { ADDITIVE, importCheckProblem, judge, profileScope } from "./config/scope.ts";
@@ -49,7 +51,9 @@ export type ConfiguratorOptions = {
   readonly logger: Logger;
   /** Neighbours that an earlier run of the agent configured, from its log. */
   readonly ours: ReadonlySet<NeighborKey>;
-  readonly takeOver: boolean;
+  readonly takeOver: TakeOver;
+  /** Where bgpd is to tell of its sessions by BMP; asked only where it can. */
+  readonly monitorPort?: (() => Promise<number | undefined>) | undefined;
 };
 
 export type Configurator = {
@@ -115,6 +119,14 @@ export function createConfigurator(options: ConfiguratorOptions): Configurator {
     );
   };
 
+  /** A bgpd without the module is told nothing of BMP. */
+  const monitored = async (wanted: ConfigTree): Promise<ConfigTree> => {
+    const { monitorPort } = options;
+    if (monitorPort === undefined || !hasMonitor(await bgpd.show("show modules"))) return wanted;
+    const port = await monitorPort();
+    return port === undefined ? wanted : withMonitor(wanted, port);
+  };
+
   const clearWhatIsLeft = async (current: ConfigTree, change: Change): Promise<void> => {
     for (const command of clearsOf(current, change)) {
       try {
@@ -140,7 +152,8 @@ export function createConfigurator(options: ConfiguratorOptions): Configurator {
       const rendered = render(intent, { version, reveal, tags: tagsOf(current), memo });
       const judged = judge(current, rendered, intent, { ours, takeOver: options.takeOver });
       const { kept, left } = raw.judge(intent.raw, current);
-      const change = difference(current, overlay(judged.wanted, kept), withRaw(judged.scope, left));
+      const wanted = overlay(await monitored(judged.wanted), kept);
+      const change = difference(current, wanted, withRaw(judged.scope, left));
       const ofZebra = judged.guests.size === 0 ? rendered.zebra : NO_LINES;
       const problems: string[] = [];
       const refusals = [

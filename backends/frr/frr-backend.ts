@@ -5,7 +5,6 @@
  * runs; a restarted daemon gets it again as soon as it answers. Never writes a file of FRR's, and never shuts a neighbour down, so that
  * what an agent leaves behind when it is killed works on by itself. Reads next: configurator.ts, watch/watcher.ts.
  */
-import { join } from "node:path";
 import type { NeighborKey } from "../../events/ids.ts";
 import {
   type Applied,
@@ -19,10 +18,12 @@ import {
 import type { Clock, Logger } from "../clock.ts";
 import { deltaOf, neighborsOf } from "../delta.ts";
 import { NO_SPEAKER, type NeighborIntent, type SpeakerIntent } from "../intent.ts";
+import type { TakeOver } from "./choice.ts";
 import { clear } from "./config/clears.ts";
 import { createConfigurator, type Made, removeAll } from "./configurator.ts";
-import { openVty, type Vty } from "./io/vty.ts";
+import type { Vty } from "./io/vty.ts";
 import { peerOf, routerLine } from "./render/names.ts";
+import type { DaemonName } from "./watch/daemon.ts";
 
 /** What the driver needs of a watcher (watch/watcher.ts). */
 export type FrrWatcher = Pick<SpeakerBackend, "watch" | "bestPaths" | "sessions" | "routes"> & {
@@ -35,8 +36,8 @@ export type FrrWatcher = Pick<SpeakerBackend, "watch" | "bestPaths" | "sessions"
 };
 
 export type FrrOptions = {
-  /** Where bgpd.vty and the others' are; a pathspace is part of it. */
-  readonly directory: string;
+  /** A connection to a daemon's socket that is not shared; onLost as in io/vty.ts. */
+  readonly open: (daemon: DaemonName, onLost?: () => void) => Vty;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly reveal: RevealSecret;
@@ -44,9 +45,12 @@ export type FrrOptions = {
   readonly watcher: FrrWatcher;
   /** Neighbours that an earlier run configured, from the log. */
   readonly ours: ReadonlySet<NeighborKey>;
-  /** Whether neighbours that somebody configured by hand become ours where the intent has them. */
-  readonly takeOver: boolean;
+  /** Which neighbours that somebody configured by hand become ours where the intent has them. */
+  readonly takeOver: TakeOver;
   readonly hasZebra: boolean;
+  readonly hasBfdd: boolean;
+  /** Where bgpd is to tell of its sessions by BMP; asked only where it can. */
+  readonly monitorPort?: (() => Promise<number | undefined>) | undefined;
 };
 
 /** Behind the last change, so that a burst is compared once. */
@@ -67,12 +71,6 @@ export function createFrrBackend(options: FrrOptions): SpeakerBackend {
   let cancelCheck = (): void => {};
   let failures = 0;
 
-  const vty = (daemon: string, onLost?: () => void): Vty =>
-    openVty({
-      socketPath: join(options.directory, `${daemon}.vty`),
-      clock,
-      ...(onLost === undefined ? {} : { onLost }),
-    });
   const checkIn = (millis: number): void => {
     cancelCheck();
     if (!isClosed && wanted !== undefined) cancelCheck = clock.after(millis, check);
@@ -81,11 +79,11 @@ export function createFrrBackend(options: FrrOptions): SpeakerBackend {
   const soon = (): void => {
     if (failures === 0) checkIn(FIRST_RETRY_MILLIS);
   };
-  const bgpd = vty("bgpd", soon);
-  const bfdd = options.capabilities.has.has("bfd") ? vty("bfdd", soon) : undefined;
-  const zebra = options.hasZebra ? vty("zebra") : undefined;
+  const bgpd = options.open("bgpd", soon);
+  const bfdd = options.hasBfdd ? options.open("bfdd", soon) : undefined;
+  const zebra = options.hasZebra ? options.open("zebra") : undefined;
   // Its own connection: a session must end at once, whatever else is being said.
-  const urgent = vty("bgpd");
+  const urgent = options.open("bgpd");
   const configurator = createConfigurator({ ...options, bgpd, bfdd, zebra });
   const inTurn = turns();
 
@@ -165,7 +163,10 @@ export function createFrrBackend(options: FrrOptions): SpeakerBackend {
 
   const stops = [
     watcher.onDaemon((news) => {
-      if (news !== "down") soon();
+      if (news === "down") return;
+      // It answers: there is no reason to wait for the end of a long pause.
+      failures = 0;
+      soon();
     }),
     watcher.watch((fact) => {
       if (fact.type !== "session" || fact.status.state !== "Established") return;

@@ -190,7 +190,7 @@ export function createNativeBackend(options: NativeOptions): NativeBackend {
 
   return {
     name: "native",
-    capabilities: capabilities(),
+    capabilities: nativeCapabilities(),
     listenProblem: listening.problem,
     apply(after): Promise<Applied> {
       const delta = deltaOf(intent, after);
@@ -262,7 +262,8 @@ function checkEverySecond(clock: Clock, check: () => void): { readonly stop: () 
   return { stop: () => cancel() };
 }
 
-function capabilities(): Capabilities {
+/** What the native speaker can do on this host: probed from the kernel, without opening a session. */
+export function nativeCapabilities(): Capabilities {
   const md5 = tcpMd5Problem();
   const missing = new Map<Capability, string>([
     ["evpn", "the native speaker has no EVPN"],

@@ -209,9 +209,19 @@ export function fakeCore(routeCount = 3): FakeCore {
       asked.push({ request, caller });
       return core.applyAnswer;
     },
-    async plan() {
+    async plan({ backend }) {
       return {
         outcome: "planned",
+        shadow:
+          backend === undefined
+            ? null
+            : {
+                backend,
+                running: "native",
+                neighbors: [{ peer: "tor1", effect: "hitless", fields: ["speakerBfd"] }],
+                notOpened: [{ peer: "tor3", reason: "it has no unnumbered" }],
+                warnings: ["bgpd does not answer"],
+              },
         peers: [{ peer: "tor1", add: ["203.0.113.10/32"], change: [], remove: [] }],
         resets: ["tor2"],
         quarantined: [],

@@ -145,6 +145,23 @@ describe("apply", () => {
   });
 });
 
+describe("plan of another speaker", () => {
+  test("needs no manifests, and asks for it by name", async () => {
+    await using api = await serve();
+    const { stdout } = await asked(api, ["plan", "--backend", "frr"]);
+    expect(stdout).toContain("tor1:\n  + 203.0.113.10/32\n");
+    expect(stdout).toContain("differs: tor1 speakerBfd (hitless)\n");
+    expect(stdout).toContain("not opened: tor3: it has no unnumbered\n");
+    expect(stdout).toContain("warning: bgpd does not answer\n");
+  });
+  test("without either, it says how to ask", async () => {
+    await using api = await serve();
+    const { code, stderr } = await asked(api, ["plan"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("--backend");
+  });
+});
+
 describe("tables", () => {
   test("peers: aligned, with times as people say them", async () => {
     await using api = await serve();

@@ -53,10 +53,6 @@ export const MAY_LACK: Readonly<Record<BackendName, Readonly<Partial<Record<Need
       reason: "bgpd has one AS in a VRF",
       source: `${BY_DESIGN}: what its version lacks`,
     },
-    evpn: {
-      reason: "what this version of bgpd lacks",
-      source: `${BY_DESIGN}: what its version lacks`,
-    },
   },
   gobgp: {
     vrf: { reason: "GoBGP knows no Linux VRF", source: BY_DESIGN },

@@ -10,6 +10,9 @@ import { capabilities } from "../../backends/gobgp/capabilities.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import { startGobgpd } from "../live/gobgpd.ts";
+import { frrCapabilities } from "../../backends/frr/capabilities.ts";
+import { probeFrr } from "../../backends/frr/open-frr.ts";
+import { startFrrDaemons } from "../live/frr-daemons.ts";
 import type { Node } from "../live/netns.ts";
 
 export type Speaker = {
@@ -18,6 +21,8 @@ export type Speaker = {
   /** Lines of agent.yaml. */
   readonly config: string;
   readonly capabilities: Capabilities;
+  /** Who brings learned routes into the kernel, as `ip route show proto` calls it. */
+  readonly installsAs: "82" | "bgp";
   /** undefined: there is nothing beside the agent. */
   readonly restart: (() => Promise<void>) | undefined;
   stop(): Promise<void>;
@@ -47,9 +52,34 @@ const native: Backend = {
     return {
       agentArguments: ["--backend", "native"],
       config: "",
+      // backends/kernel/netlink/numbers.ts
+      installsAs: "82",
       capabilities: asked.capabilities,
       restart: undefined,
       stop: () => Promise.resolve(),
+    };
+  },
+};
+
+/** Daemons of its own in the host's node; zebra brings into the kernel what bgpd learns. */
+const frr: Backend = {
+  name: "frr",
+  async start(node) {
+    const daemons = await startFrrDaemons(node, { kernel: true });
+    const place = { vtyDirectory: daemons.directory, pathspace: "", bfd: "auto" } as const;
+    const facts = await probeFrr({ ...place, clock: systemClock });
+    return {
+      agentArguments: ["--backend", "frr"],
+      config: `frr: {vtyDirectory: ${daemons.directory}}\n`,
+      installsAs: "bgp",
+      capabilities: frrCapabilities(facts),
+      restart: async () => {
+        await daemons.kill("bgpd");
+        await daemons.start("bgpd");
+      },
+      stop: async () => {
+        await daemons[Symbol.asyncDispose]();
+      },
     };
   },
 };
@@ -60,6 +90,7 @@ const gobgp: Backend = {
     const gobgpd = await startGobgpd(node);
     return {
       agentArguments: ["--backend", "gobgp"],
+      installsAs: "82",
       config: `gobgp: { address: "unix:${gobgpd.socket}" }\n`,
       capabilities,
       async restart() {
@@ -73,4 +104,4 @@ const gobgp: Backend = {
   },
 };
 
-export const BACKENDS: readonly Backend[] = [native, gobgp];
+export const BACKENDS: readonly Backend[] = [native, frr, gobgp];

@@ -33,7 +33,7 @@ import {
   remoteAddress,
   type Session,
 } from "./session.ts";
-import type { Backend } from "./speakers.ts";
+import type { Backend, Speaker } from "./speakers.ts";
 import { AS_OF, type FarName, NODE_NAMES, prepareLanes, type World } from "./world.ts";
 
 /** Two processors run five routers, a speaker and an agent, beside another file of tests. */
@@ -86,10 +86,13 @@ export async function inTurn<From, To>(
   return answers;
 }
 
-/** Routes of ours in the main table (protocol 82: backends/kernel/netlink/numbers.ts). */
-async function installedOn(host: Node): Promise<readonly string[]> {
+/** Learned routes in the main table. */
+async function installedOn(
+  host: Node,
+  { installsAs }: Pick<Speaker, "installsAs">,
+): Promise<readonly string[]> {
   const shown = await inTurn(["-4", "-6"], (family) =>
-    host.ip(family, "route", "show", "proto", "82"),
+    host.ip(family, "route", "show", "proto", installsAs),
   );
   const lines = shown.flatMap((text) => text.split("\n")).filter((line) => /^\w/.test(line));
   return lines.map((line) => line.split(" ")[0] ?? "").toSorted();
@@ -170,11 +173,6 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
     if (down.length > 0) throw new Error(`down: ${down.join(", ")}`);
     return true;
   };
-  /** A speaker beside the agent that is away right now has accepted nothing. */
-  const received = async (): Promise<readonly Shown[]> => {
-    const { status } = await api.ask("GET", "/v1/routes/received");
-    return status === 503 ? [] : api.get<readonly Shown[]>("/v1/routes/received");
-  };
   await until(allUp, { what: "all sessions", timeoutMs: PATIENCE_MS, everyMs: 100, explain });
 
   return {
@@ -187,7 +185,11 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
     },
     accepted: async (asked) => {
       const peers = await api.get<readonly Peer[]>("/v1/peers");
-      const routes = await received();
+      const answer = await api.ask("GET", "/v1/routes/received");
+      // While a speaker beside the agent is restarted, nobody can say.
+      if (answer.status === 503) return {};
+      if (answer.status !== 200) throw new Error(`routes received: ${answer.body}`);
+      const routes: readonly Shown[] = JSON.parse(answer.body);
       const farOf = (name: string) => {
         const peer = peers.find((one) => one.name === name);
         return farAt(group.sessions, peer?.address ?? null);
@@ -196,11 +198,11 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
         routes.filter((one) => one.accepted && farOf(one.peer) === far).map((one) => one.prefix);
       return Object.fromEntries(asked.map((far) => [far, of(far).toSorted()]));
     },
-    installed: () => installedOn(host),
+    installed: () => installedOn(host, speaker),
     prefixesAt: async (place) =>
       new Set(
         place === "kernel"
-          ? await installedOn(host)
+          ? await installedOn(host, speaker)
           : (await routerOf(place).routes()).map(({ prefix }) => prefix),
       ),
     session: async (session) => {

@@ -19,7 +19,8 @@ export const goldenText = ({ bgpd, bfdd, zebra, withheld }: Rendered): string =>
   ].join("");
 
 /** Of a running configuration: lines of ours, whatever else the daemon prints at its top level. */
-const OURS = /^(?:router bgp|route-map|ip prefix-list|ipv6 prefix-list|bfd$|ip nht|ipv6 nht|vrf) ?/;
+const OURS =
+  /^(?:router bgp|(?:no )?route-map|ip prefix-list|ipv6 prefix-list|bfd$|ip nht|ipv6 nht|vrf) ?/;
 const ENDS = /^(?:exit|exit-\S+|!.*|)$/;
 
 export function treeOf(running: string): ConfigTree {

@@ -3,7 +3,7 @@
  */
 import { expect, test } from "vitest";
 import { mergeConfig } from "../../agent/config-schema.ts";
-import { frrOptions, openBackend, planOptionsOf } from "../../agent/core/backend-start.ts";
+import { frrOptions, planOptionsOf, stopMode } from "../../agent/core/backend-start.ts";
 import type { Capability } from "../../backends/backend.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
@@ -30,10 +30,6 @@ const keeps = (bfd: "auto" | "bfdd" | "engine", has?: typeof daemon) =>
     { has: new Set(), missing: new Map() },
   ).bfd;
 
-test("a speaker that this version does not have ends the start", async () => {
-  await expect(openBackend(parts("frr"))).rejects.toThrow("backend frr is not in this version");
-});
-
 test("frr is told what the configuration says, and which neighbours an earlier run made", () => {
   const key = "|10.0.0.1|" as NeighborKey;
   const wire = { neighbors: PersistentMap.from([[key, {}]]) } as unknown as Wire;
@@ -49,4 +45,14 @@ test("a speaker's own daemon keeps BFD, unless the engine shall", () => {
     "engine",
   ]);
   expect(keeps("auto")).toBe("engine");
+});
+
+test("an agent that is stopped leaves FRR as it is, unless the configuration wants it undone", () => {
+  const modeOf = (backend: BackendName, written: object) =>
+    stopMode(mergeConfig(written, { backend }, "host-1"));
+  expect([
+    modeOf("frr", {}),
+    modeOf("frr", { frr: { onStop: "remove" } }),
+    modeOf("native", {}),
+  ]).toEqual(["graceful", "final", "final"]);
 });

@@ -43,12 +43,14 @@ const codeOf = (act: () => unknown): string => {
 };
 
 test("frr: where its daemons are, who keeps BFD, and what may be taken over", () => {
-  const frr = "{vtyDirectory: /run/x, pathspace: one, bfd: engine, takeOver: [10.0.0.1, eth0-red]}";
+  const frr =
+    "{vtyDirectory: /run/x, pathspace: one, bfd: engine, takeOver: [10.0.0.1, eth0-red], onStop: remove}";
   expect(loadConfig({ config: put(`frr: ${frr}\n`) }).frr).toEqual({
     vtyDirectory: "/run/x",
     pathspace: "one",
     bfd: "engine",
     takeOver: ["10.0.0.1", "eth0-red"],
+    onStop: "remove",
   });
   expect(loadConfig({ config: put("frr: {takeOver: all}\n") }).frr.takeOver).toBe("all");
 });
@@ -67,7 +69,7 @@ test("without a file everything has its documented default", () => {
     endpoints: { default: "listen" },
     gracefulRestart: { restartTimeSeconds: 120, stalePathTimeSeconds: 360 },
     upgrade: { onChangedPlan: "hold" },
-    frr: { vtyDirectory: "/run/frr", pathspace: "", bfd: "auto", takeOver: "none" },
+    frr: { vtyDirectory: "/run/frr", pathspace: "", bfd: "auto", takeOver: "none", onStop: "keep" },
     log: { level: "info", routes: "counts" },
   });
 });

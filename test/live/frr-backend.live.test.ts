@@ -5,10 +5,12 @@
  */
 import { beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../backends/clock.ts";
+import type { SpeakerBackend } from "../../backends/backend.ts";
+import type { TakeOver } from "../../backends/frr/choice.ts";
 import { openFrr, probeFrr } from "../../backends/frr/open-frr.ts";
 import type { NeighborIntent, RawSnippet, SpeakerIntent } from "../../backends/intent.ts";
-import { asn, type NeighborKey, resourceKey } from "../../events/ids.ts";
-import { keyOf, neighbor, router, routes, speaker, to } from "../frr/intents.ts";
+import { asn, resourceKey } from "../../events/ids.ts";
+import { keyOf, neighbor, router, routes, speaker, timing, to } from "../frr/intents.ts";
 import { plain, treeOf } from "../frr/text.ts";
 import { skipUnless } from "../probe.ts";
 import { type FrrDaemons, startFrrDaemons } from "./frr-daemons.ts";
@@ -28,12 +30,12 @@ type Driven = AsyncDisposable & {
   readonly host: Node;
   readonly farNode: Node;
   readonly warnings: string[];
-  open(ours?: readonly NeighborKey[], takeOver?: boolean): Promise<Opened>;
+  open(takeOver?: TakeOver): Promise<Opened>;
   running(): Promise<string>;
   established(): Promise<unknown>;
   learned(prefix: string): Promise<Awaited<ReturnType<Router["route"]>>>;
 };
-type Opened = ReturnType<typeof openFrr>;
+type Opened = { readonly backend: SpeakerBackend };
 
 async function drive(): Promise<Driven> {
   const stack = new AsyncDisposableStack();
@@ -67,20 +69,24 @@ async function drive(): Promise<Driven> {
     farNode,
     warnings,
     running,
-    async open(ours = [], takeOver = false) {
-      const { directory } = daemons;
-      const facts = await probeFrr({ directory, clock: systemClock });
-      const opened = openFrr({
-        directory,
+    async open(takeOver = "none") {
+      const place = {
+        vtyDirectory: daemons.directory,
+        pathspace: "",
+        bfd: "auto",
         clock: systemClock,
+      } as const;
+      const facts = await probeFrr(place);
+      const backend = openFrr({
+        ...place,
         logger,
         reveal: () => undefined,
         facts,
-        ours: new Set(ours),
+        ours: new Set(),
         takeOver,
       });
-      stack.defer(() => opened.backend.close("graceful"));
-      return opened;
+      stack.defer(() => backend.close("graceful"));
+      return { backend };
     },
     established: () =>
       until(async () => (await far.session(host.ipv4)).established, {
@@ -132,6 +138,7 @@ test("routes come, change and go, and so do policies, while the session stays", 
     asPath: [64_512],
   });
 
+  const { timesLost } = await far.session(host.ipv4);
   const more = intentOf(farNode.ipv4, { prefixes: [...PREFIXES, "198.51.100.3/32"] });
   await backend.apply(more, SIGNAL);
   await driven.learned("198.51.100.3/32");
@@ -151,7 +158,7 @@ test("routes come, change and go, and so do policies, while the session stays", 
     what: "two accepted routes",
     explain: () => JSON.stringify(backend.sessions()),
   });
-  expect((await far.session(host.ipv4)).timesLost).toBe(0);
+  expect((await far.session(host.ipv4)).timesLost).toBe(timesLost);
 });
 
 test("another hold time is agreed in a new session, another connect time in none", async () => {
@@ -188,7 +195,7 @@ test("a neighbour configured by hand is left alone until it is handed over", asy
   const { backend } = await driven.open();
   const { delta, refused } = await backend.apply(intentOf(farNode.ipv4, { prefixes: [] }), SIGNAL);
   expect(refused).toMatchObject([{ subject: keyOf(farNode.ipv4) }]);
-  expect(refused?.[0]?.reason).toContain("takeOver: true");
+  expect(refused?.[0]?.reason).toContain("frr: {takeOver: [");
   expect(delta.neighborsAdded).toEqual([]);
   const mark = "route-map rutter-guest-default permit 1";
   expect(plain(treeOf(await driven.running()))).toEqual({
@@ -198,7 +205,7 @@ test("a neighbour configured by hand is left alone until it is handed over", asy
   await backend.close("final");
   expect(plain(treeOf(await driven.running()))).toEqual(plain(treeOf(before)));
 
-  const { backend: taking } = await driven.open([], true);
+  const { backend: taking } = await driven.open([farNode.ipv4]);
   const taken = await taking.apply(intentOf(farNode.ipv4), SIGNAL);
   expect(taken.refused).toBeUndefined();
   expect(taken.delta.neighborsAdded).toEqual([keyOf(farNode.ipv4)]);
@@ -365,4 +372,22 @@ test("one router that bgpd refuses keeps no other from being applied", async () 
   expect(refused?.[0]?.reason).toContain("router bgp 65000 vrf red");
   await driven.established();
   await driven.learned(PREFIXES[0]);
+});
+
+test("a dead bfdd is said, keeps bgpd from nothing, and has its profiles when it is back", async () => {
+  await using driven = await drive();
+  const { daemons, farNode } = driven;
+  const { backend } = await driven.open();
+  await daemons.kill("bfdd");
+  const speakerBfd = { profile: "fast", multihop: false, timing: timing({ detectMultiplier: 5 }) };
+  const { refused } = await backend.apply(intentOf(farNode.ipv4, { speakerBfd }), SIGNAL);
+  expect(refused).toMatchObject([{ subject: undefined }]);
+  expect(refused?.[0]?.reason).toContain("bfdd.vty");
+  expect(await driven.running()).toContain(`neighbor ${farNode.ipv4} bfd profile fast`);
+  await daemons.start("bfdd");
+  await until(
+    async () =>
+      (await daemons.ask("bfdd", ["show running-config"]))[0]?.text.includes("detect-multiplier 5"),
+    { ...PATIENCE, what: "the profile" },
+  );
 });

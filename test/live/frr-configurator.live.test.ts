@@ -48,7 +48,7 @@ function configurator() {
     reveal,
     logger,
     ours: new Set(),
-    takeOver: false,
+    takeOver: "none",
   });
 }
 

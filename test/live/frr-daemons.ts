@@ -29,8 +29,11 @@ export type FrrDaemons = AsyncDisposable & {
   ): Promise<readonly { readonly text: string; readonly status: number }[]>;
 };
 
-/** Starts zebra, bgpd and bfdd in `node`; nothing learned goes into the kernel. */
-export async function startFrrDaemons(node: Node): Promise<FrrDaemons> {
+/** Starts zebra, bgpd and bfdd in `node`. `kernel` lets zebra put learned routes into its kernel table; `modules` are bgpd's. */
+export async function startFrrDaemons(
+  node: Node,
+  options: { readonly kernel?: boolean; readonly modules?: readonly string[] } = {},
+): Promise<FrrDaemons> {
   const directory = join(node.directory, "frr-daemons");
   const file = (name: string): string => join(directory, name);
   rmSync(directory, { recursive: true, force: true });
@@ -40,7 +43,10 @@ export async function startFrrDaemons(node: Node): Promise<FrrDaemons> {
   ownedByFrr([directory, ...files]);
   const more: Readonly<Record<DaemonName, readonly string[]>> = {
     zebra: [],
-    bgpd: ["--no_kernel"],
+    bgpd: [
+      ...(options.kernel === true ? [] : ["--no_kernel"]),
+      ...(options.modules ?? []).flatMap((name) => ["-M", name]),
+    ],
     bfdd: ["--bfdctl", file("bfdd.sock")],
   };
   const running = new Map<DaemonName, Daemon>();

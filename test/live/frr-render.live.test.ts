@@ -31,6 +31,8 @@ function undoing(tree: ConfigTree): string[] {
   return [...tree.keys()]
     .toSorted((a, b) => rank(a) - rank(b))
     .flatMap((line) => {
+      // What is said of a route map outlives its entries.
+      if (line.startsWith("no ")) return [line.slice(3)];
       if (!line.startsWith("vrf ")) return [`no ${line}`];
       const inner = [...(tree.get(line)?.keys() ?? [])].map((child) => `no ${child}`);
       return [line, ...inner, "exit-vrf"];

@@ -186,7 +186,11 @@ describe("bfdd", () => {
     });
     const explain = async () => `${await own.explain()}\n${JSON.stringify(seen.news)}`;
     const moves: string[] = [];
-    seen.watcher.onBfd(({ from, to, diagnostic }) => moves.push(`${from} ${to} ${diagnostic}`));
+    seen.watcher.onBfd((fact) => {
+      if (fact.type === "sessions") return;
+      const { from, to, diagnostic } = fact.transition;
+      moves.push(`${from} ${to} ${diagnostic}`);
+    });
     const key = `|${far.ipv4}|||single`;
     const stateNow = () => [...seen.watcher.bfd()].map(([one, { state }]) => `${one} ${state}`);
     await until(() => stateNow().includes(`${key} Up`), { what: "BFD up", explain });

@@ -129,6 +129,9 @@ function routerChanges(current: ConfigTree, wanted: ConfigTree, scope: Scope): C
   ];
 }
 
+/** A node of a router that is unsaid as a whole, where a family is there for good. */
+const TARGETS = /^bmp targets /;
+
 const frrVrf = (routerLine: string): string => vrfOfRouter(routerLine) || "default";
 
 function importsOf(router: string, node: ConfigTree): Command[] {
@@ -184,7 +187,9 @@ function* routerChange(
   }
   for (const [family, lines] of current) {
     if (lines.size === 0 || wanted.has(family)) continue;
-    yield* familyChange([router, family], lines, NO_LINES, scope, isGone);
+    if (TARGETS.test(family)) {
+      if (scope.isOurs(path, family)) yield { path, line: unsaid(family) };
+    } else yield* familyChange([router, family], lines, NO_LINES, scope, isGone);
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import type { NeighborKey } from "../../../events/ids.ts";
 import type { SpeakerIntent } from "../../intent.ts";
+import { isTakenOver, type TakeOver } from "../choice.ts";
 import {
   EVPN_LINE,
   familyLine,
@@ -19,6 +20,7 @@ import {
 } from "../render/names.ts";
 import type { Rendered } from "../render/render.ts";
 import type { Scope } from "./difference.ts";
+import { MONITOR_LINE } from "./monitor.ts";
 import { type ConfigTree, NO_LINES } from "./tree.ts";
 import { makesPeer, peerOfLine, slotOf, vrfOfRouter } from "./words.ts";
 
@@ -37,8 +39,8 @@ export type Judged = {
 export type Ownership = {
   /** Neighbours that are ours, whatever bgpd says: those of the log, and those of this run. */
   readonly ours: ReadonlySet<NeighborKey>;
-  /** Whether neighbours that somebody else configured become ours. */
-  readonly takeOver: boolean;
+  /** Which of the neighbours that somebody else configured become ours. */
+  readonly takeOver: TakeOver;
 };
 
 const made = (vrf: string): string => `route-map rutter-made-${vrf || "default"} permit 1`;
@@ -77,7 +79,7 @@ export function judge(
     const foreign = router.neighbors.filter(
       (one) =>
         isOther ||
-        (!ownership.takeOver &&
+        (!isTakenOver(ownership.takeOver, neighborId(router.vrf, one)) &&
           there !== undefined &&
           hasPeer(current.get(there), peerOf(one)) &&
           !mine.has(placeText({ router: there, peer: peerOf(one) }))),
@@ -88,7 +90,7 @@ export function judge(
         neighbor: one.key,
         reason: isOther
           ? `"${there}" is configured by hand, and bgpd has one AS for a VRF`
-          : `neighbor ${peerOf(one)} of "${line}" is configured by hand: remove it there, or hand it over (agent.yaml, frr: takeOver: true)`,
+          : `neighbor ${peerOf(one)} of "${line}" is configured by hand: remove it there, or hand it over (agent.yaml, frr: {takeOver: ["${neighborId(router.vrf, one)}"]})`,
       });
       forget(wanted, neighborId(router.vrf, one));
     }
@@ -153,10 +155,11 @@ function forget(wanted: Map<string, ConfigTree>, id: string): void {
 }
 
 const isNamedAfter = (line: string, id: string): boolean => {
-  const name = /^(?:route-map|ip(?:v6)? prefix-list) (\S+)/.exec(line)?.[1];
+  const name = NAMED.exec(line)?.[1];
   if (name === undefined || !name.startsWith(`${id}-`)) return false;
   return LIST_FORM.test(name.slice(id.length));
 };
+const NAMED = /^(?:(?:no )?route-map|ip(?:v6)? prefix-list) (\S+)/;
 const LIST_FORM =
   /^-(?:in|out|(?:denied-)?inpl-(?:ipv4|ipv6|dual)|allowed-ipv[46]|\S+-(?:localpref|community)-prefixes)$/;
 
@@ -195,7 +198,8 @@ function scopeOf(
   for (const router of intent.routers) {
     const line = routerLine(router.localAs, router.vrf);
     for (const one of router.neighbors) {
-      if (takeOver) asked.add(placeText({ router: line, peer: peerOf(one) }));
+      if (isTakenOver(takeOver, neighborId(router.vrf, one)))
+        asked.add(placeText({ router: line, peer: peerOf(one) }));
     }
   }
   const isOurPeer = (router: string, line: string): boolean => {
@@ -220,7 +224,7 @@ function scopeOf(
       const isMade = current.has(made(vrf));
       if (top === undefined) return isMade && !holdsOthers(line);
       if (isOfPeer(line)) return isOurPeer(top, line);
-      if (OWN_NETWORK.test(line)) return true;
+      if (OWN_NETWORK.test(line) || (path[1] ?? line) === MONITOR_LINE) return true;
       return isMade && (OWN_ROUTER.test(line) || OWN_IMPORT.test(line) || path[1] === EVPN_LINE);
     },
   };
@@ -231,7 +235,7 @@ const hasForeignNetwork = (family: ConfigTree): boolean =>
 
 /** Ids of neighbours that a map or list may be named after: a name has hyphens of its own. */
 function* idsOf(line: string): Generator<string> {
-  const name = /^(?:route-map|ip(?:v6)? prefix-list) (\S+)/.exec(line)?.[1];
+  const name = NAMED.exec(line)?.[1];
   if (name === undefined) return;
   for (let at = name.indexOf("-"); at >= 0; at = name.indexOf("-", at + 1)) {
     if (LIST_FORM.test(name.slice(at))) yield name.slice(0, at);

@@ -58,8 +58,16 @@ export function inbound(id: string, neighbor: NeighborIntent, listed: boolean): 
     }
   }
   entries.set(`route-map ${inMap(id)} deny ${LAST_SEQUENCE}`, NO_LINES);
+  const matchesList = [...entries.values()].some((one) => one.size > 0);
+  if (matchesList) entries.set(unindexed(inMap(id)), NO_LINES);
   return { entries, lists };
 }
+
+/**
+ * FRR finds the entries of a map by an index of the prefixes in their lists, and forgets an entry there when one of two rules for the
+ * same prefix goes (seen with 8.4.4): what the list still permits is refused then. A map of some entries needs no index.
+ */
+const unindexed = (map: string): string => `no route-map ${map} optimization`;
 
 /** Rules of what is always blocked, of these neighbours: one list, because they all have the same (intent.ts). */
 export function blockLists(neighbors: Iterable<NeighborIntent>): Lists {

@@ -5,7 +5,8 @@
  * session), so how often it is asked follows what that costs. I/O only through daemon.ts. Reads next: bfd-peers.ts.
  */
 import { bfdKey, type BfdKey } from "../../../events/ids.ts";
-import type { BfdStatus, BfdTransition } from "../../bfd/parameters.ts";
+import type { SpeakerBfdFact } from "../../backend.ts";
+import type { BfdStatus } from "../../bfd/parameters.ts";
 import type { Clock } from "../../clock.ts";
 import { type BfdPeer, bfdSeen, type HeldBfd, parseBfdPeers } from "./bfd-peers.ts";
 import type { Daemon } from "./daemon.ts";
@@ -26,12 +27,19 @@ export type BfdWatchOptions = {
   readonly daemon: Daemon;
   readonly clock: Pick<Clock, "monotonicMillis">;
   readonly watched: () => Iterable<Watched>;
-  readonly tell: (transition: BfdTransition) => void;
+  /** Called after statuses() has changed. */
+  readonly tell: (fact: SpeakerBfdFact) => void;
 };
 
 export function createBfdWatch({ daemon, clock, watched, tell }: BfdWatchOptions): BfdWatch {
   const held = new Map<BfdKey, HeldBfd>();
 
+  /** Whether sessions came or went. */
+  const telling = (act: () => void): void => {
+    const before = [...held.keys()].toSorted().join("\n");
+    act();
+    if ([...held.keys()].toSorted().join("\n") !== before) tell({ type: "sessions" });
+  };
   const take = (peers: readonly BfdPeer[]): void => {
     const atMicros = clock.monotonicMillis() * 1000;
     const byName = new Map(peers.flatMap((peer) => namesOf(peer).map((name) => [name, peer])));
@@ -45,7 +53,7 @@ export function createBfdWatch({ daemon, clock, watched, tell }: BfdWatchOptions
       }
       const seen = bfdSeen(held.get(key), key, peer, atMicros);
       held.set(key, seen.held);
-      for (const transition of seen.transitions) tell(transition);
+      for (const transition of seen.transitions) tell({ type: "transition", transition });
     }
   };
 
@@ -53,7 +61,7 @@ export function createBfdWatch({ daemon, clock, watched, tell }: BfdWatchOptions
     statuses: () => new Map([...held].map(([key, { status }]) => [key, status])),
     async look() {
       if (![...watched()].some(({ intent }) => intent.speakerBfd !== undefined)) {
-        held.clear();
+        telling(() => held.clear());
         return IDLE_MILLIS;
       }
       const began = clock.monotonicMillis();
@@ -63,11 +71,11 @@ export function createBfdWatch({ daemon, clock, watched, tell }: BfdWatchOptions
       ]);
       if (peers === undefined || counters === undefined) return LEAST_MILLIS;
       const found = parseBfdPeers(peers, counters);
-      if (found !== undefined) take(found);
+      if (found !== undefined) telling(() => take(found));
       return paced(clock.monotonicMillis() - began, SHARE, LEAST_MILLIS, IDLE_MILLIS);
     },
     forget() {
-      held.clear();
+      telling(() => held.clear());
     },
   };
 }

@@ -45,6 +45,29 @@ export function startRhythm(clock: Pick<Clock, "after">, look: () => Promise<num
   };
 }
 
+/** Acts at once, and again at the end of `millis` where it was called in between: a storm of calls is a few acts. */
+export function spaced(
+  clock: Pick<Clock, "after">,
+  millis: number,
+  act: () => void,
+): { readonly call: () => void; readonly close: () => void } {
+  let wait: (() => void) | undefined;
+  let again = false;
+  const call = (): void => {
+    if (wait !== undefined) {
+      again = true;
+      return;
+    }
+    again = false;
+    wait = clock.after(millis, () => {
+      wait = undefined;
+      if (again) call();
+    });
+    act();
+  };
+  return { call, close: () => wait?.() };
+}
+
 /** Pause behind something that took `costMillis`, so that it takes at most one part in `share` of the time, within bounds. */
 export const paced = (costMillis: number, share: number, least: number, most: number): number =>
   Math.min(most, Math.max(least, costMillis * share));

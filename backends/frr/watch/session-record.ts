@@ -28,6 +28,8 @@ export type Sight = {
   readonly reset: LastReset | undefined;
   /** Where it was asked for. */
   readonly detail: NeighborDetail | undefined;
+  /** Why it was lost, said by somebody else (BMP); empty where nobody did. */
+  readonly heard: string;
   readonly nowMillis: number;
 };
 
@@ -69,7 +71,7 @@ export function observed(record: SessionRecord | undefined, sight: Sight): Sessi
   const state = peer?.state ?? "Idle";
   const reset = sight.reset ?? sight.detail?.lastReset;
   const wasLost = record !== undefined && (peer?.dropped ?? 0) > (record.peer?.dropped ?? 0);
-  const lost = lossOf(reset, sight.detail, wasLost) ?? record?.lost ?? "";
+  const lost = lossOf(reset, sight, wasLost) ?? record?.lost ?? "";
   const waits = isUp(state) ? "" : waitOf(peer, reset);
   const isSame =
     record !== undefined &&
@@ -93,7 +95,7 @@ const startOf = (record: SessionRecord | undefined, { peer, nowMillis }: Sight):
 /** undefined: nothing new. */
 function lossOf(
   reset: LastReset | undefined,
-  detail: NeighborDetail | undefined,
+  { detail, heard }: Pick<Sight, "detail" | "heard">,
   wasLost: boolean,
 ): string | undefined {
   const description = detail?.lastReset.description ?? "";
@@ -103,6 +105,8 @@ function lossOf(
   }
   if (reset !== undefined && !isWait(reset.dueTo)) return reset.dueTo;
   if (!wasLost) return undefined;
+  // bgpd waits for the next session already, and has forgotten.
+  if (heard !== "") return heard;
   return detail?.bfdDown === true ? "BFD says that the path is down" : "the session was lost";
 }
 
@@ -136,7 +140,7 @@ export function statusOf(
     holdTimeSeconds: up?.holdTimeSeconds ?? intent.holdTimeSeconds,
     keepaliveTimeSeconds: up?.keepaliveTimeSeconds ?? intent.keepaliveTimeSeconds,
     localAddress: up?.localAddress,
-    found: undefined,
+    found: foundOf(intent, record.detail),
     remoteAs: up?.remoteAs,
     remoteRouterId: up?.remoteRouterId,
     capabilities: up?.capabilities ?? [],
@@ -148,6 +152,15 @@ export function statusOf(
     resets: record.peer?.dropped ?? 0,
   };
 }
+
+/** bgpd knows who answers on an interface by the router advertisements that zebra hears there. */
+const foundOf = (
+  { remote }: NeighborIntent,
+  detail: NeighborDetail | undefined,
+): SessionStatus["found"] =>
+  remote.type === "address" || detail?.remoteAddress === undefined
+    ? undefined
+    : { interface: remote.interface, address: detail.remoteAddress };
 
 /** A neighbour of whom nothing is known, for that reason. */
 export const downStatus = (

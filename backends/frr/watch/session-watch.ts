@@ -6,6 +6,7 @@
  * seen within some 150 ms, and a flap between two looks at the next whole one, by its counter. I/O only through daemon.ts.
  * Reads next: session-record.ts (what is recorded), summary.ts.
  */
+import type { Address } from "../../../events/address.ts";
 import type { NeighborKey } from "../../../events/ids.ts";
 import type { RouteBatch, SessionFact, SessionStatus } from "../../backend.ts";
 import type { Clock } from "../../clock.ts";
@@ -37,6 +38,8 @@ export type SessionWatch = {
   record(key: NeighborKey): SessionRecord | undefined;
   /** As of the last whole look. */
   summary(): Summary | undefined;
+  /** Why a session of that address is said to be lost: taken where bgpd itself no longer says it, and only one can be meant. */
+  heard(address: Address, reason: string): void;
   /** The next look is a whole one. */
   hurry(): void;
   /** Asks, tells what changed, and returns after how many milliseconds it wants to look again. */
@@ -68,6 +71,7 @@ export function createSessionWatch({ daemon, clock, tell }: SessionWatchOptions)
   const watched = new Map<NeighborKey, Watched>();
   const records = new Map<NeighborKey, SessionRecord>();
   const said = new Map<NeighborKey, string>();
+  const reasons = new Map<NeighborKey, string>();
   let last: Failed | undefined;
   let summary: Summary | undefined;
   let wholeAt = Number.NEGATIVE_INFINITY;
@@ -102,6 +106,10 @@ export function createSessionWatch({ daemon, clock, tell }: SessionWatchOptions)
     });
   };
 
+  const isAt = ({ intent: { key, remote } }: Watched, address: Address): boolean =>
+    remote.type === "address"
+      ? remote.address === address
+      : records.get(key)?.detail?.remoteAddress === address;
   const detailOf = ({ vrf, intent }: Watched): Promise<NeighborDetail | undefined> => {
     const name = remoteName(intent);
     return daemon.ask(`show bgp vrf ${vrfForFrr(vrf)} neighbors ${name} json`, (text) =>
@@ -122,7 +130,10 @@ export function createSessionWatch({ daemon, clock, tell }: SessionWatchOptions)
     if (watched.get(key) !== one || asOf !== epoch || daemon.state().type === "down") return;
     const nowMillis = clock.monotonicMillis();
     const reset = failed.resets.get(one.name);
-    const seen = observed(before, { peer, reset, detail, nowMillis });
+    const heard = reasons.get(key) ?? "";
+    const seen = observed(before, { peer, reset, detail, heard, nowMillis });
+    // What was heard is of one loss, which has been seen now.
+    if ((peer?.dropped ?? 0) > (before?.peer?.dropped ?? 0)) reasons.delete(key);
     const young = restarted && before === undefined ? "bgpd was restarted" : seen.lost;
     records.set(key, seen.state === "Established" ? seen : { ...seen, lost: seen.lost || young });
     tellRoutes(key, before);
@@ -165,6 +176,7 @@ export function createSessionWatch({ daemon, clock, tell }: SessionWatchOptions)
         watched.delete(key);
         records.delete(key);
         said.delete(key);
+        reasons.delete(key);
       }
       for (const [key, one] of next) {
         if (watched.get(key)?.intent === one) continue;
@@ -176,6 +188,11 @@ export function createSessionWatch({ daemon, clock, tell }: SessionWatchOptions)
     watched: () => watched,
     record: (key) => records.get(key),
     summary: () => summary,
+    heard(address, reason) {
+      const meant = [...watched.values()].filter((one) => isAt(one, address));
+      const [one] = meant;
+      if (one !== undefined && meant.length === 1) reasons.set(one.intent.key, reason);
+    },
     hurry() {
       wholeAt = Number.NEGATIVE_INFINITY;
     },
@@ -196,6 +213,7 @@ export function createSessionWatch({ daemon, clock, tell }: SessionWatchOptions)
     forget(why) {
       epoch += 1;
       records.clear();
+      reasons.clear();
       last = undefined;
       summary = undefined;
       restarted = restarted || why === "restarted";

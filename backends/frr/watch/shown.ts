@@ -165,6 +165,9 @@ async function answered<T>(
 ): Promise<T> {
   const value = await daemon.ask(command, read);
   if (value !== undefined) return value;
+  // It may have gone and come back while it was asked.
+  const again = daemon.problem() === "" ? await daemon.ask(command, read) : undefined;
+  if (again !== undefined) return again;
   const why = daemon.problem() || `${daemon.name} has no readable answer to "${command}"`;
   throw new BackendError("SPEAKER_UNREACHABLE", why);
 }

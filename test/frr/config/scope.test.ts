@@ -2,6 +2,7 @@
  * Whose a line of bgpd's is: what an operator made by hand stays as it is, whatever we would say.
  */
 import { describe, expect, test } from "vitest";
+import type { TakeOver } from "../../../backends/frr/choice.ts";
 import { clearsOf } from "../../../backends/frr/config/clears.ts";
 import { type Change, difference } from "../../../backends/frr/config/difference.ts";
 import { parseRunning } from "../../../backends/frr/config/parse.ts";
@@ -21,7 +22,7 @@ const INTENT = speaker([
 function changeOf(
   current: ConfigTree,
   intent: SpeakerIntent,
-  { ours = [], takeOver = false }: { ours?: readonly NeighborKey[]; takeOver?: boolean } = {},
+  { ours = [], takeOver = "none" }: { ours?: readonly NeighborKey[]; takeOver?: TakeOver } = {},
 ) {
   const rendered = render(intent, { version: VERSION_8, reveal, tags: tagsOf(current) });
   const judged = judge(current, rendered, intent, { ours: new Set(ours), takeOver });
@@ -82,14 +83,16 @@ describe("a neighbour", () => {
   test("made by hand is refused, with the way out, and nothing of it is touched", () => {
     const { change, withheld } = changeOf(there, INTENT);
     expect(withheld).toMatchObject([{ neighbor: keyOf(V4) }]);
-    expect(withheld[0]?.reason).toContain("takeOver: true");
+    expect(withheld[0]?.reason).toContain("frr: {takeOver: [");
     expect(words(change).join("\n")).not.toContain(V4);
   });
 
   test("is ours by the log, or where we were asked to take it over", () => {
     const line = "router bgp 64512 / neighbor 192.0.2.2 remote-as 64513";
     expect(words(changeOf(there, INTENT, { ours: [keyOf(V4)] }).change)).toContain(line);
-    expect(words(changeOf(there, INTENT, { takeOver: true }).change)).toContain(line);
+    expect(words(changeOf(there, INTENT, { takeOver: "all" }).change)).toContain(line);
+    expect(words(changeOf(there, INTENT, { takeOver: [V4] }).change)).toContain(line);
+    expect(changeOf(there, INTENT, { takeOver: [`${V4}-red`] }).withheld).toHaveLength(1);
   });
 
   test("is ours by its route maps in a router with our mark, without any log", () => {

@@ -168,9 +168,11 @@ describe("BFD of the speaker's own", () => {
     });
     using one = await bench(intentOf([neighbor("10.9.0.2", { bfd: true })]), bfdd);
     const moves: string[] = [];
-    one.watcher.onBfd(({ key, from, to, diagnostic }) =>
-      moves.push(`${key} ${from} ${to} ${diagnostic}`),
-    );
+    one.watcher.onBfd((fact) => {
+      if (fact.type === "sessions") return moves.push("sessions");
+      const { key, from, to, diagnostic } = fact.transition;
+      return moves.push(`${key} ${from} ${to} ${diagnostic}`);
+    });
     await one.advance(1_000);
     expect([...one.watcher.bfd()].map(([key, { state }]) => [key, state])).toEqual([
       ["|10.9.0.2|||single", "Up"],
@@ -185,5 +187,6 @@ describe("BFD of the speaker's own", () => {
       0,
       ["bfdd does not answer: ECONNREFUSED"],
     ]);
+    expect(moves.at(-1)).toBe("sessions");
   });
 });

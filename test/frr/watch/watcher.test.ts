@@ -1,5 +1,6 @@
 /** Sessions and daemons as the watcher tells them, against daemons that answer what the test says. */
 import { describe, expect, test } from "vitest";
+import { address } from "../../../events/address.ts";
 import { type Bench, bench } from "./bench.ts";
 import { type FakeDaemon, intentOf, neighbor, recorded, unreachable } from "./fake.ts";
 
@@ -49,9 +50,15 @@ describe("sessions", () => {
         received: 2,
         sent: 5,
         resets: 1,
+        found: undefined,
       },
       { state: "Active", reason: "no answer from the peer yet", holdTimeSeconds: 90 },
-      { state: "Established", families: ["ipv4", "ipv6"], received: 4 },
+      {
+        state: "Established",
+        families: ["ipv4", "ipv6"],
+        received: 4,
+        found: { interface: "e0", address: "fe80::4c3a:f2ff:fef1:146a" },
+      },
     ]);
     await one.advance(5_000);
     expect(told(one.facts)).toEqual([
@@ -85,6 +92,76 @@ describe("sessions", () => {
       resets: 2,
       capabilities: [],
     });
+  });
+
+  test("that are said to have ended are looked at at once, and then not oftener than every 50 ms", async () => {
+    using one = await bench();
+    one.facts.length = 0;
+    // Behind the look that the bench began with.
+    await one.advance(10);
+    const before = one.bgpd.asked.filter((what) => what.includes("failed")).length;
+    lose(one.bgpd);
+    const at = address("10.9.0.2");
+    one.watcher.heard({ address: at, reason: "the peer closed the connection" });
+    await one.advance(10);
+    // bgpd's own word goes before what was heard.
+    expect(told(one.facts)).toEqual(["|10.9.0.2| Idle BFD down received"]);
+    for (let i = 0; i < 7; i += 1) {
+      one.watcher.heard({ address: at, reason: "" });
+      await one.advance(10);
+    }
+    const looks = one.bgpd.asked.filter((what) => what.includes("failed")).length - before;
+    expect(looks).toBe(2);
+  });
+
+  test("that ended for a reason which bgpd forgot have the one that was heard, once", async () => {
+    using one = await bench();
+    one.facts.length = 0;
+    const flap = (times: number) =>
+      one.bgpd.answers.set(
+        "show bgp vrf all summary json",
+        summaryWith(
+          ['"connectionsEstablished":2', `"connectionsEstablished":${2 + times}`],
+          ['"connectionsDropped":1', `"connectionsDropped":${1 + times}`],
+        ),
+      );
+    const at = address("10.9.0.2");
+    flap(1);
+    one.watcher.heard({ address: at, reason: "the peer closed the connection" });
+    one.watcher.heard({ address: address("10.9.0.99"), reason: "nobody's" });
+    await one.advance(60);
+    flap(2);
+    one.watcher.heard({ address: at, reason: "" });
+    await one.advance(60);
+    expect(told(one.facts)).toEqual([
+      "|10.9.0.2| Established the peer closed the connection",
+      "|10.9.0.2| Established the session was lost",
+    ]);
+  });
+
+  test("of one address in two VRFs are looked at, and the reason is nobody's", async () => {
+    using one = await bench();
+    const both = intentOf([neighbor("10.9.0.2"), neighbor("10.9.0.2", { vrf: "red" })]);
+    const [main] = both.routers;
+    const [ours, other] = main?.neighbors ?? [];
+    if (main === undefined || ours === undefined || other === undefined)
+      throw new Error("no router");
+    one.watcher.neighbors({
+      ...both,
+      routers: [
+        { ...main, neighbors: [ours] },
+        { ...main, key: "red|64512|", vrf: "red", neighbors: [other] },
+      ],
+    });
+    await one.advance(300);
+    one.bgpd.answers.set(
+      "show bgp vrf all summary json",
+      summaryWith(['"connectionsDropped":1', '"connectionsDropped":2']),
+    );
+    one.facts.length = 0;
+    one.watcher.heard({ address: address("10.9.0.2"), reason: "whose?" });
+    await one.advance(10);
+    expect(told(one.facts)).toEqual(["|10.9.0.2| Established the session was lost"]);
   });
 
   test("a flap between two looks is told by its counter", async () => {

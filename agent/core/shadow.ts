@@ -1,0 +1,53 @@
+/**
+ * What is known of a speaker that is not opened, so that it can be planned for.
+ *
+ * Asks the kernel (native) or the daemons (FRR), and tells nobody anything. Reads next: backend-start.ts (what is opened),
+ * ../plan/shadow.ts (what comes of it).
+ */
+import { systemClock } from "../../backends/clock.ts";
+import { frrCapabilities } from "../../backends/frr/capabilities.ts";
+import { probeFrr } from "../../backends/frr/open-frr.ts";
+import { capabilities as gobgpCapabilities } from "../../backends/gobgp/capabilities.ts";
+import type { BackendName } from "../../backends/intent.ts";
+import { nativeCapabilities } from "../../backends/native/native-backend.ts";
+import type { AgentConfig } from "../config-schema.ts";
+import type { PlanOptions } from "../plan/options.ts";
+import type { ShadowSpeaker } from "../plan/shadow.ts";
+
+type Ask = (frr: AgentConfig["frr"], kernel: PlanOptions["kernel"]) => Promise<ShadowSpeaker>;
+
+const SPEAKERS: Readonly<Record<BackendName, Ask>> = {
+  native: (_frr, kernel) =>
+    Promise.resolve({
+      options: { backend: "native", capabilities: nativeCapabilities(), bfd: "engine", kernel },
+      warnings: [],
+    }),
+  async frr(frr, kernel) {
+    const facts = await probeFrr({ ...frr, clock: systemClock });
+    const bfd = facts.hasBfdd ? "speaker" : "engine";
+    return {
+      options: { backend: "frr", capabilities: frrCapabilities(facts), bfd, kernel },
+      warnings:
+        facts.problem === undefined
+          ? []
+          : [
+              `bgpd does not answer (${facts.problem}): what every supported version of FRR has is assumed`,
+            ],
+    };
+  },
+  gobgp: (_frr, kernel) =>
+    Promise.resolve({
+      options: { backend: "gobgp", capabilities: gobgpCapabilities, bfd: "engine", kernel },
+      warnings: [],
+    }),
+};
+
+/** `running`: what the plan knows of the speaker that runs; of that one nothing is asked. Never rejects. */
+export async function shadowSpeaker(
+  backend: BackendName,
+  { frr }: Pick<AgentConfig, "frr">,
+  running: PlanOptions,
+): Promise<ShadowSpeaker> {
+  if (backend === running.backend) return { options: running, warnings: [] };
+  return SPEAKERS[backend](frr, running.kernel);
+}
