@@ -145,11 +145,20 @@ describe("VRF imports", () => {
       plan(made.desired, { ...options, capabilities: has })
         .kernel.imports.filter(({ table }) => table !== undefined)
         .map(({ name, vrf, table, metric, acceptDefault, provenance }) => ({
-          ...{ name, vrf, table, metric, acceptDefault },
+          name,
+          vrf,
+          table,
+          metric,
+          acceptDefault,
           causes: provenance.length,
         }));
     const rule = (name: string, vrf: string, into: string, metric: number) => ({
-      ...{ name, vrf, table: { vrf: into }, metric, acceptDefault: false, causes: 1 },
+      name,
+      vrf,
+      table: { vrf: into },
+      metric,
+      acceptDefault: false,
+      causes: 1,
     });
     const made = both([{ vrf: "red" }, { vrf: "silent" }, { vrf: "blue" }]);
     expect(rulesOf(made)).toEqual([
