@@ -5,7 +5,8 @@
  */
 import type { Address } from "../../events/address.ts";
 import type { SpeakerIntent } from "../intent.ts";
-import type { Global } from "./api/messages.ts";
+import type { Global, ListedPeer } from "./api/messages.ts";
+import type { Speaking } from "./render/speaking.ts";
 
 export type ListenAt = { readonly address: Address; readonly port: number };
 
@@ -44,3 +45,17 @@ export const isRoutesOnly = (before: SpeakerIntent, after: SpeakerIntent): boole
         JSON.stringify(old.neighbors) === JSON.stringify(young.neighbors))
     );
   });
+
+/**
+ * True where gobgpd has neighbours already, perhaps with routes, that become ours only now: those of an agent before this one.
+ * Its table was read without them, if it was read: nobody knew whose paths these are.
+ */
+export function hasUnheard(
+  before: readonly Speaking[],
+  now: readonly Speaking[],
+  listed: readonly ListedPeer[],
+): boolean {
+  const known = new Set(before.map(({ address }) => address));
+  const there = new Set(listed.map(({ conf }) => conf?.neighbor_address));
+  return now.some(({ address }) => there.has(address) && !known.has(address));
+}

@@ -21,11 +21,19 @@ import { deltaOf, neighborsOf, routeChanges } from "../delta.ts";
 import type { NeighborIntent, SpeakerIntent } from "../intent.ts";
 import { ADMIN_STATE, ESTABLISHED, type ListedPeer } from "./api/messages.ts";
 import { capabilities, FOREIGN } from "./capabilities.ts";
-import { globalFor, isRoutesOnly, type ListenAt, mayTakeOver, type TakeOver } from "./desired.ts";
+import {
+  globalFor,
+  hasUnheard,
+  isRoutesOnly,
+  type ListenAt,
+  mayTakeOver,
+  type TakeOver,
+} from "./desired.ts";
 import type { WantedPeer } from "./difference.ts";
 import { type GobgpAddress, openClient } from "./io/client.ts";
 import { type SupervisedDaemon, superviseGobgpd } from "./io/daemon.ts";
 import { deviceWith, hostRouterId, ourAddress } from "./io/host.ts";
+import { sayGoodbye } from "./goodbye.ts";
 import { createLearned } from "./learned.ts";
 import { routesOf } from "./listing.ts";
 import { openLink } from "./link.ts";
@@ -50,7 +58,6 @@ export type GobgpOptions = {
 
 /** What somebody else undoes is made again this often at most. */
 const REPAIR_MILLIS = 5000;
-const STOPPED = "rutter is stopped on this host";
 
 export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   const { clock, logger, reveal, restart } = options;
@@ -149,12 +156,16 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     const known = held;
     held = undefined;
     const now = speakingsOf(intent, otherNextHop, hasSecret);
+    let wasThere = false;
     const result = await reconcile(
       client,
       {
         intent,
         speaking: now.speaking,
-        peers: (listed) => wantedPeers(intent, now.speaking, listed),
+        peers(listed) {
+          wasThere = hasUnheard(speaking, now.speaking, listed);
+          return wantedPeers(intent, now.speaking, listed);
+        },
         global: globalFor(intent, options.listen, hostRouterId),
         isRouterIdAsked: intent.routers[0]?.routerId !== undefined,
       },
@@ -167,6 +178,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     held = result;
     if (result.changes > 0) logger.info({ calls: result.changes }, "gobgpd was changed");
     link.look();
+    if (wasThere && away === undefined) learned.resync();
   };
   const hasSecret = ({ authentication }: NeighborIntent): boolean =>
     authentication === undefined || reveal(authentication.secret) !== undefined;
@@ -378,23 +390,10 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
       learned.close();
       for (const cancel of forgiving.values()) cancel();
       await turn;
-      if (mode === "final") await sayGoodbye();
+      if (mode === "final") await sayGoodbye(client, speaking, logger);
       client.close();
       await daemon?.stop(mode === "final" ? "SIGTERM" : "SIGKILL");
       listeners.clear();
     },
   };
-
-  /** Ceases with Administrative Shutdown (RFC 4486 §4). A gobgpd that is gone has said its own goodbye. */
-  async function sayGoodbye(): Promise<void> {
-    for (const { address } of speaking) {
-      try {
-        await client.call("DisablePeer", { address, communication: STOPPED });
-      } catch (error) {
-        if (!(error instanceof BackendError)) throw error;
-        logger.warn({ code: error.code }, error.message);
-        return;
-      }
-    }
-  }
 }

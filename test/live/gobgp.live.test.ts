@@ -109,6 +109,34 @@ describe("what is announced stands in the far end's table", () => {
 });
 
 describe("what comes in", () => {
+  test("of neighbours that gobgpd had before its agent knew them is told as soon as they are known", async () => {
+    await using at = await pair(["198.51.100.0/24"]);
+    const intent = intentOf({ neighbors: [toPeer(at.node.ipv4)] });
+    const before = driveGobgpd(at.gobgpd.socket);
+    await before.backend.apply(intent, never());
+    await before.established(at.key);
+    await until(async () => (await before.received()).length === 1, {
+      what: "the route",
+      explain: before.explain,
+    });
+    await before.backend.close("graceful");
+
+    await using driven = driveGobgpd(at.gobgpd.socket);
+    const told = createTold();
+    driven.backend.bestPaths(told.take);
+    // The daemon was found and its table read by then: a plan takes longer than that on a busy host.
+    await new Promise((resolve) => {
+      setTimeout(resolve, 500);
+    });
+    await driven.backend.apply(intent, never());
+    await until(() => told.routes.has(prefix("198.51.100.0/24")), {
+      what: "the best path",
+      explain: driven.explain,
+    });
+    expect(linesOf(told.routes)).toEqual([`198.51.100.0/24: ${at.key}>${at.node.ipv4}`]);
+    expect(driven.session(at.key)).toMatchObject({ state: "Established", resets: 0 });
+  });
+
   test("is accepted as the rule says, with the reason where not, and judged anew for a peer whose rule changed", async () => {
     await using at = await pair(["198.51.100.0/24", "198.18.0.0/15", "192.0.2.0/24"]);
     await using driven = driveGobgpd(at.gobgpd.socket);
