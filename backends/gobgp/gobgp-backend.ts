@@ -313,6 +313,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     },
     neighbors: () =>
       speaking.map(({ neighbor }) => ({ neighbor, tracked: tracked.get(neighbor.key) })),
+    isPlanned: () => applied !== undefined,
     onFailure: (error) => link.failed(error),
   });
 
