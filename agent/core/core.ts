@@ -50,6 +50,7 @@ import {
   sourceOf,
 } from "./changes.ts";
 import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";
+import { daemonViews } from "./daemon-view.ts";
 import { speakerBfdOfNeighbors } from "./speaker-bfd-view.ts";
 import { holdView, whyHeld, whyWithheld } from "./hold-view.ts";
 import { whyLearned } from "./why-learned.ts";
@@ -210,6 +211,7 @@ export function createCore(parts: CoreParts): Core {
         backend: parts.backend.name,
         peers: peers(),
         bfd: bfd(plan),
+        daemons: daemonViews(parts.backend.daemons?.all() ?? [], parts.wallOf),
         services,
         kernel: kernelView(parts.kernel),
       };

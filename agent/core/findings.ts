@@ -3,6 +3,7 @@
  */
 import { statfsSync } from "node:fs";
 import { BackendError, type SpeakerBackend } from "../../backends/backend.ts";
+import { systemClock } from "../../backends/clock.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Core } from "../api/core.ts";
 import type { AgentConfig } from "../config-schema.ts";
@@ -56,6 +57,10 @@ export async function findings(parts: Parts): Promise<Findings> {
     nodeVersion: process.version,
     capabilities: backend.capabilities,
     listenProblem: backend.listenProblem?.(),
+    daemons: (backend.daemons?.all() ?? []).map((one) => ({
+      ...one,
+      forSeconds: Math.round((systemClock.monotonicMillis() - one.sinceMillis) / 1000),
+    })),
     peers: core.peers(),
     quarantined: core.status().quarantined,
     sourceComplaints: complaintsOf(sources),

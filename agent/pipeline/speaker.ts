@@ -11,6 +11,7 @@ import type { Sha256 } from "../../events/digest.ts";
 import type { EventId } from "../../events/ids.ts";
 import type { State, Wire } from "../../events/state.ts";
 import { appliedEvent, intentDigester, isNothing, withDepartures } from "./effects.ts";
+import { startDaemons } from "./daemons.ts";
 import { sightings, watching } from "./observe.ts";
 import type { KernelDriver } from "./kernel.ts";
 import {
@@ -133,6 +134,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     );
   };
 
+  const stopDaemons = startDaemons({ backend, recorder, before: parts.recorded() });
   const subscriptions: Subscription[] = [
     watching(backend)
       .pipe(sightings())
@@ -162,6 +164,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     settled: () => planned === taken,
     last: () => ({ failure, applied: taken !== undefined }),
     stop: () => {
+      stopDaemons();
       for (const subscription of subscriptions) subscription.unsubscribe();
     },
   };

@@ -10,6 +10,7 @@ const checksOf = (onDevices: number) => {
     nodeVersion: "v24",
     capabilities: { has: new Set(), missing: new Map() } as never,
     listenProblem: undefined,
+    daemons: [],
     peers: [],
     quarantined: [],
     sourceComplaints: [],
