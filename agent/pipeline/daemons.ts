@@ -29,13 +29,16 @@ export function startDaemons({ backend, recorder, before }: DaemonParts): () => 
   );
   const record = (fact: DaemonFact): void => {
     const { daemon, state, reason, words, message } = fact;
-    if (state === "up" && (recorded.get(daemon) ?? "up") === "up") return;
+    const wasUp = (recorded.get(daemon) ?? "up") === "up";
+    const isBack = state === "up" || state === "restarted";
+    if (state === "up" && wasUp) return;
     const text = `${daemon} ${state} ${reason}`;
     if (seen.size > MOST_TEXTS) seen.clear();
     const count = (seen.get(text) ?? 0) + 1;
     seen.set(text, count);
-    if ((count & (count - 1)) !== 0) return;
-    recorded.set(daemon, state === "restarted" ? "up" : state);
+    // Where the log has it as gone, it is told that it is back, however often that was.
+    if ((wasUp || !isBack) && (count & (count - 1)) !== 0) return;
+    recorded.set(daemon, isBack ? "up" : state);
     recorder.record(
       {
         type: "speaker-daemon-observed",

@@ -1,7 +1,8 @@
 /**
  * The examples with a VRF, as an operator applies them: the whole agent and real routers under a kernel with VRFs.
  *
- * 06 and 07 with FRR as the speaker, too, whose zebra brings learned routes into the kernel. What counts is what `ip` says on the host, what the routers have in their tables, and who hears whom by TCP.
+ * 06 and 07 with FRR as the speaker, too, whose zebra brings learned routes into the kernel. What counts is what `ip` says on the
+ * host, what the routers have in their tables, and who hears whom by TCP.
  * Read next: in-guest/vrf.ts (the network), guest.ts.
  */
 import { join } from "node:path";
