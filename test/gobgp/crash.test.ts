@@ -84,14 +84,18 @@ describe("a stream", () => {
     expect(lengths(streams.drain())).toEqual([75]);
   });
 
-  test("is kept as it came where it is no message, and goes on with the next one", () => {
+  test("is kept as it came where it is no message, and nothing behind that", () => {
     const streams = createStreams();
     streams.take(packet(new Uint8Array(), { sequence: 0, flags: SYN }));
     const lie = message(TYPE.update, [1, 2, 3], 5000);
     streams.take(packet(joined(lie, update(9, 1)), { sequence: 1 }));
-    const [bad, good] = streams.drain();
-    expect([...(bad?.octets.slice(16, 18) ?? [])]).toEqual([0x13, 0x88]);
-    expect(good?.octets.length).toBe(28);
+    streams.take(packet(update(9, 1), { sequence: 51 }));
+    const heard = streams.drain();
+    expect(lengths(heard)).toEqual([50]);
+    expect([...(heard[0]?.octets.slice(16, 18) ?? [])]).toEqual([0x13, 0x88]);
+    streams.take(packet(new Uint8Array(), { sequence: 900, flags: SYN }));
+    streams.take(packet(update(9, 1), { sequence: 901 }));
+    expect(lengths(streams.drain())).toEqual([28]);
   });
 
   test("no octets throw, whatever they are", () => {

@@ -2,7 +2,7 @@
  * Packets of peers → the BGP messages in them, of which the newest are kept: what a gobgpd that crashes had just been sent.
  *
  * Pure and total, and no TCP: a stream that is joined in its middle, or that has a gap, is taken up again at the next marker (sixteen
- * octets of ones, RFC 4271 §4.1). KEEPALIVEs are left out. Reads next: crash.ts (which message it was), ../io/capture.ts.
+ * octets of ones, RFC 4271 §4.1); behind a bad header it is over. KEEPALIVEs are left out. Reads next: crash.ts (which message it was), ../io/capture.ts.
  *
  *     IPv4 (RFC 791 §3.1) or IPv6 (RFC 8200 §3) without extension headers │ TCP (RFC 9293 §3.1) │ octets of the stream
  */
@@ -51,10 +51,13 @@ type Stream = {
   /** False where the beginning of a message is still to be found. */
   aligned: boolean;
   waiting: Map<number, Uint8Array>;
+  /** There was something in it that is no message. */
+  isOver: boolean;
 };
 
 export function createStreams(): Streams {
   const streams = new Map<string, Stream>();
+  /** Whole messages in a row, as they came together: cut only where somebody asks. */
   let kept: Heard[] = [];
   let keptOctets = 0;
 
@@ -68,27 +71,31 @@ export function createStreams(): Streams {
   };
 
   const read = (from: Address, stream: Stream): void => {
-    for (;;) {
-      if (!stream.aligned) {
-        const at = markerIn(stream.rest);
-        stream.rest = stream.rest.slice(at < 0 ? Math.max(0, stream.rest.length - MARKER) : at);
-        if (at < 0) return;
-        stream.aligned = true;
+    const { rest } = stream;
+    let at = 0;
+    if (!stream.aligned) {
+      at = markerIn(rest);
+      if (at < 0) {
+        stream.rest = rest.slice(Math.max(0, rest.length - MARKER));
+        return;
       }
-      const { rest } = stream;
-      if (rest.length < HEADER) return;
-      const length = u16(rest, MARKER);
-      if (markerIn(rest) !== 0 || length < HEADER || length > MOST_OCTETS) {
-        // What is no message is kept as far as it goes: a bad header may be what it is about.
-        keep(from, rest.slice(0, MOST_OCTETS));
-        stream.rest = rest.slice(1);
-        stream.aligned = false;
-        continue;
-      }
-      if (rest.length < length) return;
-      if (rest[HEADER - 1] !== KEEPALIVE) keep(from, rest.slice(0, length));
-      stream.rest = rest.slice(length);
+      stream.aligned = true;
     }
+    const first = at;
+    while (rest.length - at >= HEADER) {
+      const length = u16(rest, at + MARKER);
+      if (!isMarker(rest, at) || length < HEADER || length > MOST_OCTETS) {
+        // No message: a bad header may be what a crash is about, and behind it nothing is read.
+        keep(from, rest.slice(first, at + MOST_OCTETS));
+        stream.isOver = true;
+        stream.rest = NOTHING;
+        return;
+      }
+      if (rest.length - at < length) break;
+      at += length;
+    }
+    if (at > first) keep(from, rest.slice(first, at));
+    stream.rest = rest.slice(at);
   };
 
   const append = ({ from, sequence, octets }: Segment, stream: Stream): void => {
@@ -121,25 +128,22 @@ export function createStreams(): Streams {
       const { key, sequence, flags, octets } = segment;
       if ((flags & SYN) !== 0) {
         const next = (sequence + 1) >>> 0;
-        streams.set(key, { next, rest: NOTHING, aligned: true, waiting: new Map() });
+        streams.set(key, streamFrom(next, true));
         return;
       }
       if (octets.length > 0) {
-        const stream = streams.get(key) ?? {
-          next: sequence,
-          rest: NOTHING,
-          aligned: false,
-          waiting: new Map(),
-        };
+        const stream = streams.get(key) ?? streamFrom(sequence, false);
         streams.set(key, stream);
-        append(segment, stream);
+        if (!stream.isOver) append(segment, stream);
       }
       if ((flags & (FIN | RST)) !== 0) streams.delete(key);
       const [oldest] = streams.keys();
       if (streams.size > MOST_STREAMS && oldest !== undefined) streams.delete(oldest);
     },
     drain() {
-      const all = kept;
+      const all = kept.flatMap(({ from, octets }) =>
+        messagesIn(octets).map((one) => ({ from, octets: one })),
+      );
       kept = [];
       keptOctets = 0;
       return all;
@@ -148,6 +152,14 @@ export function createStreams(): Streams {
 }
 
 const NOTHING = new Uint8Array();
+
+const streamFrom = (next: number, aligned: boolean): Stream => ({
+  next,
+  rest: NOTHING,
+  aligned,
+  waiting: new Map(),
+  isOver: false,
+});
 
 function segmentOf(packet: Uint8Array): Segment | undefined {
   const version = (packet[0] ?? 0) >> 4;
@@ -177,6 +189,24 @@ const u16 = (octets: Uint8Array, at: number): number =>
 
 /** How far `a` is behind `b` in the ring of sequence numbers (RFC 9293 §3.4). */
 const distance = (a: number, b: number): number => (a - b) | 0;
+
+function isMarker(octets: Uint8Array, at: number): boolean {
+  for (let one = at; one < at + MARKER; one += 1) if (octets[one] !== 0xff) return false;
+  return true;
+}
+
+/** The last one may be none, and is what is left. */
+function messagesIn(octets: Uint8Array): readonly Uint8Array[] {
+  const messages: Uint8Array[] = [];
+  for (let at = 0; at < octets.length;) {
+    const length = u16(octets, at + MARKER);
+    const isWhole = isMarker(octets, at) && length >= HEADER && length <= MOST_OCTETS;
+    const end = isWhole ? at + length : octets.length;
+    if (octets[at + HEADER - 1] !== KEEPALIVE || !isWhole) messages.push(octets.subarray(at, end));
+    at = end;
+  }
+  return messages;
+}
 
 function markerIn(octets: Uint8Array): number {
   let run = 0;
