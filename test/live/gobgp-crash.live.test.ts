@@ -25,6 +25,7 @@ import { until } from "./until.ts";
 beforeEach(skipUnless("netns", "bird", "gobgp"));
 
 const HOSTILE_AS = 64_666;
+const MOST_CRASHES = 12;
 const hex = (octets: Uint8Array): string => Buffer.from(octets).toString("hex");
 
 /** AFI 1, SAFI 133, no next hop; an NLRI of eight octets whose components say that they are longer. */
@@ -63,7 +64,7 @@ type Status = {
 
 test(
   "is started again, tells everybody the same, and the crash is in the log with the message",
-  { timeout: 240_000 },
+  { timeout: 400_000 },
   async () => {
     await using network = await makeNetwork(["host", "bird", "hostile"]);
     const { host, bird: node, hostile } = network.nodes;
@@ -129,18 +130,30 @@ test(
       return JSON.stringify(now) === JSON.stringify(before);
     });
 
-    for (const index of [1, 2, 3, 4]) await crash(index);
-    const paused = await wait("the pause in the status", async () =>
-      (await agent.ask<Status>("status")).daemons.find(
-        ({ state, reason }) =>
-          state === "ended" && /a pause of 30 s before the next start/.test(reason),
-      ),
-    );
-    expect(paused.reason).toMatch(/panic: runtime error/);
+    const gobgpd = async () => (await agent.ask<Status>("status")).daemons[0];
+    /** After a crash it is up again at once, or, where there were many within a minute, after a pause. */
+    const becomes = () =>
+      wait("a start or a pause", async () => {
+        const now = await gobgpd();
+        return now?.state === "up" || /a pause of 30 s/.test(now?.reason ?? "") ? now : undefined;
+      });
+    const endsSaid = () => agent.stderr().match(/"msg":"gobgpd ended with status 2"/g)?.length;
+    let crashes = 1;
+    let now = await becomes();
+    for (; now.state === "up" && crashes < MOST_CRASHES; now = await becomes()) {
+      await crash(crashes);
+      crashes += 1;
+      await wait("the crash seen", async () => endsSaid() === crashes);
+    }
+    expect(now).toMatchObject({
+      state: "ended",
+      reason: expect.stringMatching(/panic: runtime error.*a pause of 30 s before the next start$/),
+    });
     expect((await agent.rutter("status")).stdout).toMatch(/^GOBGPD ended/m);
     expect((await agent.rutter("doctor")).stdout).toMatch(/gobgpd.*panic: runtime error/);
-    // Five of the same are told as the first, the second and the fourth.
-    expect((await ends()).map(({ body }) => body.count)).toEqual([1, 2, 4]);
+    // Five of the same are told as the first, the second and the fourth; a slow machine may need more for five in a minute.
+    const told = [1, 2, 4, 8].filter((count) => count <= crashes);
+    expect((await ends()).map(({ body }) => body.count)).toEqual(told);
 
     await agent.rutter("delete", "bgppeer", "hostile", "-n", "metallb-system");
     await wait(
@@ -148,7 +161,6 @@ test(
       async () => (await bird.session(host.ipv4)).established,
     );
     await wait("its routes", () => bird.route(VIP));
-    const after = (await agent.ask<Status>("status")).daemons;
-    expect(after).toMatchObject([{ name: "gobgpd", state: "up" }]);
+    expect(await gobgpd()).toMatchObject({ name: "gobgpd", state: "up" });
   },
 );
