@@ -12,6 +12,7 @@ import type { Prefix } from "../events/prefix.ts";
 import type { SecretRef } from "../events/resources/resource.ts";
 import type { BestPaths } from "./best-paths.ts";
 import type { BfdStatus, BfdTransition } from "./bfd/parameters.ts";
+import type { SpeakerDaemons } from "./daemons.ts";
 import type { BackendName, Provenance, SpeakerIntent } from "./intent.ts";
 
 export type Capability =
@@ -163,6 +164,9 @@ export interface SpeakerBackend {
 
   /** Why connections of peers can't be taken; undefined where they can. Absent: the speaker listens nowhere, or does not say. */
   readonly listenProblem?: () => string | undefined;
+
+  /** Absent: nothing beside the agent speaks for it. */
+  readonly daemons?: SpeakerDaemons;
 
   /** What the speaker runs with, in its own language; secrets in it. Absent: it has no such text. Rejects with BackendError. */
   readonly runningConfig?: () => Promise<string>;

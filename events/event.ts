@@ -176,6 +176,28 @@ export type ObservedEvent =
       readonly instance: string;
       readonly reason: string;
     }
+  /**
+   * A daemon that speaks for the agent answers, hangs, ended, or is another process than before (`restarted`). Of an end that comes
+   * again and again the first, second, fourth, eighth … of a run is recorded.
+   */
+  | {
+      readonly type: "speaker-daemon-observed";
+      readonly backend: string;
+      readonly daemon: string;
+      readonly state: "up" | "restarted" | "hung" | "ended";
+      readonly reason: string;
+      /** Times that this run of the agent saw just this. */
+      readonly count: number;
+      /** The head of what it said when it crashed, without secrets. */
+      readonly words?: string;
+      /** What a peer sent and it ended over; `certain`: it is the only one heard that has the length which the crash names. */
+      readonly message?: {
+        readonly from: Address;
+        /** Hexadecimal, with the header of RFC 4271 §4.1. */
+        readonly octets: string;
+        readonly certain: boolean;
+      };
+    }
   /** Somebody else changed what is ours in the kernel: `entry` is one of `count`. */
   | {
       readonly type: "kernel-drifted";
@@ -324,6 +346,7 @@ export const versions: Readonly<Record<EventType, number>> = {
   "session-observed": 1,
   "bfd-observed": 1,
   "bfd-process-observed": 1,
+  "speaker-daemon-observed": 1,
   "kernel-drifted": 1,
   "kernel-read": 1,
   "routes-observed": 1,

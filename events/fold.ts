@@ -70,6 +70,19 @@ function evolveEvent(state: State, fact: Recorded): State {
       kernel: kernelAfter(state, fact, event),
     }))
     .with({ type: "bfd-observed" }, (event) => ({ ...state, bfd: bfdSeen(state, fact, event) }))
+    .with({ type: "speaker-daemon-observed" }, ({ backend, daemon, state: now, reason }) => ({
+      ...state,
+      daemons: {
+        ...state.daemons,
+        [daemon]: {
+          backend,
+          state: now === "restarted" ? "up" : now,
+          reason,
+          since: fact.at,
+          fact: fact.id,
+        },
+      },
+    }))
     .with({ type: "source-suspected" }, ({ owner, reason, deletes }) => ({
       ...state,
       suspected: { ...state.suspected, [owner]: { reason, deletes, fact: fact.id } },
@@ -223,6 +236,7 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
           "session-observed",
           "bfd-observed",
           "bfd-process-observed",
+          "speaker-daemon-observed",
           "routes-observed",
           "kernel-drifted",
           "kernel-read",

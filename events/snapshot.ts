@@ -8,7 +8,14 @@ import type { Instant } from "./envelope.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import type { BfdKey, EventId, NeighborKey, ResourceKey } from "./ids.ts";
 import type { Prefix } from "./prefix.ts";
-import type { DesiredState, FoundNeighbor, RecordedBfd, State, Wire } from "./state.ts";
+import type {
+  DesiredState,
+  FoundNeighbor,
+  ObservedDaemon,
+  RecordedBfd,
+  State,
+  Wire,
+} from "./state.ts";
 
 export function snapshotText(state: State): string {
   return JSON.stringify(
@@ -57,6 +64,8 @@ export function stateFromSnapshot(text: string): State {
       PersistentMap.from(
         raw.bfd.map(([key, one]) => [key, { ...one, since: instantIn(one.since) }] as const),
       ),
+    daemons:
+      raw.daemons && mapValues(raw.daemons, (one) => ({ ...one, since: instantIn(one.since) })),
     kernel: raw.kernel && PersistentMap.from(raw.kernel),
     heldPlan: raw.heldPlan,
     run:
@@ -92,14 +101,16 @@ type RawSession = Omit<Entries<State["sessions"]>[number][1], "since"> & {
   readonly since: RawInstant;
 };
 type RawBfd = Omit<RecordedBfd, "since"> & { readonly since: RawInstant };
+type RawDaemon = Omit<ObservedDaemon, "since"> & { readonly since: RawInstant };
 type Raw = Omit<
   State,
-  "desired" | "desiredAtApply" | "sessions" | "bfd" | "kernel" | "wires" | "at" | "run"
+  "desired" | "desiredAtApply" | "sessions" | "bfd" | "daemons" | "kernel" | "wires" | "at" | "run"
 > & {
   readonly desired: RawDesired;
   readonly desiredAtApply: Readonly<Record<string, RawDesired | "same">>;
   readonly sessions: [Entries<State["sessions"]>[number][0], RawSession][];
   readonly bfd?: [BfdKey, RawBfd][];
+  readonly daemons?: Readonly<Record<string, RawDaemon>>;
   readonly kernel?: [string, EventId][];
   readonly wires: Readonly<Record<string, RawWire>>;
   readonly at?: RawInstant;

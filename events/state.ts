@@ -99,6 +99,15 @@ export type RecordedBfd = {
   readonly fact: EventId;
 };
 
+/** A daemon of the speaker's, by its name. */
+export type ObservedDaemon = {
+  readonly backend: string;
+  readonly state: "up" | "hung" | "ended";
+  readonly reason: string;
+  readonly since: Instant;
+  readonly fact: EventId;
+};
+
 export type State = {
   /** Newest folded fact; 0 before the first. */
   readonly seq: Seq;
@@ -107,6 +116,8 @@ export type State = {
   readonly sessions: PersistentMap<NeighborKey, ObservedSession>;
   /** Sessions that the BFD process holds; undefined until there was one. */
   readonly bfd: PersistentMap<BfdKey, RecordedBfd> | undefined;
+  /** Daemons of the speaker; undefined until one of them was not there, or went. */
+  readonly daemons: Readonly<Record<string, ObservedDaemon>> | undefined;
   /** Own entries in the kernel and the facts that put them there; undefined until there was one. */
   readonly kernel: PersistentMap<string, EventId> | undefined;
   /** By backend name. */
@@ -159,6 +170,7 @@ export const nothingRecorded: State = {
   desired: nothingDesired,
   sessions: PersistentMap.empty(),
   bfd: undefined,
+  daemons: undefined,
   kernel: undefined,
   wires: {},
   desiredAtApply: {},

@@ -7,6 +7,7 @@
  * Reads next: core.ts (who gives these), routes.ts (where they go out).
  */
 import { z } from "zod";
+import { DaemonJson } from "./daemon-json.ts";
 import { ShadowJson } from "./shadow-json.ts";
 
 /** RFC 3339 with nanoseconds, UTC: `2026-01-31T10:00:00.000000000Z`. */
@@ -198,6 +199,8 @@ export const StatusJson = z.object({
   logSeq: SeqJson,
   peers: z.array(PeerJson),
   bfd: z.array(BfdJson),
+  /** Of the speaker; empty where it is in the agent. */
+  daemons: z.array(DaemonJson),
   services: z.array(ServiceJson),
   quarantined: z.array(QuarantinedJson),
   kernel: KernelJson.nullable(),

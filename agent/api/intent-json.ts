@@ -108,7 +108,8 @@ export const IntentJson = z.object({
         neighbors: z.array(z.string()).nullable(),
         prefixes: z.array(z.object({ prefix: z.string(), atLeast: z.int(), atMost: z.int() })),
         /** null: the VRF's own, or main. */
-        table: z.int().nullable(),
+        /** Null: the VRF's own. A VRF (empty text: main): it is leaked into that one. */
+        table: z.union([z.int(), z.object({ vrf: z.string() })]).nullable(),
         metric: z.int(),
         maximum: z.int(),
         acceptDefault: z.boolean(),

@@ -149,12 +149,18 @@ export function statusTable(status: StatusJson, screen: Screen): string {
     `services ${announced}/${services.length} announced`,
   ];
   const parts = [`${head.join(", ")}\n`];
-  const { notRecording, kernel } = status;
+  const { notRecording, kernel, daemons } = status;
   if (notRecording !== null) {
     const since = ago(notRecording.since, screen.nowMillis);
     parts.push(
       `NOT RECORDING for ${since}: ${safe(notRecording.reason)} (${notRecording.lost} facts lost)\n`,
     );
+  }
+  for (const { name, state, since, reason } of daemons) {
+    if (state === "up" && reason === "") continue;
+    const before = state === "up" ? "the one before: " : "";
+    const how = `${safe(name).toUpperCase()} ${state} for ${ago(since, screen.nowMillis)}`;
+    parts.push(`${how}${reason === "" ? "" : `: ${before}${safe(reason)}`}\n`);
   }
   for (const { entry, reason } of kernel?.problems ?? []) {
     parts.push(`KERNEL ${safe(entry)}: ${safe(reason)}\n`);

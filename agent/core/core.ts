@@ -51,6 +51,7 @@ import {
 } from "./changes.ts";
 import { type SeenParts, seenNow } from "./seen.ts";
 import { figures, readiness } from "./figures.ts";
+import { daemonViews } from "./daemon-view.ts";
 import { holdView, whyHeld, whyWithheld } from "./hold-view.ts";
 import { whyLearned } from "./why-learned.ts";
 import { kernelView } from "./kernel-view.ts";
@@ -179,6 +180,7 @@ export function createCore(parts: CoreParts): Core {
         besides: parts.backend.besides,
         peers: peers(),
         bfd: bfd(plan),
+        daemons: daemonViews(parts.backend.daemons(), parts.wallOf),
         services,
         kernel: kernelView(parts.kernel),
       };

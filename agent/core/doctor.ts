@@ -4,6 +4,7 @@
  * Looks only; never changes anything. What is measured is handed in, so that each finding can be tested.
  */
 import type { Capabilities } from "../../backends/backend.ts";
+import type { DaemonStatus } from "../../backends/daemons.ts";
 import type { DoctorJson, PeerJson } from "../api/contract.ts";
 import type { NotInstalled } from "./not-installed.ts";
 
@@ -13,6 +14,8 @@ export type Findings = {
   /** What a speaker can't do on this host. */
   readonly lacking: Capabilities["missing"];
   readonly listenProblem: string | undefined;
+  /** Of the speaker, with the seconds that each has been as it is. */
+  readonly daemons: readonly (DaemonStatus & { readonly forSeconds: number })[];
   readonly peers: readonly PeerJson[];
   readonly quarantined: readonly { readonly resource: string; readonly reason: string }[];
   readonly sourceComplaints: readonly string[];
@@ -76,6 +79,7 @@ export function doctorReport(findings: Findings): DoctorJson {
     ...[...findings.lacking]
       .filter(([, reason]) => reason.includes("kernel"))
       .map(([capability, reason]) => warn("kernel", `${capability}: ${reason}`, "")),
+    ...findings.daemons.map(daemonCheck),
     ...kernelChecks(findings.kernel),
     ...installedChecks(findings.notInstalled),
     ...findings.missingSecrets.map((name) =>
@@ -130,6 +134,30 @@ function installedChecks(found: Findings["notInstalled"]): DoctorJson {
     ),
   );
 }
+
+function daemonCheck({
+  daemon,
+  state,
+  reason,
+  fix,
+  forSeconds,
+}: Findings["daemons"][number]): Check {
+  const how = `${daemon} is ${STATE_WORDS[state]}`;
+  if (state === "up") {
+    return reason === ""
+      ? good("speaker", how)
+      : warn("speaker", `${how}; the one before: ${reason}`, LOOK_BACK);
+  }
+  return bad("speaker", `${how} for ${forSeconds} s${reason === "" ? "" : `: ${reason}`}`, fix);
+}
+
+const STATE_WORDS: Readonly<Record<DaemonStatus["state"], string>> = {
+  up: "up",
+  hung: "hung: it runs and has not answered",
+  ended: "not there",
+  "in-the-way": "there and in the way",
+};
+const LOOK_BACK = "rutter log --type speaker-daemon-observed says over what it ended";
 
 const peerCheck = (peer: PeerJson): Check =>
   peer.state === "Established"

@@ -3,6 +3,7 @@
  */
 import { statfsSync } from "node:fs";
 import { BackendError } from "../../backends/backend.ts";
+import { systemClock } from "../../backends/clock.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Core } from "../api/core.ts";
 import type { AgentConfig } from "../config-schema.ts";
@@ -57,6 +58,10 @@ export async function findings(parts: Parts): Promise<Findings> {
     nodeVersion: process.version,
     lacking: backend.missing(),
     listenProblem: backend.listenProblem(),
+    daemons: backend.daemons().map((one) => ({
+      ...one,
+      forSeconds: Math.round((systemClock.monotonicMillis() - one.sinceMillis) / 1000),
+    })),
     peers: core.peers(),
     quarantined: core.status().quarantined,
     sourceComplaints: complaintsOf(sources),

@@ -83,7 +83,7 @@ export function kernelIntentView({
       ...rule,
       neighbors: rule.neighbors === undefined ? null : [...rule.neighbors],
       prefixes: rule.prefixes.map((one) => ({ ...one })),
-      table: rule.table ?? null,
+      table: typeof rule.table === "object" ? { ...rule.table } : (rule.table ?? null),
       provenance: [...rule.provenance],
     })),
     exports: exports.map(({ from, ...rule }) => ({

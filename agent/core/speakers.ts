@@ -11,6 +11,7 @@ import {
   type SpeakerBackend,
   type SpeakerBfdSessions,
 } from "../../backends/backend.ts";
+import type { DaemonStatus } from "../../backends/daemons.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 
@@ -26,6 +27,8 @@ export type Speakers = Pick<
   readonly besides: readonly BackendName[];
   /** Of all neighbours: who does not answer is left out until the others have said all, and then the walk rejects. */
   routes(direction: "received" | "advertised", neighbor?: NeighborKey): AsyncIterable<ShownRoute>;
+  /** Daemons beside the agent that speak for it. */
+  daemons(): readonly DaemonStatus[];
   /** What one of them lacks. */
   missing(): Capabilities["missing"];
   /** Why connections of peers can't be taken. */
@@ -50,6 +53,7 @@ export function speakersOf(all: AllSpeakers): Speakers {
     routes: (direction, neighbor) => walk(all, direction, neighbor),
     ...(bfd === undefined ? {} : { bfd }),
     ...(runningConfig === undefined ? {} : { runningConfig }),
+    daemons: () => all.flatMap((one) => one.daemons?.all() ?? []),
     missing: () => new Map(all.flatMap(({ capabilities }) => [...capabilities.missing])),
     listenProblem: () => all.map((one) => one.listenProblem?.()).find(isSaid),
     async close(mode) {

@@ -11,9 +11,11 @@ import { rfc3339 } from "../../events/log/export.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import { type DesiredState, resourcesOf, type State } from "../../events/state.ts";
 import type { BfdJson, HeldJson, PeerJson, ServiceJson, StatusJson } from "../api/contract.ts";
+import type { DaemonJson } from "../api/daemon-json.ts";
 import type { MergedNeighbor } from "../plan/merge.ts";
 import type { Plan } from "../plan/plan.ts";
 import { recordedBfd } from "./bfd-view.ts";
+import { recordedDaemons } from "./daemon-view.ts";
 import { quarantinedViews, type SeqOf } from "./resource-view.ts";
 
 /** Turns monotonic milliseconds of this process into wall-clock nanoseconds. */
@@ -146,6 +148,7 @@ export type Now = {
   readonly besides: readonly string[];
   readonly peers: readonly PeerJson[];
   readonly bfd: readonly BfdJson[];
+  readonly daemons: readonly DaemonJson[];
   readonly services: readonly ServiceJson[];
   readonly kernel: StatusJson["kernel"];
   readonly notRecording: StatusJson["notRecording"];
@@ -165,6 +168,7 @@ export function statusView(
     logSeq: state.seq,
     peers: [...now.peers],
     bfd: [...now.bfd],
+    daemons: [...now.daemons],
     services: [...now.services],
     quarantined: quarantinedViews(desired),
     kernel: now.kernel,
@@ -203,6 +207,7 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
         .map((peer) => recordedParameters(state, peer))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
       bfd: recordedBfd(state),
+      daemons: recordedDaemons(state),
       services: recordedServices(state),
       kernel: null,
       notRecording: null,

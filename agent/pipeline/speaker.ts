@@ -19,6 +19,7 @@ import type { Sha256 } from "../../events/digest.ts";
 import type { EventId } from "../../events/ids.ts";
 import type { State, Wire } from "../../events/state.ts";
 import { appliedEvent, intentDigester, isNothing, withDepartures } from "./effects.ts";
+import { startDaemons } from "./daemons.ts";
 import type { Handover } from "./handover.ts";
 import { sightings, watching } from "./observe.ts";
 import type { KernelDriver } from "./kernel.ts";
@@ -181,6 +182,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     );
   };
 
+  const stopDaemons = startDaemons({ backend, recorder, before: parts.recorded() });
   const subscriptions: Subscription[] = [
     parts.changed$.subscribe(() => {
       changed ??= parts.clock.monotonicMillis();
@@ -230,6 +232,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
       pending: planned !== taken,
     }),
     stop: () => {
+      stopDaemons();
       for (const subscription of subscriptions) subscription.unsubscribe();
     },
   };

@@ -1,5 +1,5 @@
 /**
- * Which learned routes are installed: RouteImports, and what receive rules of FRRConfigurations imply.
+ * Which learned routes are installed: RouteImports, what receive rules of FRRConfigurations imply, and what VRFs leak to each other.
  *
  * Pure. frr-k8s installs whatever a neighbour may send; here the default route is the exception: it has to be asked for by name,
  * because a host that takes a wrong one is lost (asks: "default-route guard"). A speaker that installs what it learns (FRR's
@@ -140,9 +140,9 @@ function wider(a: ReceiveRule, b: ReceiveRule): ReceiveRule {
 }
 
 /**
- * In order of precedence: RouteImports by name, then what receive rules imply. `planned` as before openFor(). In each VRF of the
- * speaker that feeds the kernel there; of one that installs routes itself only what that does otherwise: RouteImports that name
- * another table, metric or source.
+ * In order of precedence: RouteImports by name, then what receive rules imply, then what VRFs leak, which is beside all. `planned`
+ * as before openFor(). In each VRF of the speaker that feeds the kernel there; of one that installs routes itself only what that
+ * does otherwise: RouteImports that name another table, metric or source.
  */
 export function planImports(
   desired: DesiredState,
@@ -183,7 +183,8 @@ export function planImports(
       provenance: [held.fact],
     };
   });
-  return [...asked, ...routers.filter(({ vrf }) => !installs(vrf)).flatMap(implied)];
+  const fed = routers.filter(({ vrf }) => !installs(vrf));
+  return [...asked, ...fed.flatMap(implied), ...leaked(desired, fed)];
 }
 
 /** Not what every speaker's own installing comes to: the table of the VRF, FRR's metric, the source that the kernel chooses. */
@@ -221,4 +222,41 @@ function implied({ vrf, neighbors }: PlannedRouter["router"]): readonly ImportRu
     ...(askers.length === 0 ? [] : [rule("toReceive-default", askers, true)]),
     rule("toReceive", open, false),
   ];
+}
+
+/**
+ * router.imports: what one VRF learned is used in another, where its own routes go before it (FRR: one table of both, in which the
+ * better path wins). A VRF's rules have a metric of their own there, for no two fill a table at the same one. Never a default route:
+ * one that is right in its VRF is wrong for whoever only wants the VRF's networks; a RouteImport with a table brings it.
+ */
+function leaked(
+  desired: DesiredState,
+  routers: readonly PlannedRouter["router"][],
+): readonly ImportRule[] {
+  const opened = new Set(importsHere(desired).map(({ resource }) => resource.spec.vrf));
+  const into = Map.groupBy(routers, ({ vrf }) => vrf);
+  return [...into].flatMap(([vrf, own]) => {
+    const imports = [...new Set(own.flatMap((router) => router.imports))].toSorted();
+    return imports.flatMap((from, i): readonly ImportRule[] => {
+      const theirs = (into.get(from) ?? []).flatMap(({ neighbors }) => neighbors);
+      const isOpen = opened.has(from) || theirs.some(({ receive }) => receive.type !== "nothing");
+      if (theirs.length === 0 || !isOpen) return [];
+      const ours = own.flatMap(({ neighbors }) => neighbors);
+      const name = `imports.${from === "" ? "default" : from}`;
+      return [
+        {
+          name: vrf === "" ? name : `${name}@${vrf}`,
+          vrf: from,
+          neighbors: undefined,
+          prefixes: [],
+          table: { vrf },
+          metric: IMPORT_METRIC + 1 + i,
+          preferredSource: {},
+          maximum: MOST_IMPORTED,
+          acceptDefault: false,
+          provenance: [...new Set([...ours, ...theirs].flatMap(({ provenance }) => provenance))],
+        },
+      ];
+    });
+  });
 }

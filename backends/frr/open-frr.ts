@@ -14,6 +14,7 @@ import { createMonitor } from "./io/bmp.ts";
 import { openVty, type Vty } from "./io/vty.ts";
 import { frrVersionOf } from "./version.ts";
 import type { DaemonName } from "./watch/daemon.ts";
+import { watchBfddInTheWay } from "./watch/in-the-way.ts";
 import { createWatcher, type Watcher } from "./watch/watcher.ts";
 
 export type OpenFrrOptions = FrrChoice & {
@@ -74,6 +75,8 @@ export function openFrr(options: OpenFrrOptions): SpeakerBackend {
   const watcher = createWatcher({ bgpd, bfdd, zebra, clock, logger });
   const capabilities = frrCapabilities(facts);
   const { hasBfdd, hasZebra, problem } = facts;
+  const stranger = options.bfd === "engine" ? open("bfdd") : undefined;
+  const inTheWay = stranger && watchBfddInTheWay(stranger, clock, facts.isBfddInTheWay);
   const monitor = createMonitor({ logger, heard: watcher.heard });
   const backend = createFrrBackend({
     ...options,
@@ -90,12 +93,14 @@ export function openFrr(options: OpenFrrOptions): SpeakerBackend {
     logger.warn({}, "frr.bfd is engine, and bfdd runs and has BFD's UDP port: stop it");
   return {
     ...backend,
+    daemons: watcher.daemons(() => inTheWay?.all() ?? []),
     ...(bfdd === undefined ? {} : { bfd: sessionsOf(watcher) }),
     runningConfig: () => running([zebra, bfdd], bgpd),
     async close(mode) {
       await backend.close(mode);
       monitor.close();
-      for (const vty of [bgpd, bfdd, zebra]) vty?.close();
+      inTheWay?.close();
+      for (const vty of [bgpd, bfdd, zebra, stranger]) vty?.close();
     },
   };
 }

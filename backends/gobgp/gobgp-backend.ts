@@ -31,9 +31,9 @@ import {
 } from "./desired.ts";
 import type { WantedPeer } from "./difference.ts";
 import { type GobgpAddress, openClient } from "./io/client.ts";
-import { type SupervisedDaemon, superviseGobgpd } from "./io/daemon.ts";
 import { deviceWith, hostRouterId, ourAddress } from "./io/host.ts";
 import { sayGoodbye } from "./goodbye.ts";
+import { openGobgpd } from "./gobgpd.ts";
 import { createLearned } from "./learned.ts";
 import { routesOf } from "./listing.ts";
 import { openLink } from "./link.ts";
@@ -81,18 +81,8 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   let foreign: ReadonlySet<string> = new Set();
   let turn: Promise<unknown> = Promise.resolve();
   let away: string | undefined = `${GONE}has not answered yet`;
-  let daemon: SupervisedDaemon | undefined;
   let isClosed = false;
-
-  if (options.supervise !== undefined) {
-    daemon = superviseGobgpd({
-      ...options.supervise,
-      socketPath: options.gobgpd.address.replace(/^unix:/, ""),
-      clock,
-      logger,
-      onPeerDown: (address, reason) => heard.set(address, reason),
-    });
-  }
+  const daemon = openGobgpd(options, (address, reason) => heard.set(address, reason));
 
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
     const next = turn.then(act, act);
@@ -313,11 +303,13 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     },
     neighbors: () =>
       speaking.map(({ neighbor }) => ({ neighbor, tracked: tracked.get(neighbor.key) })),
+    isPlanned: () => applied !== undefined,
     onFailure: (error) => link.failed(error),
   });
 
   const link = openLink(client, clock, logger, {
     async onUp() {
+      daemon.up();
       await inTurn(async () => {
         held = undefined;
         // What is asked for meanwhile has its own turn.
@@ -330,7 +322,8 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
       learned.resync();
     },
     onDown(error) {
-      away = daemon?.problem() ?? error.message;
+      away = daemon.problem() ?? error.message;
+      daemon.down(error);
       held = undefined;
       learned.away();
       for (const neighbor of neighborsOf(wanted).values()) follow(neighbor, { absent: away });
@@ -345,6 +338,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   return {
     name: "gobgp",
     capabilities,
+    daemons: daemon,
     apply(after) {
       wanted = after;
       return inTurn(async () => {
@@ -392,7 +386,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
       await turn;
       if (mode === "final") await sayGoodbye(client, speaking, logger);
       client.close();
-      await daemon?.stop(mode === "final" ? "SIGTERM" : "SIGKILL");
+      await daemon.stop(mode === "final" ? "SIGTERM" : "SIGKILL");
       listeners.clear();
     },
   };

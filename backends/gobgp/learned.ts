@@ -32,6 +32,8 @@ export type LearnedOptions = {
     readonly neighbor: NeighborIntent;
     readonly tracked: Tracked | undefined;
   }[];
+  /** Until then nobody knows whose the paths are, nor who has yet to say something: all of it is nothing but early. */
+  readonly isPlanned: () => boolean;
   readonly onFailure: (error: BackendError) => void;
 };
 
@@ -61,6 +63,7 @@ export function createLearned({
   clock,
   sourceOf,
   neighbors,
+  isPlanned,
   onFailure,
 }: LearnedOptions): Learned {
   const table = createBestPathTable(sourceOf);
@@ -189,6 +192,7 @@ export function createLearned({
   };
 
   const check = (): void => {
+    if (!isPlanned()) return;
     if (keepsSince !== undefined) {
       // What the peers said meanwhile is in gobgpd's table, so that must be read before anything goes.
       if (!isAway && FAMILIES.every(isSettled)) {

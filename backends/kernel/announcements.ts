@@ -6,6 +6,7 @@
 import type { Clock } from "../clock.ts";
 import type { KernelFact } from "./facts.ts";
 import type { Importer } from "./importer.ts";
+import { vrfOfLane } from "./imports.ts";
 import type { Model } from "./model.ts";
 
 /** At most ten facts a second of one kind. */
@@ -26,7 +27,7 @@ export type Announcements = {
 export function announcements(
   clock: Clock,
   model: Model,
-  importers: ReadonlyMap<string, Importer>,
+  importers: () => ReadonlyMap<string, Importer>,
 ): Announcements {
   const listeners = new Set<(fact: KernelFact) => void>();
   const drifts = new Map<string, Drift>();
@@ -44,8 +45,9 @@ export function announcements(
       const { added, replaced, removed, family, table, metric } = fib;
       if (added + replaced + removed === 0) continue;
       fib.added = fib.replaced = fib.removed = 0;
-      const vrf = model.owners.get(fib) ?? "";
-      const importer = importers.get(`${vrf}|${family}`);
+      const lane = model.owners.get(fib) ?? "";
+      const vrf = vrfOfLane(lane);
+      const importer = importers().get(`${lane}|${family}`);
       const rules = importer?.rulesOf(fib) ?? [];
       const held = rules.reduce((sum, rule) => sum + (importer?.held(rule) ?? 0), 0);
       const routes = fib.actual.size;

@@ -21,7 +21,7 @@ import { type Fib, want, wordsAt } from "./fib.ts";
 import { type Forwardings, NOWHERE } from "./forwarding.ts";
 import { type Guard, guardsFor, isOnLink, shadows } from "./guards.ts";
 import { type Host, tableOfVrf, type Words } from "./host.ts";
-import { type CompiledRule, compileRules, ruleFor } from "./imports.ts";
+import { type CompiledRule, compileRules, ruleFor, vrfOfLane } from "./imports.ts";
 import type { ImportRule } from "./intent.ts";
 import { resolvePath } from "./resolve.ts";
 import { createVerdicts, type HeldReason } from "./verdicts.ts";
@@ -33,18 +33,25 @@ export type ImporterOptions = {
   readonly seed: number;
   /** The fib of that table and metric, made if it is new. */
   fib(family: Family, table: number, metric: number): Fib;
-  /** The fibs that this VRF's rules fill or filled. */
-  fibsOf(vrf: string, family: Family): readonly Fib[];
-  /** Whether this VRF may fill the fib; the first that asks has it. */
-  claim(vrf: string, fib: Fib): boolean;
+  /** The fibs that this lane's rules fill or filled. */
+  fibsOf(lane: string, family: Family): readonly Fib[];
+  /** Whether this lane may fill the fib; the first that asks has it. */
+  claim(lane: string, fib: Fib): boolean;
 };
 
 type Resolved = { readonly forwarding: number; readonly held: "taken" | HeldReason };
 
 export type Importer = {
+  readonly lane: string;
+  /** Where its routes are learned. */
   readonly vrf: string;
   readonly family: Family;
   learn(batch: BestPathBatch): void;
+  /** Takes over what another one learned, without a look at it: setRules() says what is to be judged. */
+  learnFrom(other: Importer): void;
+  learned(): Iterable<readonly [Words, PathSet]>;
+  /** A table that its rules name was another's when it was looked at last. */
+  contested(): boolean;
   /** What is to be judged anew after a change, as packed words; judge() takes them back in portions. */
   setRules(rules: readonly ImportRule[]): Words[];
   /** Everything that was learned is learned no longer. */
@@ -73,7 +80,8 @@ export type RuleCount = {
   readonly example: Words;
 };
 
-export function createImporter(vrf: string, family: Family, options: ImporterOptions): Importer {
+export function createImporter(lane: string, family: Family, options: ImporterOptions): Importer {
+  const vrf = vrfOfLane(lane);
   const { host, forwardings, protectedPrefixes, fib, fibsOf, claim } = options;
   const learned = createPrefixTable(family, options.seed);
   const verdicts = createVerdicts(family, options.seed);
@@ -142,12 +150,13 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
 
   const locate = (): void => {
     targets = rules.map(({ rule }) => {
-      const table = rule.table ?? tableOfVrf(host, vrf);
+      const table =
+        typeof rule.table === "number" ? rule.table : tableOfVrf(host, rule.table?.vrf ?? vrf);
       if (table === undefined) return "vrf-missing";
       // The kernel of IPv6 turns no metric into 1024 (IP6_RT_PRIO_USER).
       const metric = rule.metric === 0 && family === "ipv6" ? 1024 : rule.metric;
       const target = fib(family, table, metric);
-      return claim(vrf, target) ? target : "table-shared";
+      return claim(lane, target) ? target : "table-shared";
     });
     guards = targets.map((target) =>
       typeof target === "string" ? [] : guardsFor(host, family, target.table, protectedPrefixes),
@@ -196,7 +205,7 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
       forwarding = to;
     }
     if (target !== undefined) want(target, forwardings, words, forwarding);
-    for (const other of fibsOf(vrf, family)) {
+    for (const other of fibsOf(lane, family)) {
       if (other !== target) want(other, forwardings, words, NOWHERE);
     }
   };
@@ -215,7 +224,7 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
   const everything = (): Words[] => {
     const first: Words[] = [];
     const then: Words[] = [];
-    const fibs = fibsOf(vrf, family);
+    const fibs = fibsOf(lane, family);
     for (let slot = 0; slot < slotsOf(learned); slot += 1) {
       if (!isTaken(learned, slot)) continue;
       const words = wordsAt(learned, slot);
@@ -227,7 +236,21 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
     return [...first, ...then];
   };
 
+  /** Enters what was told of a prefix, in place of what was told before. */
+  const enter = ([length, a, b, c, d]: Words, set: PathSet | undefined): void => {
+    let slot = findSlot(learned, length, a, b, c, d);
+    const before = slot < 0 ? undefined : learned.values[slot];
+    const number = set === undefined ? undefined : numberOf(set);
+    if (number !== undefined) {
+      if (slot < 0) slot = claimSlot(learned, length, a, b, c, d);
+      learned.values[slot] = number;
+      useSet(number, 1);
+    } else if (slot >= 0) removeSlot(learned, slot);
+    if (before !== undefined) useSet(before, -1);
+  };
+
   return {
+    lane,
     vrf,
     family,
     judge(words) {
@@ -244,24 +267,25 @@ export function createImporter(vrf: string, family: Family, options: ImporterOpt
         at += 1 + ((words[0] + 7) >> 3);
         const chosen = batch.chosen[i] ?? NO_PATHS;
         const set = chosen === NO_PATHS ? undefined : batch.sets[chosen];
-        const [length, a, b, c, d] = words;
-        let slot = findSlot(learned, length, a, b, c, d);
-        const before = slot < 0 ? undefined : learned.values[slot];
-        const number = set === undefined ? undefined : numberOf(set);
-        if (number !== undefined) {
-          if (slot < 0) slot = claimSlot(learned, length, a, b, c, d);
-          learned.values[slot] = number;
-          useSet(number, 1);
-        } else if (slot >= 0) removeSlot(learned, slot);
-        if (before !== undefined) useSet(before, -1);
+        enter(words, set);
         judgeOne(words);
       }
       fill();
     },
+    learnFrom(other) {
+      for (const [words, set] of other.learned()) enter(words, set);
+    },
+    *learned() {
+      for (let slot = 0; slot < slotsOf(learned); slot += 1) {
+        const set = isTaken(learned, slot) ? sets[learned.values[slot] ?? 0] : undefined;
+        if (set !== undefined) yield [wordsAt(learned, slot), set];
+      }
+    },
+    contested: () => targets.includes("table-shared"),
     setRules(wanted) {
       for (const key of resolutions.keys()) dropResolution(key);
       resolutions = new Map();
-      rules = compileRules(wanted, vrf);
+      rules = compileRules(wanted, lane);
       verdicts.clear();
       locate();
       return everything();

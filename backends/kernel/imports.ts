@@ -11,6 +11,16 @@ import { masked, type Words } from "./host.ts";
 import type { ImportRule } from "./intent.ts";
 import { addressWords } from "./resolve.ts";
 
+/**
+ * Whose rules are judged together: those of a VRF, by its name, and those by which it is leaked into another one, for a route may
+ * stand in both. No device has a slash in its name.
+ */
+export const laneOf = ({ vrf, table }: Pick<ImportRule, "vrf" | "table">): string =>
+  typeof table === "object" ? `${vrf}/${table.vrf}` : vrf;
+
+/** Where the routes of the lane were learned. */
+export const vrfOfLane = (lane: string): string => lane.split("/", 1)[0] ?? "";
+
 export type Span = {
   readonly family: Family;
   readonly words: Words;
@@ -38,9 +48,9 @@ export const spansOf = (prefixes: ImportRule["prefixes"]): readonly Span[] =>
     atMost,
   }));
 
-export function compileRules(rules: readonly ImportRule[], vrf: string): readonly CompiledRule[] {
+export function compileRules(rules: readonly ImportRule[], lane: string): readonly CompiledRule[] {
   return rules
-    .filter((rule) => rule.vrf === vrf)
+    .filter((rule) => laneOf(rule) === lane)
     .map((rule) => {
       const neighbors = rule.neighbors === undefined ? undefined : new Set(rule.neighbors);
       // Sets are one object as long as they are in use, so each is cut once.
@@ -95,7 +105,7 @@ export function ruleFor(
 }
 
 /** A rule that is there by other facts than before is the same rule. */
-export const rulesText = (rules: readonly ImportRule[], vrf: string): string =>
+export const rulesText = (rules: readonly ImportRule[], lane: string): string =>
   JSON.stringify(
-    rules.filter((rule) => rule.vrf === vrf).map((rule) => ({ ...rule, provenance: [] })),
+    rules.filter((rule) => laneOf(rule) === lane).map((rule) => ({ ...rule, provenance: [] })),
   );

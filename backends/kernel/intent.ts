@@ -81,8 +81,8 @@ export type ImportRule = {
     readonly atLeast: number;
     readonly atMost: number;
   }[];
-  /** undefined: the VRF's own table, or main (254) where there is none. */
-  readonly table: number | undefined;
+  /** undefined: the VRF's own table, or main (254) where there is none. A VRF (empty: main): it is leaked into that one. */
+  readonly table: number | { readonly vrf: string } | undefined;
   /** Of the kernel: lower is better. */
   readonly metric: number;
   readonly preferredSource: Readonly<Partial<Record<"ipv4" | "ipv6", Address>>>;

@@ -6,7 +6,6 @@
  * by its news; where news may be missing (lost, or never told: routes that go with a link) the kernel is read anew, at most
  * once a second. Reads next: facts.ts (the seam), model.ts, reading.ts, importer.ts, fib.ts.
  */
-import type { Family } from "../../events/address.ts";
 import type { Prefix } from "../../events/prefix.ts";
 import type { BestPaths } from "../best-paths.ts";
 import type { Clock, Logger } from "../clock.ts";
@@ -14,11 +13,11 @@ import type { HostAddress } from "../host-address.ts";
 import { announcements } from "./announcements.ts";
 import type { Kernel, KernelApplied, KernelCapabilities, KernelLedger } from "./facts.ts";
 import { markLeftovers, retryBlocked, wantNothing } from "./fib.ts";
-import { connectedPrefixes, networksOf, type Words } from "./host.ts";
+import { connectedPrefixes, networksOf } from "./host.ts";
 import { createExporter } from "./exporter.ts";
-import { createImporter, type Importer } from "./importer.ts";
-import { rulesText } from "./imports.ts";
-import type { ImportRule, KernelIntent } from "./intent.ts";
+import { createImporters } from "./importers.ts";
+import { vrfOfLane } from "./imports.ts";
+import type { KernelIntent } from "./intent.ts";
 import { probeKernel } from "./io/probe.ts";
 import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./io/socket.ts";
 import { addressesOf, createModel, type Model } from "./model.ts";
@@ -52,8 +51,6 @@ const RESYNC_SHARE = 0.005;
 const RESYNC_GAP_MILLIS = 1000;
 /** What comes together is looked at together: a link that goes down comes with its addresses and routes. */
 const GATHER_MILLIS = 30;
-/** Prefixes judged in a turn of the loop: some 2 ms. */
-const JUDGED_AT_ONCE = 1000;
 
 /** Opens the sockets and asks what the kernel can. Throws SystemError where there is no netlink to be had. */
 export async function createKernel(options: KernelOptions): Promise<Kernel> {
@@ -74,13 +71,10 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     repairs: options.drift === "repair",
     inLedger: (address, device) => ledger.has(`${address} ${device}`),
   });
-  const importers = new Map<string, Importer>();
   const complete = new Set<string>();
-  const tell = announcements(clock, model, importers);
+  const tell = announcements(clock, model, () => importers.all);
   const exporter = createExporter(model, tell.fact);
   let intent: KernelIntent | undefined;
-  /** Of each importer: its rules as text, so that only those are judged anew whose rules changed. */
-  const rulesOf = new Map<string, string>();
   let connected: ReadonlySet<string> = new Set();
   const state = { closing: false };
   let resyncs = 0;
@@ -111,42 +105,18 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     },
   });
 
-  const importerOf = (vrf: string, family: Family): Importer => {
-    const key = `${vrf}|${family}`;
-    let one = importers.get(key);
-    if (one === undefined) {
-      const { host, forwardings, fib, fibsOf, claim } = model;
-      const { protectedPrefixes } = options;
-      const seed = Math.floor(clock.random() * 2 ** 32);
-      const common = { host, forwardings, protectedPrefixes, seed, fib, fibsOf, claim };
-      one = createImporter(vrf, family, common);
-      importers.set(key, one);
-      const rules = intent?.imports ?? [];
-      one.setRules(rules);
-      rulesOf.set(key, rulesText(rules, vrf));
-    }
-    return one;
-  };
-
-  /** In portions, so that other work gets its turn in between. */
-  const judgeAll = async (importer: Importer, words: readonly Words[]): Promise<void> => {
-    for (let from = 0; from < words.length && !state.closing; from += JUDGED_AT_ONCE) {
-      for (const one of words.slice(from, from + JUDGED_AT_ONCE)) importer.judge(one);
-      pump.kick();
-      if (from + JUDGED_AT_ONCE < words.length) await turn();
-    }
-    pump.kick();
-  };
-
-  const setRules = async (rules: readonly ImportRule[]): Promise<void> => {
-    for (const { vrf } of rules) for (const family of FAMILIES) importerOf(vrf, family);
-    for (const [key, importer] of importers) {
-      const text = rulesText(rules, importer.vrf);
-      if (text === rulesOf.get(key)) continue;
-      rulesOf.set(key, text);
-      await judgeAll(importer, importer.setRules(rules));
-    }
-  };
+  const { host, forwardings, fib, fibsOf, claim } = model;
+  const importers = createImporters({
+    host,
+    forwardings,
+    fib,
+    fibsOf,
+    claim,
+    protectedPrefixes: options.protectedPrefixes,
+    seed: () => Math.floor(clock.random() * 2 ** 32),
+    kick: () => pump.kick(),
+    closing: () => state.closing,
+  });
 
   /** What nobody wants may go where everybody who feeds the table has said all; see best-paths.ts. */
   const allowSweep = (): void => {
@@ -155,7 +125,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     for (const fib of model.fibs.values()) {
       if (fib.mayRemove) continue;
       const owner = model.owners.get(fib);
-      const vrfs = owner === undefined ? imports.map(({ vrf }) => vrf) : [owner];
+      const vrfs = owner === undefined ? imports.map(({ vrf }) => vrf) : [vrfOfLane(owner)];
       if (!vrfs.every((vrf) => complete.has(`${vrf}|${fib.family}`))) continue;
       fib.mayRemove = true;
       markLeftovers(fib);
@@ -186,17 +156,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     const before = connected;
     connected = connectedPrefixes(model.host);
     exporter.look(told.links || told.addresses || told.vrfs);
-    for (const importer of importers.values()) await judgeAll(importer, importer.hostChanged());
-    const moved = [...before.symmetricDifference(connected)];
-    for (const importer of importers.values()) {
-      const words = moved.flatMap((text): Words[] => {
-        const [family, , length = 0, a = 0, b = 0, c = 0, d = 0] = text
-          .split(" ")
-          .map((part, i) => (i === 0 ? part : Number(part))) as [string, ...number[]];
-        return family === importer.family ? [[length, a, b, c, d]] : [];
-      });
-      await judgeAll(importer, words);
-    }
+    await importers.hostChanged([...before.symmetricDifference(connected)]);
     if (told.links || told.addresses || told.vrfs) {
       tell.fact({ type: "host", ...told });
       ownTouched = true;
@@ -333,42 +293,41 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     async apply(wanted): Promise<KernelApplied> {
       intent = wanted;
       const change = await own.keep(wanted);
-      await setRules(wanted.imports);
+      await importers.setRules(wanted.imports);
+      // A table whose routes go in a moment may be another's afterwards.
+      if (importers.contested()) guarded(pump.idle().then(() => importers.hostChanged([])));
       exporter.setRules(wanted.exports);
       allowSweep();
       return change;
     },
     learned(event: BestPaths) {
-      if (event.type === "batch") importerOf(event.vrf, event.family).learn(event);
+      if (event.type === "batch") importers.learn(event);
       else {
         complete.add(`${event.vrf}|${event.family}`);
         allowSweep();
       }
       pump.kick();
     },
-    async forget(vrf) {
-      for (const importer of importers.values())
-        if (importer.vrf === vrf) await judgeAll(importer, importer.forget());
-    },
+    forget: importers.forget,
     export: exporter.setRules,
     offers: exporter.offers,
     networks: () => networksOf(model.host),
     addresses: () => (model.isWhole() ? addressesOf(model) : standing),
     watch: tell.watch,
     status: () =>
-      statusOf(model, importers.values(), exporter.counts(), {
+      statusOf(model, importers.all.values(), exporter.counts(), {
         drift: tell.driftCount(),
         resyncs,
         problems: own.problems(),
       }),
-    routes: () => shownRoutes(model, importers),
+    routes: () => shownRoutes(model, importers.all),
     settled: () => pump.idle(),
     async close(mode) {
       if (state.closing) return;
       if (mode === "final") {
         intent = undefined;
         for (const fib of model.fibs.values()) wantNothing(fib, model.forwardings);
-        for (const importer of importers.values()) importer.setRules([]);
+        importers.clear();
         await own.clear();
         await pump.idle();
       }
@@ -383,12 +342,6 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   };
 }
 
-const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 const PERIOD = "periodic";
 const START = "start";
 const START_ATTEMPTS = 5;
-
-const turn = (): Promise<void> =>
-  new Promise((resolve) => {
-    setImmediate(resolve);
-  });

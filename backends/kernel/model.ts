@@ -26,13 +26,13 @@ export type Model = {
   readonly own: OwnState;
   readonly forwardings: Forwardings;
   readonly fibs: Map<string, Fib>;
-  /** VRF whose rules fill a fib. */
+  /** Lane whose rules fill a fib (imports.ts). */
   readonly owners: Map<Fib, string>;
   readonly nexthopObjects: boolean;
   fib(family: Family, table: number, metric: number): Fib;
   knownFib(family: Family, table: number, metric: number): Fib | undefined;
-  fibsOf(vrf: string, family: Family): readonly Fib[];
-  claim(vrf: string, fib: Fib): boolean;
+  fibsOf(lane: string, family: Family): readonly Fib[];
+  claim(lane: string, fib: Fib): boolean;
   /** False from the start of a reading until one has ended well: what is known is not what is there. */
   isWhole(): boolean;
   isOurs(address: Address, device: string, protocol?: number): boolean;
@@ -79,21 +79,21 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
     nexthopObjects,
     fib,
     knownFib: (family, table, metric) => fibs.get(fibName(family, table, metric)),
-    fibsOf(vrf, family) {
-      const key = `${family}|${vrf}`;
+    fibsOf(lane, family) {
+      const key = `${family}|${lane}`;
       let list = owned.get(key);
       if (list === undefined) {
-        const all = [...owners].filter(([one, owner]) => owner === vrf && one.family === family);
+        const all = [...owners].filter(([one, owner]) => owner === lane && one.family === family);
         list = all.map(([one]) => one);
         owned.set(key, list);
       }
       return list;
     },
-    claim(vrf, one) {
+    claim(lane, one) {
       const owner = owners.get(one);
-      if (owner !== undefined && owner !== vrf && !isEmpty(one)) return false;
-      if (owner !== vrf) owned.clear();
-      owners.set(one, vrf);
+      if (owner !== undefined && owner !== lane && !isEmpty(one)) return false;
+      if (owner !== lane) owned.clear();
+      owners.set(one, lane);
       return true;
     },
     isWhole: () => whole,

@@ -63,7 +63,7 @@ export function statusOf(
 }
 
 function rulesOf(model: Model, importer: Importer): RuleStatus[] {
-  const { vrf, family } = importer;
+  const { lane, vrf, family } = importer;
   type Counted = { installed: number; readonly held: RuleStatus["held"][number][] };
   const all = new Map<string, Counted>();
   const of = (rule: string): Counted => {
@@ -75,7 +75,7 @@ function rulesOf(model: Model, importer: Importer): RuleStatus[] {
     if (verdict === "taken") of(rule).installed += count;
     else of(rule).held.push({ reason: verdict, count, example: prefixText(family, example) });
   }
-  for (const fib of model.fibsOf(vrf, family)) {
+  for (const fib of model.fibsOf(lane, family)) {
     const refused = new Map<
       string,
       { count: number; example: RuleStatus["held"][number]["example"] }

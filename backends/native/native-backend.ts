@@ -291,8 +291,11 @@ export function nativeCapabilities(): Capabilities {
   if (md5 === undefined) has.add("tcp-md5");
   else missing.set("tcp-md5", md5);
   const device = bindToDeviceProblem();
-  if (device === undefined) has.add("vrf");
-  else missing.set("vrf", device);
+  // What a VRF learned the kernel brings into another one by the plan's rules; Loc-RIBs stay separate.
+  for (const one of ["vrf", "vrf-import"] as const) {
+    if (device === undefined) has.add(one);
+    else missing.set(one, device);
+  }
   const unnumbered = routerSocketProblem();
   if (unnumbered === undefined) has.add("unnumbered");
   else missing.set("unnumbered", unnumbered);

@@ -50,6 +50,7 @@ export const status: StatusJson = {
   logSeq: 3,
   peers: [peer],
   bfd: [],
+  daemons: [],
   services: [
     {
       namespace: "default",

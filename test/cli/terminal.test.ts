@@ -5,9 +5,10 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseDocument } from "yaml";
 import { factLine } from "../../agent/cli/fact-lines.ts";
+import { statusTable } from "../../agent/cli/tables.ts";
 import { duration, parseDuration, safe, safeJson, table } from "../../agent/cli/terminal.ts";
 import { yaml } from "../../agent/cli/yaml.ts";
-import { fact } from "../api/fake-core.ts";
+import { fact, status } from "../api/fake-core.ts";
 
 describe("durations", () => {
   test.each([
@@ -35,6 +36,20 @@ describe("tables", () => {
     expect(table(["N", "WHY"], rows, 40).split("\n")[1]).toHaveLength(40);
     expect(table(["N", "WHY"], rows)).toContain("x".repeat(100));
   });
+});
+
+test("status: a daemon that is not there is a line of its own, and one that crashed before, too", () => {
+  const since = "2026-11-21T10:00:00.000000000Z";
+  const daemons = [
+    { name: "bgpd", state: "up" as const, since, reason: "" },
+    { name: "bfdd", state: "hung" as const, since, reason: "no answer for 2.5 s" },
+    { name: "gobgpd", state: "up" as const, since, reason: "ended with status 2" },
+  ];
+  const nowMillis = Date.parse("2026-11-21T10:01:05Z");
+  const text = statusTable({ ...status, daemons }, { width: undefined, colour: false, nowMillis });
+  expect(text).not.toMatch(/^BGPD/m);
+  expect(text).toMatch(/^BFDD hung for 1m5s: no answer for 2\.5 s$/m);
+  expect(text).toMatch(/^GOBGPD up for 1m5s: the one before: ended with status 2$/m);
 });
 
 describe("text from outside", () => {

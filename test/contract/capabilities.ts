@@ -46,7 +46,6 @@ export const MAY_LACK: Readonly<Record<BackendName, Readonly<Partial<Record<Need
       reason: "the speaker is in the agent and restarts with it",
       source: "design §3",
     },
-    "vrf-import": { reason: "no leaking between VRFs", source: OWED },
   },
   frr: {
     "routers-per-vrf": {
@@ -70,7 +69,6 @@ export const ELSEWHERE: Readonly<Partial<Record<Need, string>>> = {
   bfd: "test/live/bfd.live.test.ts, test/live/bfd-process.live.test.ts, test/live/graceful-restart.live.test.ts",
   unnumbered: "test/live/unnumbered.live.test.ts",
   "source-interface": "test/live/source-interface.live.test.ts, test/live/frr-render.live.test.ts",
-  "vrf-import": "no test with real routers yet",
 };
 
 /** Where the kernel decides: without it no backend has the capability. */

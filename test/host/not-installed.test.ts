@@ -92,6 +92,7 @@ test("doctor says how many and where to look", () => {
     nodeVersion: "24",
     lacking: new Map(),
     listenProblem: undefined,
+    daemons: [],
     peers: [],
     quarantined: [],
     sourceComplaints: [],

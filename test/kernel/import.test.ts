@@ -6,16 +6,21 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { type Address, address, addressOctets } from "../../events/address.ts";
 import { neighborKey } from "../../events/ids.ts";
 import { type Prefix, prefix, prefixFamily } from "../../events/prefix.ts";
-import { NO_PATHS, type Path, type PathSet } from "../../backends/best-paths.ts";
-import { foreignRoute, type Host, newHost } from "../../backends/kernel/host.ts";
+import {
+  type BestPathBatch,
+  NO_PATHS,
+  type Path,
+  type PathSet,
+} from "../../backends/best-paths.ts";
+import { foreignRoute, type Host } from "../../backends/kernel/host.ts";
 import { createImporter, type Importer } from "../../backends/kernel/importer.ts";
+import { createImporters } from "../../backends/kernel/importers.ts";
 import { prefixWords } from "../../backends/kernel/imports.ts";
 import type { ImportRule } from "../../backends/kernel/intent.ts";
 import { createModel, type Model, prefixText } from "../../backends/kernel/model.ts";
 import { type Hop, routeView } from "../../backends/kernel/netlink/route.ts";
-import { nftProgram, placedNats } from "../../backends/kernel/nft.ts";
 import { wordsAt } from "../../backends/kernel/fib.ts";
-import { isTaken, slotsOf } from "../../backends/native/rib/prefix-table.ts";
+import { isTaken, removeSlot, slotsOf } from "../../backends/native/rib/prefix-table.ts";
 import { prefixOctets } from "../../backends/native/wire/nlri.ts";
 
 const ETH0 = 2;
@@ -99,22 +104,18 @@ const path = (nextHop: string, device = ""): Path => ({
 });
 const set = (...hops: readonly string[]): PathSet => ({ paths: hops.map((one) => path(one)) });
 
-function learn(to: Importer, prefixes: readonly string[], paths: PathSet | null): void {
-  const nlri = Uint8Array.from(
-    prefixes.flatMap((one) => [...prefixOctets(prefix(one), to.family)]),
-  );
+function batchOf(
+  { vrf, family }: Pick<BestPathBatch, "vrf" | "family">,
+  prefixes: readonly string[],
+  paths: PathSet | null,
+): BestPathBatch {
+  const nlri = Uint8Array.from(prefixes.flatMap((one) => [...prefixOctets(prefix(one), family)]));
   const chosen = new Uint32Array(prefixes.length).fill(paths === null ? NO_PATHS : 0);
   const sets = paths === null ? [] : [paths];
-  to.learn({
-    type: "batch",
-    vrf: to.vrf,
-    family: to.family,
-    count: prefixes.length,
-    nlri,
-    chosen,
-    sets,
-  });
+  return { type: "batch", vrf, family, count: prefixes.length, nlri, chosen, sets };
 }
+const learn = (to: Importer, prefixes: readonly string[], paths: PathSet | null): void =>
+  to.learn(batchOf(to, prefixes, paths));
 
 /** `prefix table metric hops`, sorted. */
 const wanted = (): string[] =>
@@ -217,6 +218,74 @@ describe("rules", () => {
   });
 });
 
+describe("a VRF that is leaked", () => {
+  const own = rule({ name: "blue", vrf: "blue" });
+  const out = rule({ name: "imports.blue", vrf: "blue", table: { vrf: "" }, metric: 21 });
+  const blue = { vrf: "blue", family: "ipv4" } as const;
+  const all = () =>
+    createImporters({
+      host: model.host,
+      forwardings: model.forwardings,
+      protectedPrefixes: [],
+      fib: model.fib,
+      fibsOf: model.fibsOf,
+      claim: model.claim,
+      seed: () => 1,
+      kick: () => undefined,
+      closing: () => false,
+    });
+  const some = ["172.16.1.0/24", "0.0.0.0/0"];
+  // The next hop is only in the VRF.
+  beforeEach(() => route(model.host, "10.50.0.0/24", [via(undefined, BLUE)], { table: 10 }));
+
+  test("fills its own table and that of the other, over its own next hops, without a default route", async () => {
+    const importers = all();
+    await importers.setRules([own, out]);
+    importers.learn(batchOf(blue, some, set("10.50.0.2")));
+    expect(wanted()).toEqual(["172.16.1.0/24 10 20 2", "172.16.1.0/24 254 21 2"]);
+    importers.learn(batchOf(blue, some, null));
+    expect(wanted()).toEqual([]);
+  });
+
+  test("later than it learned, and no more afterwards", async () => {
+    const importers = all();
+    importers.learn(batchOf(blue, some, set("10.50.0.2")));
+    await importers.setRules([own]);
+    await importers.setRules([own, out]);
+    expect(wanted()).toEqual(["172.16.1.0/24 10 20 2", "172.16.1.0/24 254 21 2"]);
+    await importers.setRules([own]);
+    expect(wanted()).toEqual(["172.16.1.0/24 10 20 2"]);
+  });
+
+  test("into a VRF whose device comes later", async () => {
+    const importers = all();
+    await importers.setRules([{ ...out, table: { vrf: "red" } }]);
+    importers.learn(batchOf(blue, some, set("10.50.0.2")));
+    expect(wanted()).toEqual([]);
+    const red = { index: 9, name: "red", up: true, loopback: false, master: 0, vrfTable: 11 };
+    model.host.links.set(9, red);
+    await importers.hostChanged([]);
+    expect(wanted()).toEqual(["172.16.1.0/24 11 21 2"]);
+  });
+
+  test("says that a table was another's, until it is asked again", async () => {
+    const importers = all();
+    await importers.setRules([out]);
+    importers.learn(batchOf(blue, some, set("10.50.0.2")));
+    await importers.setRules([rule({ metric: 21 })]);
+    importers.learn(batchOf({ vrf: "", family: "ipv4" }, ["172.16.2.0/24"], set("10.0.0.1")));
+    expect([importers.contested(), wanted()]).toEqual([true, []]);
+    // The pump has sent what was to be sent.
+    for (const { dirty } of model.fibs.values()) {
+      for (let slot = 0; slot < slotsOf(dirty); slot += 1) {
+        if (isTaken(dirty, slot)) removeSlot(dirty, slot);
+      }
+    }
+    await importers.hostChanged([]);
+    expect([importers.contested(), wanted()]).toEqual([false, ["172.16.2.0/24 254 21 1"]]);
+  });
+});
+
 describe("guards", () => {
   test.for([
     ["10.0.0.0/24", "connected"],
@@ -304,52 +373,4 @@ test("what is forgotten is wanted no longer, and what is learned afterwards is",
   expect(model.forwardings.usesDevice(ETH0)).toBe(false);
   learn(one, ["172.16.1.0/24"], set("10.0.0.2"));
   expect(wanted()).toEqual(["172.16.1.0/24 254 20 2"]);
-});
-
-test("source NAT is one transaction that makes our table anew", () => {
-  const nats = [
-    {
-      name: "a",
-      sources: [prefix("10.1.0.0/16"), prefix("fd00::/8")],
-      to: address("192.0.2.1"),
-      outgoing: ["eth0"],
-    },
-  ];
-  const { nftables }: { nftables: readonly object[] } = JSON.parse(nftProgram(nats));
-  expect(nftables.map((one) => Object.keys(one)[0])).toEqual([
-    "add",
-    "delete",
-    "add",
-    "add",
-    "add",
-  ]);
-  expect(nftProgram(nats)).toContain('{"snat":{"family":"ip","addr":"192.0.2.1"}}');
-  expect(nftProgram(nats)).not.toContain("fd00::");
-  expect(JSON.parse(nftProgram([]))).toMatchObject({ nftables: [{ add: {} }, { delete: {} }] });
-});
-
-test("what leaves by a VRF leaves by its ports, what leaves by any device not by the loopback", () => {
-  const host = newHost();
-  const link = (index: number, name: string, master = 0, vrfTable?: number) =>
-    host.links.set(index, { index, name, up: true, loopback: false, master, vrfTable });
-  link(2, "red", 0, 10);
-  link(3, "red1", 2);
-  link(4, "eth0");
-  link(5, "red0", 2);
-  link(6, "blue", 0, 11);
-  const nat = (outgoing: string) => {
-    const sources = [prefix("10.1.0.0/16")];
-    const one = { name: outgoing, sources, to: "masquerade", outgoing, provenance: [] } as const;
-    const [placed] = placedNats(host, [one]);
-    return [placed?.outgoing, nftProgram(placed === undefined ? [] : [placed])];
-  };
-  const key = '"left":{"meta":{"key":"oifname"}}';
-  const [ports, program] = nat("red");
-  expect(ports).toEqual(["red0", "red1"]);
-  expect(program).toContain(`{"op":"==","right":{"set":["red0","red1"]},${key}}`);
-  expect(nat("eth0")).toEqual([["eth0"], expect.stringContaining(`"right":"eth0",${key}`)]);
-  // Without a port nothing leaves; nor by a device that is not there.
-  expect(nat("blue")[0]).toEqual(["blue"]);
-  expect(nat("gone")[0]).toEqual(["gone"]);
-  expect(nat("")).toEqual([[], expect.stringContaining(`{"op":"!=","right":"lo",${key}}`)]);
 });

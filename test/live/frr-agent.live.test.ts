@@ -37,6 +37,16 @@ const accepted = async (one: FrrHost) =>
     .map(({ prefix }) => prefix)
     .toSorted()
     .join(" ");
+/** States that the log has of a daemon, oldest first. */
+const becameOf = async (one: FrrHost, daemon: string): Promise<readonly string[]> => {
+  const asked = ["log", "--type", "speaker-daemon-observed", "-o", "json"];
+  type Line = { readonly body: { readonly daemon: string; readonly state: string } };
+  return (await one.agent().rutter(...asked)).stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line): Line => JSON.parse(line))
+    .flatMap(({ body }) => (body.daemon === daemon ? [body.state] : []));
+};
 const apply = async (one: FrrHost, ...manifests: readonly string[]): Promise<void> => {
   const { code, stderr } = await one.agent().apply(documents(...manifests));
   if (code !== 0) throw new Error(stderr);
@@ -142,6 +152,7 @@ test(
       `bgpd killed under 1,000 routes: the same on the wire ${since(killed)} after, ${since(started)} after its start\n`,
     );
     expect(await one.router.routes()).toEqual(before);
+    expect((await becameOf(one, "bgpd")).at(-1)).toBe("restarted");
   },
 );
 
@@ -186,7 +197,12 @@ test(
       );
       process.stdout.write(`a hang of bgpd was shown after ${since(hung)}\n`);
       expect((await peersOf(one))[0]?.reason).toContain("bgpd does not answer");
-      expect((await one.agent().rutter("status")).stdout).toContain("peers 0/1 Established");
+      const { stdout: status } = await one.agent().rutter("status");
+      expect(status).toContain("peers 0/1 Established");
+      expect(status).toMatch(/^BGPD hung for \S+: no answer for 2\.5 s$/m);
+      expect((await one.agent().rutter("doctor")).stdout).toMatch(
+        /speaker: bgpd is hung: it runs and has not answered for \d+ s.*systemctl restart frr/s,
+      );
     } finally {
       process.kill(pid, "SIGCONT");
     }
@@ -195,6 +211,7 @@ test(
       async () => (await peersOf(one))[0]?.state === "Established",
     );
     expect((await one.router.session(one.host.ipv4)).timesLost).toBe(0);
+    expect(await becameOf(one, "bgpd")).toEqual(["hung", "up"]);
   },
 );
 

@@ -128,6 +128,47 @@ describe("VRF imports", () => {
     ]);
     expect(all.notCarried).toEqual([]);
   });
+  test("what it learned is used in the importing one by the kernel, unless the speaker installs it itself", () => {
+    const open = { ...far, toReceive: { allowed: { mode: "all" } } };
+    const both = (imports: readonly object[]) =>
+      world(
+        {},
+        configuration("a", [
+          { asn: 64512, imports },
+          { asn: 64512, vrf: "blue", neighbors: [open] },
+          { asn: 64512, vrf: "red", imports: [{ vrf: "blue" }], neighbors: [open] },
+          { asn: 64512, vrf: "silent", neighbors: [far] },
+        ]),
+      );
+    const has = { has: new Set(["vrf", "vrf-import"] as const), missing: new Map() };
+    const rulesOf = (made: World) =>
+      plan(made.desired, { ...options, capabilities: has })
+        .kernel.imports.filter(({ table }) => table !== undefined)
+        .map(({ name, vrf, table, metric, acceptDefault, provenance }) => ({
+          name,
+          vrf,
+          table,
+          metric,
+          acceptDefault,
+          causes: provenance.length,
+        }));
+    const rule = (name: string, vrf: string, into: string, metric: number) => ({
+      name,
+      vrf,
+      table: { vrf: into },
+      metric,
+      acceptDefault: false,
+      causes: 1,
+    });
+    const made = both([{ vrf: "red" }, { vrf: "silent" }, { vrf: "blue" }]);
+    expect(rulesOf(made)).toEqual([
+      rule("imports.blue@red", "blue", "red", 21),
+      rule("imports.blue", "blue", "", 21),
+      rule("imports.red", "red", "", 22),
+    ]);
+    expect(rulesOf(both([]))).toEqual([rule("imports.blue@red", "blue", "red", 21)]);
+    expect(planned(made).kernel.imports).toEqual([]);
+  });
   test("a VRF that is imported is a router, also without neighbours", () => {
     expect(routers(planned(leaking({ mode: "all" }))).map(({ vrf }) => vrf)).toEqual(["red", ""]);
   });

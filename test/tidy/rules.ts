@@ -88,6 +88,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   [`${NATIVE}rib/`]: [`${NATIVE}wire/`, ...EVENTS, "backends/best-paths.ts"],
   [NATIVE]: [NATIVE, ...SEAM, ...EVENTS, "node:"],
   [`${NATIVE}io/`]: [NATIVE, "backends/os/", ...SEAM, ...EVENTS, "node:"],
+  [`${GOBGP}io/capture.ts`]: [`${GOBGP}read/streams.ts`, "backends/os/libc.ts"],
   [GOBGP]: [GOBGP, ...SHARED_WITH_NATIVE, ...SEAM, ...EVENTS],
   [`${GOBGP}io/`]: [
     GOBGP,
@@ -255,6 +256,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "backends/kernel/intent.ts",
     "agent/plan/",
     "agent/decide/",
+    "agent/secrets/redact.ts",
     "rxjs",
   ],
   "agent/core/": [

@@ -1,7 +1,8 @@
 /**
  * The examples with a VRF, as an operator applies them: the whole agent and real routers under a kernel with VRFs.
  *
- * What counts is what `ip` says on the host, what the routers have in their tables, and who hears whom by TCP.
+ * 06 and 07 with FRR as the speaker, too, whose zebra brings learned routes into the kernel. What counts is what `ip` says on the
+ * host, what the routers have in their tables, and who hears whom by TCP.
  * Read next: in-guest/vrf.ts (the network), guest.ts.
  */
 import { join } from "node:path";
@@ -9,17 +10,18 @@ import { beforeEach, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
 import { runInGuest } from "./guest.ts";
 
-beforeEach(skipUnless("guest", "bird", "shared-examples"));
+beforeEach(skipUnless("guest", "bird", "frr", "shared-examples"));
 
-/** Alone each takes some 25 seconds; beside other work, more. */
-const SCRIPT_SECONDS = 150;
-const PATIENT = { timeout: 200_000 };
+/** Alone each takes 25 to 90 seconds; beside other work, more. */
+const SCRIPT_SECONDS = 300;
+const PATIENT = { timeout: 360_000 };
 
 /** What the program in the guest saw. */
-async function seenBy(program: string): Promise<unknown> {
+async function seenBy(program: string, backend = "native"): Promise<unknown> {
   const path = join(import.meta.dirname, "in-guest", program);
-  const done = await runInGuest({ timeoutSeconds: SCRIPT_SECONDS, script: `node ${path}` });
-  console.log(`guest: ${program} took ${done.seconds.toFixed(1)} s`);
+  const script = `node ${path} ${backend}`;
+  const done = await runInGuest({ timeoutSeconds: SCRIPT_SECONDS, script });
+  console.log(`guest: ${program} ${backend} took ${done.seconds.toFixed(1)} s`);
   expect(done.code, done.log).toBe(0);
   const line = done.log.split("\n").find((one) => one.startsWith("{")) ?? "{}";
   const seen: unknown = JSON.parse(line);
@@ -59,28 +61,36 @@ test(
   },
 );
 
-test(
-  "06: each router is told its host route and may say that one; what vrf1's says is in the table of vrf1",
+const SPEAKERS = ["native", "frr"] as const;
+
+test.for(SPEAKERS)(
+  "06, %s: each router is told its host route and may say that one; what vrf1's says is in the table of vrf1",
   PATIENT,
-  async () => {
-    const outside = "172.19.20.181 via 172.18.20.1 dev eth0 metric 20";
-    expect(await seenBy("example-06.ts")).toEqual({
-      code: 0,
-      peers: [": 1", "vrf1: 1"],
-      main: [outside],
+  async (backend) => {
+    const tables = {
+      main: ["172.19.20.181 via 172.18.20.1 dev eth0 metric 20"],
       vrf1: ["172.19.20.190 via 172.19.11.1 dev vlan1001 metric 20"],
-      outside: ["172.19.20.181/32 via 172.18.20.2"],
-      inside: ["172.19.20.190/32 via 172.19.11.2"],
-      problems: [],
-      mainAfter: [outside],
+    };
+    const peers = [": 1", "vrf1: 1"];
+    expect(await seenBy("example-06.ts", backend)).toEqual({
+      code: 0,
+      asItStands: {
+        peers,
+        tables: backend === "frr" ? { main: [], vrf1: [] } : tables,
+        outside: ["172.19.20.181/32 via 172.18.20.2"],
+        inside: ["172.19.20.190/32 via 172.19.11.2"],
+        problems: [],
+      },
+      announcing: { nothing: tables, peers },
+      after: { ...tables, vrf1: [] },
     });
   },
 );
 
-test(
-  "07: what the VIP and its container send and answer leaves by vrf1; that source NAT lacks nft is said",
+test.for(SPEAKERS)(
+  "07, %s: what the VIP and its container send and answer leaves by vrf1; that source NAT lacks nft is said",
   PATIENT,
-  async () => {
+  async (backend) => {
     const rules = [
       "5000: from 172.17.0.2 lookup 11 proto 82",
       "5000: from 172.19.20.190 lookup 11 proto 82",
@@ -93,7 +103,7 @@ test(
       fromContainer: "near hears 172.17.0.2",
     };
     const lacking = /source NAT .*CONFIG_NF_TABLES_INET/;
-    expect(await seenBy("example-07.ts")).toEqual({
+    expect(await seenBy("example-07.ts", backend)).toEqual({
       code: 0,
       byNumber: {
         rules,

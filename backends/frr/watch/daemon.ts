@@ -19,12 +19,14 @@ export type DaemonNews = "up" | "down" | "restarted";
 
 export type DaemonState =
   | { readonly type: "unknown" }
-  | { readonly type: "up"; readonly pid: number }
+  | { readonly type: "up"; readonly pid: number; readonly sinceMillis: number }
   | {
       readonly type: "down";
       /** When it answered last, or was asked first. */
       readonly sinceMillis: number;
       readonly reason: string;
+      /** It is there and says nothing, or nothing that makes sense. */
+      readonly isHung: boolean;
     };
 
 export type Daemon = {
@@ -58,17 +60,17 @@ export function createDaemon({ name, vty, clock, tell }: DaemonOptions): Daemon 
   /** An answer that did not come in time: until it comes, or the connection ends, nothing else is asked. */
   let overdue = false;
 
-  const failed = (reason: string): void => {
+  const failed = (reason: string, isHung: boolean): void => {
     // Why it went stands, whatever later attempts find.
     if (state.type === "down") return;
-    state = { type: "down", sinceMillis: answeredAt, reason };
+    state = { type: "down", sinceMillis: answeredAt, reason, isHung };
     tell("down", reason);
   };
   const unread = (command: string): void => {
     const now = clock.monotonicMillis();
     unreadSince ??= now;
     if (now - unreadSince >= GARBAGE_MILLIS)
-      failed(`what it answers to "${command}" makes no sense`);
+      failed(`what it answers to "${command}" makes no sense`, true);
   };
 
   const once = (command: string): Promise<string> => {
@@ -108,7 +110,7 @@ export function createDaemon({ name, vty, clock, tell }: DaemonOptions): Daemon 
   };
   const refused = (command: string, { code, message }: BackendError): undefined => {
     if (code === "SPEAKER_REFUSED") unread(command);
-    else failed(message);
+    else failed(message, code === "SPEAKER_TIMEOUT");
   };
 
   const check = async (): Promise<boolean> => {
@@ -120,10 +122,11 @@ export function createDaemon({ name, vty, clock, tell }: DaemonOptions): Daemon 
       if (typeof said === "string") unread("show modules");
       return false;
     }
+    const upSince = state.type === "up" && lastPid === pid ? state.sinceMillis : answeredAt;
     const wasDown = state.type !== "up";
     const isOther = lastPid !== undefined && lastPid !== pid;
     lastPid = pid;
-    state = { type: "up", pid };
+    state = { type: "up", pid, sinceMillis: upSince };
     if (isOther) tell("restarted", `${name} is another process than before (${pid})`);
     else if (wasDown) tell("up", "");
     return true;

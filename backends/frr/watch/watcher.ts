@@ -17,6 +17,7 @@ import type {
 import type { BestPaths } from "../../best-paths.ts";
 import type { BfdStatus } from "../../bfd/parameters.ts";
 import type { Clock, Logger } from "../../clock.ts";
+import type { DaemonStatus, SpeakerDaemons } from "../../daemons.ts";
 import { NO_SPEAKER, type SpeakerIntent } from "../../intent.ts";
 import { createBestPathWatch } from "./best-path-watch.ts";
 import { type BfdWatch, createBfdWatch } from "./bfd-watch.ts";
@@ -27,6 +28,7 @@ import {
   type DaemonName,
   type DaemonNews,
 } from "./daemon.ts";
+import { daemonsSeen } from "./daemons-seen.ts";
 import { type InstalledRoute, parseInstalled } from "./installed.ts";
 import { vrfForFrr } from "./names.ts";
 import { DOWN_MILLIS, IDLE_MILLIS, type Rhythm, spaced, startRhythm } from "./rhythm.ts";
@@ -53,6 +55,8 @@ export interface Watcher {
   installed(vrf: string, family: Family): Promise<readonly InstalledRoute[] | undefined>;
   /** Told from then on; problems() says what stands. */
   onDaemon(listener: OnDaemon): () => void;
+  /** `more`: those that are not watched here. */
+  daemons(more: () => readonly DaemonStatus[]): SpeakerDaemons;
   /** One sentence for each daemon that does not answer. */
   problems(): readonly string[];
   /** A session of this address came or was lost, says somebody who need not be right: it is looked at once. */
@@ -159,6 +163,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
         ]),
   ];
 
+  const onDaemon = (listener: OnDaemon) => added(daemonListeners, listener);
   return {
     neighbors(next) {
       intent = next;
@@ -177,7 +182,13 @@ export function createWatcher(options: WatcherOptions): Watcher {
       const words = family === "ipv4" ? "ip" : "ipv6";
       return zebra?.ask(`show ${words} route vrf ${vrfForFrr(vrf)} bgp json`, parseInstalled);
     },
-    onDaemon: (listener) => added(daemonListeners, listener),
+    onDaemon,
+    daemons: (more) =>
+      daemonsSeen(
+        [bgpd, bfdd, zebra].filter((one) => one !== undefined),
+        onDaemon,
+        more,
+      ),
     problems: () =>
       [bgpd, bfdd, zebra].map((one) => one?.problem() ?? "").filter((problem) => problem !== ""),
     heard({ address, reason }) {

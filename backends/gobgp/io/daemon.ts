@@ -16,9 +16,13 @@ export type DaemonOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onPeerDown: (address: string, reason: string) => void;
+  /** It ended by itself, or could not be started; `words` is the head of what it said to standard error. Returns that in a sentence. */
+  readonly onEnd: (reason: string, words: string) => string;
 };
 
 export type SupervisedDaemon = {
+  /** It runs as our child: whatever becomes of it is told by onEnd. */
+  readonly isChild: () => boolean;
   /** Why it is not running; undefined: it is. */
   readonly problem: () => string | undefined;
   stop(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
@@ -27,8 +31,8 @@ export type SupervisedDaemon = {
 /** So many starts in so long; then a pause, because whatever ends it will do so again. */
 const BUDGET = { starts: 5, withinMillis: 60_000, pauseMillis: 30_000 };
 const AGAIN_MILLIS = 200;
-/** Enough of a Go panic to see what it was, short enough for a log line. */
-const LAST_WORDS = 2000;
+/** Enough of a Go panic to see what it was and which message it read, short enough for a log line. */
+const LAST_WORDS = 4000;
 const STOP_MILLIS = 3000;
 /** Between two looks at one that is no child of ours. */
 const LOOK_MILLIS = 1000;
@@ -41,13 +45,16 @@ export function superviseGobgpd(options: DaemonOptions): SupervisedDaemon {
   let cancel = (): void => undefined;
   let starts: number[] = [];
 
-  const again = (): void => {
+  const again = (reason: string): void => {
     if (stopped) return;
     const now = clock.monotonicMillis();
     starts = starts.filter((at) => now - at < BUDGET.withinMillis);
     const isSpent = starts.length >= BUDGET.starts;
-    if (isSpent)
-      logger.error({ starts: starts.length }, "gobgpd keeps ending: a pause before the next start");
+    if (isSpent) {
+      const pause = `it ended ${starts.length} times within a minute: a pause of ${BUDGET.pauseMillis / 1000} s before the next start`;
+      logger.error({ reason }, pause);
+      problem = `${reason}; ${pause}`;
+    }
     cancel = clock.after(isSpent ? BUDGET.pauseMillis : AGAIN_MILLIS, () => void begin());
   };
   const begin = async (): Promise<void> => {
@@ -76,8 +83,11 @@ export function superviseGobgpd(options: DaemonOptions): SupervisedDaemon {
       ended = true;
       child = undefined;
       problem = reason;
-      if (!stopped) logger.error({ words }, reason);
-      again();
+      if (!stopped) {
+        logger.error({ words }, reason);
+        problem = options.onEnd(reason, words);
+      }
+      again(problem);
     };
     running.once("spawn", () => {
       problem = undefined;
@@ -97,6 +107,7 @@ export function superviseGobgpd(options: DaemonOptions): SupervisedDaemon {
   void begin();
 
   return {
+    isChild: () => child !== undefined,
     problem: () => problem,
     async stop(signal) {
       stopped = true;

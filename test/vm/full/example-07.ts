@@ -27,22 +27,24 @@ const TRAFFIC = {
 const reason =
   lackingFullGuest() ?? lacking("bird") ?? lacking("nft") ?? lacking("shared-examples");
 if (reason === undefined) {
-  const program = join(import.meta.dirname, "../in-guest/example-07.ts");
-  // What one program has compiled the next need not.
-  const script = `NODE_COMPILE_CACHE=/dev/shm/compiled node ${program}`;
-  const job = { timeoutSeconds: PATIENCE_SECONDS, script };
-  const done = await runInGuest(job, bootFull);
-  assert.equal(done.code, 0, done.log);
-  const line = done.log.split("\n").find((one) => one.startsWith("{")) ?? "{}";
-  const seen: unknown = JSON.parse(line);
-  assert.deepEqual(seen, {
-    code: 0,
-    byNumber: { rules: RULES, bound: ["vrf1"], traffic: TRAFFIC, status: [], doctor: [] },
-    byName: { rules: RULES, traffic: TRAFFIC },
-    after: [],
-  });
-  const seconds = done.seconds.toFixed(0);
-  console.log(
-    `vm-full: example 07 is whole (booted in ${done.bootSeconds} s, ${seconds} s in all)`,
-  );
+  for (const backend of ["native", ...(lacking("frr") === undefined ? ["frr"] : [])]) {
+    const program = join(import.meta.dirname, "../in-guest/example-07.ts");
+    // What one program has compiled the next need not.
+    const script = `NODE_COMPILE_CACHE=/dev/shm/compiled node ${program} ${backend}`;
+    const job = { timeoutSeconds: PATIENCE_SECONDS, script };
+    const done = await runInGuest(job, bootFull);
+    assert.equal(done.code, 0, done.log);
+    const line = done.log.split("\n").find((one) => one.startsWith("{")) ?? "{}";
+    const seen: unknown = JSON.parse(line);
+    assert.deepEqual(seen, {
+      code: 0,
+      byNumber: { rules: RULES, bound: ["vrf1"], traffic: TRAFFIC, status: [], doctor: [] },
+      byName: { rules: RULES, traffic: TRAFFIC },
+      after: [],
+    });
+    const seconds = done.seconds.toFixed(0);
+    console.log(
+      `vm-full: example 07 is whole with ${backend} (booted in ${done.bootSeconds} s, ${seconds} s in all)`,
+    );
+  }
 } else console.log(`vm-full: skipped: ${reason}`);

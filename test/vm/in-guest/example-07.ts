@@ -2,7 +2,7 @@
  * Run in a guest: example 07 by the whole agent. A VIP in vrf1, whose own traffic and replies leave through vrf1 alone.
  *
  * The same under a kernel without nft and one with it: the source of the VIP's own traffic is what differs. The VRF is the operator's,
- * its default route as in the example. Prints what was seen as JSON; nothing is asserted here.
+ * its default route as in the example. The argument says who speaks. Prints what was seen as JSON; nothing is asserted here.
  * Reads next: vrf.ts, ../vrf-examples.live.test.ts, ../full/.
  */
 import { apiOf } from "../../live/api.ts";
@@ -10,6 +10,7 @@ import { makeNetwork } from "../../live/netns.ts";
 import { call, serve } from "../../live/tcp.ts";
 import { until } from "../../live/until.ts";
 import {
+  backendAsked,
   bound,
   CLIENT,
   example,
@@ -26,6 +27,7 @@ const plan = { vrf: "vrf1", table: 11, router: "172.19.11.1", host: "172.19.11.2
 const CONTAINER = "172.17.0.2";
 const inside = ["ip", "vrf", "exec", plan.vrf];
 
+const backend = backendAsked();
 await using network = await makeNetwork(["host", "far", "near", "container"]);
 const { host, near, container } = network.nodes;
 await prepare(network.nodes, plan);
@@ -45,7 +47,7 @@ await using bird = await startRouter(near, {
   routerId: plan.router,
   networks: [],
 });
-await using agent = await startRutter(host);
+await using agent = await startRutter(host, backend);
 const api = apiOf(agent.socket);
 const explain = async () =>
   `${await agent.explain()}\n${await host.ip("rule")}\n${await bird.explain()}`;

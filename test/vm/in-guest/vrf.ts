@@ -7,8 +7,9 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { startAgent } from "../../live/agent.ts";
+import { type Agent, startAgent } from "../../live/agent.ts";
 import { startBird } from "../../live/bird.ts";
+import { startFrrDaemons } from "../../live/frr-daemons.ts";
 import { ALWAYS } from "../../live/manifests.ts";
 import type { Node } from "../../live/netns.ts";
 import { SHARED } from "../../probes.ts";
@@ -72,12 +73,37 @@ export const routerPlan = ({ asn, hostAsn, hostAddress, routerId, networks }: Or
 
 export const startRouter = (node: Node, origin: Origin) => startBird(node, routerPlan(origin));
 
-/** The host's name is that of the examples. */
-export const startRutter = (host: Node) =>
-  startAgent(host, {
+const BACKENDS = ["native", "frr"] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+/** The program's argument. */
+export function backendAsked(): BackendName {
+  const [, , name = "native"] = process.argv;
+  const found = BACKENDS.find((one) => one === name);
+  if (found === undefined) throw new Error(`no backend ${name}`);
+  return found;
+}
+
+/** With FRR's daemons beside it, where they speak; they end with it. The host's name is that of the examples. */
+export async function startRutter(host: Node, backend: BackendName = "native"): Promise<Agent> {
+  const plan = {
     config: `${ALWAYS}node: {name: wk3}\n`,
     readyTimeoutMs: 2 * PATIENT.timeoutMs,
-  });
+  };
+  if (backend === "native") return startAgent(host, plan);
+  await using started = new AsyncDisposableStack();
+  const { directory } = started.use(await startFrrDaemons(host, { kernel: true }));
+  const config = `${plan.config}frr: {vtyDirectory: ${directory}}\n`;
+  const agent = await startAgent(host, { ...plan, config, args: ["--backend", "frr"] });
+  const daemons = started.move();
+  return {
+    ...agent,
+    async [Symbol.asyncDispose]() {
+      await agent[Symbol.asyncDispose]();
+      await daemons.disposeAsync();
+    },
+  };
+}
 
 export const example = (name: string): string =>
   readFileSync(join(SHARED, "examples", name), "utf8");
@@ -85,9 +111,17 @@ export const example = (name: string): string =>
 export const routeImport = (name: string, spec: object): string =>
   `apiVersion: rutter/v1\nkind: RouteImport\nmetadata: {name: ${name}, namespace: metallb-system}\nspec: ${JSON.stringify(spec)}`;
 
-/** Learned routes of ours in a table, without what a reader does not care for. */
-export async function learned({ host }: Pick<Nodes, "host">, table: number): Promise<string[]> {
-  const { stdout } = await host.run(["ip", "route", "show", "table", String(table), "proto", "82"]);
+/** Who brings learned routes into the kernel: the agent, or zebra. */
+const PROTO: Readonly<Record<BackendName, string>> = { native: "82", frr: "bgp" };
+
+/** Learned routes in a table, without what a reader does not care for. */
+export async function learned(
+  { host }: Pick<Nodes, "host">,
+  table: number,
+  backend: BackendName = "native",
+): Promise<string[]> {
+  const asked = ["table", String(table), "proto", PROTO[backend]];
+  const { stdout } = await host.run(["ip", "route", "show", ...asked]);
   return stdout
     .split("\n")
     .map((line) => line.trim().replace(/nhid \d+ /, ""))
