@@ -74,6 +74,13 @@ const FRR_READING: readonly Place[] = [
   "tables.ts",
 ];
 
+const NATS: readonly Place[] = [
+  "@nats-io/jetstream",
+  "@nats-io/kv",
+  "@nats-io/nats-core",
+  "@nats-io/transport-node",
+];
+
 /** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
 export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "events/": [...EVENTS, "zod"],
@@ -261,6 +268,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/decide/",
     "node:",
   ],
+  "agent/fleet/io/": [...EVENTS, ...SEAM, "agent/errno.ts", "agent/fleet/", "node:", ...NATS],
   "agent/health/": [...EVENTS, ...SEAM, "agent/config-schema.ts", "agent/errno.ts", "node:"],
   "agent/secrets/": [...EVENTS, ...SEAM, "agent/errno.ts", "node:", "zod"],
   "agent/api/": [...EVENTS, ...SEAM, "events/log/log.ts", "node:", "fastify", "zod"],
@@ -289,6 +297,7 @@ export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   "better-sqlite3": ["events/log/sqlite.ts"],
   "@grpc/grpc-js": [`${GOBGP}io/client.ts`],
   "@grpc/proto-loader": [`${GOBGP}io/client.ts`],
+  ...Object.fromEntries(NATS.map((one) => [one, ["agent/fleet/io/nats.ts"]])),
   koffi: ["backends/os/libc.ts"],
   pino: ["agent/logger.ts"],
   fastify: ["agent/api/server.ts"],
