@@ -15,29 +15,6 @@ import { type FleetConnection, FleetError, type StreamInfo } from "../fleet/io/c
 import type { SignedOctets } from "../fleet/parts.ts";
 import type { FleetNames } from "../fleet/subjects.ts";
 
-/** What became of a set. */
-export type Received = {
-  readonly verdict:
-    | "applied" /* or refused whole, with its generation taken */
-    | "known" /* of our generation or an older one: nothing happened */
-    | "gap" /* a generation between is missing: nothing happened */
-    | "diverged" /* other octets for a generation that we have: nothing was applied */
-    | "rejected" /* no change set of this fleet: recorded, nothing happened */;
-  readonly reason: string;
-};
-
-/** Every method resolves after the commit, and rejects with LogError where the disk refuses. */
-export type FeedIntake = {
-  receive(signed: SignedOctets, position: FeedPosition): Promise<Received>;
-  /** Records what could not even be joined. */
-  unreadable(
-    found: { readonly rule: string; readonly reason: string },
-    position: FeedPosition,
-  ): Promise<void>;
-  /** The newest base and everything behind it, once more: applies what was left out and is free by now. */
-  again(sets: readonly SignedOctets[]): Promise<void>;
-};
-
 export type FleetFeedParts = {
   readonly names: Pick<FleetNames, "feedStream" | "bases">;
   /** The one consumer that this host may make. */
@@ -64,8 +41,6 @@ export type FleetFeedState = {
 
 export type FleetFeed = {
   state(): FleetFeedState;
-  /** Something that was left out may be free now. */
-  lookAgain(): void;
   stop(): Promise<void>;
 };
 
@@ -80,7 +55,6 @@ export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
   const ended = new AbortController();
   let current = new AbortController();
   let beginning: Beginning = "position";
-  let again = false;
   let trouble: string | undefined;
   let lag: number | undefined;
 
@@ -137,23 +111,7 @@ export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
     return 1;
   };
 
-  const readAgain = async (): Promise<void> => {
-    again = false;
-    const base = await newestBase(connection, names);
-    const sets: SignedOctets[] = base?.type === "set" ? [base.signed] : [];
-    await readToEnd(connection, {
-      stream: names.feedStream,
-      consumer,
-      from: base?.type === "set" ? base.sequence + 1 : 1,
-      onItem: (item) => {
-        if (item.type === "set") sets.push(item.signed);
-      },
-    });
-    await recorded(() => intake.again(sets));
-  };
-
   const followOnce = async (): Promise<void> => {
-    if (again) await readAgain();
     const info = await connection.streamInfo(names.feedStream);
     const from = await begin(info);
     const join = feedJoiner();
@@ -214,11 +172,6 @@ export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
         reason: connected ? (trouble ?? reason) : reason,
         lag: connected ? lag : undefined,
       };
-    },
-    lookAgain() {
-      if (again) return;
-      again = true;
-      current.abort();
     },
     async stop() {
       ended.abort();
