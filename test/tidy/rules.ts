@@ -232,7 +232,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/health/effective-check.ts",
     "agent/api/contract.ts",
   ],
-  "agent/decide/": [...EVENTS, ...PURE_SEAM, "agent/plan/"],
+  "agent/decide/": [...EVENTS, ...PURE_SEAM, "agent/fleet/change-set.ts", "agent/plan/"],
   "agent/pipeline/": [
     ...EVENTS,
     ...SEAM,
