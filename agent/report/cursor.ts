@@ -31,8 +31,7 @@ export function resume({ last, looked, readers }: Found, hashAt: HashAt): Resume
   if (last === undefined) {
     // A reader that has more than this log ever told has it of another log: everything is told again.
     const known = readers.filter((seq) => seq === 0 || hashAt(seq) !== undefined);
-    const upTo =
-      known.length === 0 || known.length < readers.length ? 0 : Math.min(...known);
+    const upTo = known.length === 0 || known.length < readers.length ? 0 : Math.min(...known);
     return { upTo, readFrom: upTo + 1, why: "nothing-there" };
   }
   if (hashAt(last.seq) !== last.hash) return { upTo: 0, readFrom: 1, why: "foreign" };

@@ -38,7 +38,7 @@ export function flight(most: { readonly messages: number; readonly octets: numbe
   const sent: Sent[] = [];
   let failure: { readonly error: unknown } | undefined;
   let octetsUp = 0;
-  let flying = 0;
+  const flying = new Set<Promise<void>>();
   let hasLanded = false;
   let moved = Promise.withResolvers<void>();
 
@@ -68,8 +68,7 @@ export function flight(most: { readonly messages: number; readonly octets: numbe
       const one: Sent = { cursor, seq, octets, sequence: undefined };
       sent.push(one);
       octetsUp += octets;
-      flying += 1;
-      void publish()
+      const landing = publish()
         .then(
           ({ sequence }) => {
             one.sequence = sequence;
@@ -79,17 +78,18 @@ export function flight(most: { readonly messages: number; readonly octets: numbe
             failure ??= { error };
           },
         )
-        .finally(() => {
-          flying -= 1;
+        .then(() => {
+          flying.delete(landing);
           settle();
         });
+      flying.add(landing);
     },
     async landed() {
-      while (flying > 0) await moved.promise;
+      await Promise.all(flying);
       check();
     },
     async over() {
-      while (flying > 0) await moved.promise;
+      await Promise.all(flying);
     },
     hasLanded: () => hasLanded,
   };

@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { bodyDigest, chainHash, GENESIS, type Row } from "../../events/log/chain.ts";
 import { type Signer, verifySignature } from "../fleet/signing.ts";
+import { token } from "../fleet/subjects.ts";
 import type { Lane } from "./lanes.ts";
 
 /** Whose facts these are, and where they go. */
@@ -108,17 +109,17 @@ export async function messagesOf(
       ...headers,
       "Rutter-Part": `${index + 1}/${count}`,
       // The server drops doubles of one id within two minutes. The hash is in it: another log's fact is no double.
-      "Nats-Msg-Id": `${origin.host} ${origin.lane} ${row.seq} ${row.hash.slice(0, 16)} ${index + 1}`,
+      "Nats-Msg-Id": `${token(origin.host)} ${origin.lane} ${row.seq} ${row.hash.slice(0, 16)} ${index + 1}`,
     },
     body: octets.subarray(index * room, (index + 1) * room),
   }));
 }
 
 /** The header that says what was acknowledged; it is known only when the message leaves. */
-export const confirming = (
-  headers: Message["headers"],
-  confirmed: number,
-): Message["headers"] => ({ ...headers, "Rutter-Confirmed": `${confirmed}` });
+export const confirming = (headers: Message["headers"], confirmed: number): Message["headers"] => ({
+  ...headers,
+  "Rutter-Confirmed": `${confirmed}`,
+});
 
 const numberOf = (text: string | undefined): number =>
   text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -172,7 +173,8 @@ export async function readFact(message: Message, origin: Origin): Promise<Read> 
   if (!header.startsWith(`{"seq":${seq},`)) return wrong("its header belongs to another seq");
   if (seq === 1 && previousHash !== GENESIS) return wrong("something stands before its first fact");
   if (body !== null && bodyDigest(body) !== digest) return wrong("body does not match its digest");
-  if (chainHash(previousHash, header, digest) !== hash) return wrong("hash does not match the fact");
+  if (chainHash(previousHash, header, digest) !== hash)
+    return wrong("hash does not match the fact");
   const standsFor = numberOf(headers["Rutter-Stands-For"]) || 0;
   const signer = headers["Rutter-Signer"];
   const fact = { seq, hash, previousHash, previous, standsFor, header, body, signer };

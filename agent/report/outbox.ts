@@ -276,8 +276,7 @@ export function startOutbox(plan: OutboxPlan): Outbox {
     positions: () =>
       Object.fromEntries(
         lanes.map((lane) => {
-          const isAll =
-            lane.confirmed === lane.previous && lane.coalescing.waiting() === undefined;
+          const isAll = lane.confirmed === lane.previous && lane.coalescing.waiting() === undefined;
           const to = isAll ? Math.max(lane.confirmed, next - 1) : lane.confirmed;
           return [lane.lane, { last: lane.confirmed, to }];
         }),
