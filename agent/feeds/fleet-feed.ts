@@ -67,7 +67,8 @@ export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
         return done;
       } catch (error) {
         if (!(error instanceof LogError)) throw error;
-        if (attempt === 0) logger.warn({ reason: error.message }, "a change set waits for the disk");
+        if (attempt === 0)
+          logger.warn({ reason: error.message }, "a change set waits for the disk");
         trouble = `a change set waits for the disk: ${error.message}`;
         const millis = Math.min(LONGEST_RETRY_MILLIS, backoffMillis(attempt, clock.random()));
         await pause(clock, millis, ended.signal);

@@ -4,7 +4,13 @@
 import { expect, test } from "vitest";
 import { beginningOf, letterbox } from "../../agent/report/dead-letters.ts";
 
-const letter = (what: string) => ({ what, reason: "", octets: 0, digest: "", beginning: undefined });
+const letter = (what: string) => ({
+  what,
+  reason: "",
+  octets: 0,
+  digest: "",
+  beginning: undefined,
+});
 
 test("a few are told one by one", () => {
   const letters = letterbox();
