@@ -62,11 +62,11 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
     state: () => ({ connected, sinceMillis: 0, reason: connected ? "fake" : "the server is gone" }),
     onState: () => () => undefined,
     async connected(signal) {
+      if (connected) return;
       const aborted = Promise.withResolvers<never>();
       const error = new FleetError("FLEET_NOT_CONNECTED", "given up");
       signal?.addEventListener("abort", () => aborted.reject(error), { once: true });
-      while (!connected) await Promise.race([upAgain.promise, aborted.promise]);
-      aborted.promise.catch(() => undefined);
+      await Promise.race([upAgain.promise, aborted.promise]);
     },
     maxPayload: () => maxPayload,
     async publish({ subject, body, headers = {} }) {

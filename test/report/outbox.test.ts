@@ -2,6 +2,7 @@
  * The outbox: every fact of a lane is in the stream in the end, whatever becomes of the server, the stream or the agent.
  * Method: a real log and a fake server; what a reader would have is put together from the stream.
  */
+import { randomBytes } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
 import { newSeed, signerFromSeed } from "../../agent/fleet/signing.ts";
 import { laneOf } from "../../agent/report/lanes.ts";
@@ -30,8 +31,8 @@ type Bench = {
   start(changes?: Partial<OutboxPlan>): Outbox;
 };
 
-async function bench(fleet = fakeFleet()): Promise<Bench> {
-  const pen = factPen();
+async function bench(fleet = fakeFleet(), run = "0123456789ab"): Promise<Bench> {
+  const pen = factPen(run);
   const log = await ownLog(ownDirectory(), pen);
   const reader = openReader(log.file);
   onTestFinished(() => reader.close());
@@ -68,17 +69,12 @@ async function bench(fleet = fakeFleet()): Promise<Bench> {
   };
 }
 
-const wanted = ({ log }: Bench, count: number): Promise<unknown> =>
-  Array.from({ length: count }).reduce<Promise<unknown>>(
-    (before) => before.then(() => log.append([factOf(log)])),
-    Promise.resolve(),
-  );
-let run = 0;
-const factOf = (_: EventLog) => {
-  run += 1;
-  const pen = factPen(run.toString(16).padStart(12, "0"));
-  return pen.fact({ type: "agent-stopped", mode: "final" });
-};
+/** Facts of the desired lane, a commit each. */
+async function wanted({ log, pen }: Bench, count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    await log.append([pen.fact({ type: "agent-stopped", mode: "final" })]);
+  }
+}
 
 const seqsIn = ({ fleet }: Bench, lane: string): number[] =>
   fleet.stored
@@ -166,7 +162,7 @@ test("a stream that tells of another log is told anew from the first fact", asyn
   const first = old.start();
   await allThere(old);
   await first.stop();
-  const other = await bench(fleet);
+  const other = await bench(fleet, "ba9876543210");
   await wanted(other, 3);
   const outbox = other.start();
   await until(() => seqsIn(other, "desired").length === 13, { what: "the other log" });
@@ -201,7 +197,6 @@ test("a refill has a bounded number of messages and octets on the way", async ()
 
 test("large facts are on the way one after the other, in parts", async () => {
   const all = await bench(fakeFleet(64 * 1024));
-  const { randomBytes } = await import("node:crypto");
   const noise = () =>
     all.pen.fact({
       type: "recording-interrupted",
