@@ -233,6 +233,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       log,
       state: book.state,
       sources,
+      commands,
       release: () => {
         held = explained;
         planned$.next({ ...planned$.value });

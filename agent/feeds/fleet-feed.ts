@@ -7,13 +7,40 @@
  * recorded, and the next one waits for it. Reads next: ../core/feed-intake.ts (who judges), ../fleet/io/bases.ts.
  */
 import type { Clock, Logger } from "../../backends/clock.ts";
-import type { FeedPosition, FeedState } from "../../events/state.ts";
 import { LogError } from "../../events/log/log.ts";
 import { backoffMillis, pause } from "../fleet/io/backoff.ts";
-import { type FeedItem, feedJoiner, newestBase, readToEnd } from "../fleet/io/bases.ts";
+import { type FeedItem, feedJoiner, newestBase } from "../fleet/io/bases.ts";
 import { type FleetConnection, FleetError, type StreamInfo } from "../fleet/io/connection.ts";
 import type { SignedOctets } from "../fleet/parts.ts";
 import type { FleetNames } from "../fleet/subjects.ts";
+
+/** Where a set stands; `created` tells one stream from another of that name. */
+export type FeedPosition = {
+  readonly stream: string;
+  readonly created: string;
+  readonly sequence: number;
+};
+
+/** What became of a set. */
+export type Taken = {
+  readonly type:
+    | "advanced" /* recorded: applied, or refused whole */
+    | "known" /* of our generation or an older one: nothing happened */
+    | "gap" /* a generation between is missing: nothing happened */
+    | "diverged" /* other octets for a generation that we have: nothing was applied */
+    | "refused" /* no change set of this fleet: recorded, nothing else happened */;
+  readonly reason?: string;
+};
+
+/** Both resolve after the commit, and reject with LogError where the disk refuses. */
+export type FeedIntake = {
+  take(signed: SignedOctets, position: FeedPosition): Promise<Taken>;
+  /** What could not even be joined. */
+  refuse(
+    found: { readonly rule: string; readonly reason: string },
+    position: FeedPosition,
+  ): Promise<unknown>;
+};
 
 export type FleetFeedParts = {
   readonly names: Pick<FleetNames, "feedStream" | "bases">;
@@ -23,9 +50,9 @@ export type FleetFeedParts = {
   readonly intake: FeedIntake;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "warn">;
-  /** The feed as it is recorded; undefined: nothing was ever received. */
-  readonly state: () => FeedState | undefined;
-  /** Tells the fleet what was rejected. Must not throw. */
+  /** Of the newest set that is recorded; undefined: nothing was ever received. */
+  readonly position: () => FeedPosition | undefined;
+  /** Tells the fleet what was refused. Must not throw. */
   readonly deadLetter: (what: string, reason: string, octets: Uint8Array) => void;
 };
 
@@ -44,32 +71,38 @@ export type FleetFeed = {
   stop(): Promise<void>;
 };
 
-/** How a reading begins: behind the recorded position, behind the newest base, or with the stream's first message. */
+/** How a reading begins: behind the position, behind the newest base, or with the stream's first message. */
 type Beginning = "position" | "base" | "whole";
 
 /** The log's disk is looked at so often while it refuses: a second is nothing to who waits for a full disk to be cleared. */
 const LONGEST_RETRY_MILLIS = 2000;
+/** A reading that went on for so long was a good one: the next pause is a first one. */
+const GOOD_MILLIS = 10_000;
 
 export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
   const { connection, intake, clock, logger, names, consumer } = parts;
   const ended = new AbortController();
-  let current = new AbortController();
   let beginning: Beginning = "position";
-  let trouble: string | undefined;
+  /** What was handled last, whether it was recorded or not: what is known or refused need not be read again. */
+  let handled: FeedPosition | undefined;
+  /** Why nothing is read now. */
+  let broken: string | undefined;
+  /** Why something that was read is not in force. */
+  let doubt: string | undefined;
   let lag: number | undefined;
 
-  /** Until the disk takes it. Rejects only where the feed is stopped meanwhile. */
+  /** Until the disk takes it. Rejects where the feed is stopped meanwhile. */
   const recorded = async <T>(act: () => Promise<T>): Promise<T> => {
     for (let attempt = 0; ; attempt += 1) {
       try {
         const done = await act();
-        if (attempt > 0) trouble = undefined;
+        if (attempt > 0) doubt = undefined;
         return done;
       } catch (error) {
         if (!(error instanceof LogError)) throw error;
         if (attempt === 0)
           logger.warn({ reason: error.message }, "a change set waits for the disk");
-        trouble = `a change set waits for the disk: ${error.message}`;
+        doubt = `a change set waits for the disk: ${error.message}`;
         const millis = Math.min(LONGEST_RETRY_MILLIS, backoffMillis(attempt, clock.random()));
         await pause(clock, millis, ended.signal);
         if (ended.signal.aborted) throw new FleetError("FLEET_READING_ENDED", "stopped");
@@ -77,47 +110,60 @@ export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
     }
   };
 
-  const take = async (item: FeedItem, created: string): Promise<Received["verdict"]> => {
+  const take = async (item: FeedItem, created: string): Promise<Taken["type"]> => {
     const position = { stream: names.feedStream, created, sequence: item.sequence };
-    if (item.type === "unreadable") {
-      await recorded(() => intake.unreadable(item, position));
-      parts.deadLetter(item.rule, item.reason, item.body);
-      return "rejected";
-    }
-    const { verdict, reason } = await recorded(() => intake.receive(item.signed, position));
-    if (verdict === "rejected") parts.deadLetter(verdict, reason, item.signed.octets);
-    if (verdict === "gap" || verdict === "diverged") {
-      if (trouble !== reason) logger.warn({ sequence: item.sequence }, reason);
-      trouble = reason;
-    } else if (verdict === "applied") trouble = undefined;
-    return verdict;
+    const taken = await takeAt(item, position);
+    if (taken !== "gap") handled = position;
+    return taken;
   };
+  const takeAt = async (item: FeedItem, position: FeedPosition): Promise<Taken["type"]> => {
+    if (item.type === "unreadable") {
+      await recorded(() => intake.refuse(item, position));
+      parts.deadLetter(item.rule, item.reason, item.body);
+      return "refused";
+    }
+    const { type, reason = "" } = await recorded(() => intake.take(item.signed, position));
+    if (type === "refused") parts.deadLetter(type, reason, item.signed.octets);
+    if (type === "advanced") doubt = undefined;
+    if (type === "gap" || type === "diverged") {
+      if (doubt !== reason) logger.warn({ sequence: item.sequence }, reason);
+      doubt = reason;
+    }
+    return type;
+  };
+
+  const newestPosition = ({ created, lastSequence }: StreamInfo): FeedPosition | undefined =>
+    [parts.position(), handled]
+      .filter((one) => one !== undefined)
+      .filter(
+        (one) =>
+          one.stream === names.feedStream &&
+          one.created === created &&
+          one.sequence <= lastSequence,
+      )
+      .toSorted((a, b) => b.sequence - a.sequence)[0];
 
   /** The sequence to read from. */
   const begin = async (info: StreamInfo): Promise<number> => {
-    const position = parts.state()?.position;
-    const fits =
-      position?.stream === names.feedStream &&
-      position.created === info.created &&
-      position.sequence <= info.lastSequence;
-    if (beginning === "position" && fits) return position.sequence + 1;
-    if (beginning === "whole") return 1;
-    const base = await newestBase(connection, names);
-    if (base === undefined || base.type === "unreadable") return begins("whole");
-    const verdict = await take(base, info.created);
-    return verdict === "rejected" ? begins("whole") : (begins("base"), base.sequence + 1);
-  };
-  const begins = (how: Beginning): number => {
-    beginning = how;
+    const position = newestPosition(info);
+    if (beginning === "position" && position !== undefined) return position.sequence + 1;
+    if (beginning !== "whole") {
+      const base = await newestBase(connection, names);
+      if (base?.type === "set" && (await take(base, info.created)) !== "refused") {
+        beginning = "base";
+        return base.sequence + 1;
+      }
+    }
+    beginning = "whole";
     return 1;
   };
 
+  /** Until the reading breaks, or has to begin elsewhere. */
   const followOnce = async (): Promise<void> => {
     const info = await connection.streamInfo(names.feedStream);
     const from = await begin(info);
     const join = feedJoiner();
-    current = new AbortController();
-    const { signal } = current;
+    const elsewhere = new AbortController();
     await connection.read(
       {
         stream: names.feedStream,
@@ -125,43 +171,41 @@ export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
         from,
         onStart: (pending) => {
           lag = pending;
-          if (beginning !== "whole") trouble = undefined;
+          broken = undefined;
         },
         onMessage: async (message) => {
           lag = message.pending + 1;
           const item = join(message);
-          const verdict = item === undefined ? undefined : await take(item, info.created);
+          const taken = item === undefined ? undefined : await take(item, info.created);
           lag = message.pending;
-          if (verdict !== "gap" || beginning === "whole") return;
+          // Of the whole stream nothing more can be had: what is missing comes with the next base, if at all.
+          if (taken !== "gap" || beginning === "whole") return;
           beginning = beginning === "position" ? "base" : "whole";
-          current.abort();
+          elsewhere.abort();
         },
       },
-      signal,
+      AbortSignal.any([elsewhere.signal, ended.signal]),
     );
   };
 
   const follow = async (): Promise<void> => {
     for (let attempt = 0; !ended.signal.aborted; attempt += 1) {
+      const began = clock.monotonicMillis();
       try {
         await connection.connected(ended.signal);
-        const began = clock.monotonicMillis();
         await followOnce();
-        // It was ended on purpose: to begin elsewhere, or to look again.
-        attempt = -1;
-        if (clock.monotonicMillis() - began < SHORT_MILLIS) await rest(0);
       } catch (error) {
         if (!(error instanceof FleetError)) throw error;
-        if (error.code !== "FLEET_NOT_CONNECTED") trouble = error.message;
+        const reason = `the feed cannot be read: ${error.message}`;
+        if (reason !== broken && connection.state().connected) logger.warn({}, reason);
+        broken = reason;
         lag = undefined;
-        if (beginning !== "position") beginning = "position";
-        await rest(attempt);
+        beginning = "position";
       }
+      if (clock.monotonicMillis() - began > GOOD_MILLIS) attempt = 0;
+      await pause(clock, backoffMillis(attempt, clock.random()), ended.signal);
     }
   };
-  const rest = (attempt: number): Promise<void> =>
-    pause(clock, backoffMillis(Math.max(0, attempt), clock.random()), ended.signal);
-  const SHORT_MILLIS = 1000;
   const running = follow();
 
   return {
@@ -170,13 +214,12 @@ export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
       return {
         connected,
         sinceMillis,
-        reason: connected ? (trouble ?? reason) : reason,
+        reason: connected ? (broken ?? doubt ?? reason) : reason,
         lag: connected ? lag : undefined,
       };
     },
     async stop() {
       ended.abort();
-      current.abort();
       await running;
     },
   };

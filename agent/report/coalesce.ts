@@ -34,7 +34,7 @@ const WINDOW_MILLIS = 1000;
 /** Subjects are sessions, endpoints and kernel entries; a window with more ends early rather than take more memory. */
 const HELD_LIMIT = 10_000;
 
-/** `budget`: facts a second, at least 1; Infinity: everything passes. */
+/** `budget`: facts a second, above 0; Infinity: everything passes. */
 export function coalescer(budget: number): Coalescer {
   let opened: Candidate | undefined;
   let passed = 0;

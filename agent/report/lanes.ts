@@ -25,6 +25,10 @@ const LANE_OF: Readonly<Record<EventType, Lane | "local">> = {
   "source-trusted": "desired",
   "plan-changed-by-version": "desired",
   "plan-confirmed": "desired",
+  "feed-advanced": "desired",
+  "feed-refused": "desired",
+  "feed-diverged": "desired",
+  "feed-converged": "desired",
   "host-observed": "sessions",
   "endpoint-observed": "sessions",
   // A list of prefixes as long as the kernel's table; what was made of it stands in `applied`.

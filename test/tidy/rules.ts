@@ -232,7 +232,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/health/effective-check.ts",
     "agent/api/contract.ts",
   ],
-  "agent/decide/": [...EVENTS, ...PURE_SEAM, "agent/plan/"],
+  "agent/decide/": [...EVENTS, ...PURE_SEAM, "agent/fleet/change-set.ts", "agent/plan/"],
   "agent/pipeline/": [
     ...EVENTS,
     ...SEAM,
@@ -270,6 +270,13 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/decide/",
     "node:",
   ],
+  "agent/feeds/fleet-feed.ts": [
+    ...SEAM,
+    "events/log/log.ts",
+    "events/feed-event.ts",
+    "agent/fleet/",
+    "agent/fleet/io/",
+  ],
   "agent/fleet/io/": [...EVENTS, ...SEAM, "agent/errno.ts", "agent/fleet/", "node:", ...NATS],
   "agent/fleet/": [...EVENTS, "agent/decide/", "agent/plan/", "node:", "zod", "@nats-io/nkeys"],
   "agent/report/": [
@@ -294,6 +301,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "node:",
     "commander",
   ],
+  "agent/cli/fleet-keys.ts": ["agent/fleet/", "node:"],
   "agent/cli/offline.ts": [...EVENTS, "events/log/", "agent/api/", "agent/core/", "node:"],
   "agent/config-schema.ts": [...EVENTS, ...SEAM, "backends/frr/choice.ts", "node:path", "zod"],
   "agent/config.ts": [...EVENTS, "agent/*.ts", "agent/manifests/", "node:", "yaml", "zod"],
@@ -314,7 +322,7 @@ export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   koffi: ["backends/os/libc.ts"],
   pino: ["agent/logger.ts"],
   fastify: ["agent/api/server.ts"],
-  commander: ["agent/cli/program.ts"],
+  commander: ["agent/cli/commands.ts"],
   yaml: ["agent/manifests/", "agent/config.ts"],
   zod: [
     "events/resources/",
