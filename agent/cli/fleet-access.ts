@@ -1,27 +1,16 @@
 /**
- * How a command of a fleet gets to its NATS: options, and a connection for as long as the command runs.
+ * How a command of a fleet gets to its NATS: a connection for as long as the command runs.
  *
- * An operator's machine runs no agent: who connects, where to and with which key is said by options or the environment. Reads
- * next: ../fleet/io/nats.ts.
+ * Reads next: fleet-options.ts (what is said on the command line), ../fleet/io/nats.ts.
  */
 import { userInfo } from "node:os";
 import { systemClock } from "../../backends/clock.ts";
 import type { FleetConnection } from "../fleet/io/connection.ts";
 import { connectFleet } from "../fleet/io/nats.ts";
 import { inboxOf, type Role } from "../fleet/permissions.ts";
-import { collect, type Command, Option, type Program } from "./commands.ts";
+import type { Program } from "./commands.ts";
 import { Failure } from "./failure.ts";
-
-export type FleetFlags = {
-  readonly fleet?: string;
-  readonly server?: readonly string[];
-  readonly credentials?: string;
-  readonly seed?: string;
-  readonly tlsCa?: string;
-  readonly tlsCertificate?: string;
-  readonly tlsKey?: string;
-  readonly as?: string;
-};
+import type { FleetFlags } from "./fleet-options.ts";
 
 /** A command's way to the fleet; disposed, it is closed. */
 export type Joined = AsyncDisposable & {
@@ -30,31 +19,6 @@ export type Joined = AsyncDisposable & {
   /** What the server's permissions call this member. */
   readonly name: string;
 };
-
-/** The options of every command that speaks to a fleet. */
-export function joining(command: Command, { env }: Program): Command {
-  const servers = env["RUTTER_FLEET_SERVERS"]?.split(",");
-  return command
-    .addOption(
-      new Option("--fleet <name>", "the fleet; RUTTER_FLEET sets it too").default(
-        env["RUTTER_FLEET"],
-      ),
-    )
-    .addOption(
-      new Option(
-        "--server <url>",
-        "nats://host:port; may be repeated; RUTTER_FLEET_SERVERS sets them too, comma between them",
-      )
-        .argParser(collect)
-        .default(undefined, servers?.join(",")),
-    )
-    .option("--credentials <file>", "NATS credentials: a JWT and its seed")
-    .option("--seed <file>", "the seed of an nkey to connect with")
-    .option("--tls-ca <file>", "who vouches for the servers")
-    .option("--tls-certificate <file>", "this member's certificate")
-    .option("--tls-key <file>", "and its key")
-    .option("--as <name>", "this member's name in `fleet auth`; the user's name where it is absent");
-}
 
 const CONNECT_MILLIS = 10_000;
 
@@ -67,7 +31,8 @@ export async function openFleet(
   const { fleet, credentials, seed, tlsCa, tlsCertificate, tlsKey } = flags;
   const servers = flags.server ?? env["RUTTER_FLEET_SERVERS"]?.split(",") ?? [];
   if (fleet === undefined) throw new Failure("USAGE", "which fleet? Say --fleet NAME");
-  if (servers.length === 0) throw new Failure("USAGE", "which server? Say --server nats://HOST:4222");
+  if (servers.length === 0)
+    throw new Failure("USAGE", "which server? Say --server nats://HOST:4222");
   const name = flags.as ?? userInfo().username;
   const tls = { ca: tlsCa, certificate: tlsCertificate, key: tlsKey };
   const isTls = Object.values(tls).some((file) => file !== undefined);

@@ -12,6 +12,7 @@ import {
   type Shared,
 } from "./commands.ts";
 import type { AuthFlags, KeygenFlags } from "./fleet-keys.ts";
+import { addFleetReads } from "./fleet-reads.ts";
 
 const keys = () => import("./fleet-keys.ts");
 
@@ -48,4 +49,6 @@ export function addFleet(root: Command, program: Program): void {
     .action(async (flags: Shared & AuthFlags) =>
       (await keys()).auth(contextOf(program, flags), flags),
     );
+
+  addFleetReads(fleet, program);
 }

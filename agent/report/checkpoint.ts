@@ -12,7 +12,7 @@ import type { Message } from "./message.ts";
 const seq = z.int().min(0);
 const hash = z.string().regex(/^(?:[0-9a-f]{64})?$/);
 /** `hash` is empty where the log does not reach `seq`. */
-const Head = z.object({ seq, hash });
+export const Head = z.object({ seq, hash });
 
 /** Of each lane: its newest acknowledged seq, and up to which seq the log was looked through for it. */
 const Positions = z.record(z.string(), z.object({ last: seq, to: seq }));
@@ -34,7 +34,7 @@ const Schema = z.object({
   lanes: Positions,
 });
 export type Checkpoint = z.infer<typeof Schema>;
-export type Head = z.infer<typeof Head>;
+export type Head = Readonly<z.infer<typeof Head>>;
 
 const DOMAIN = new TextEncoder().encode("rutter checkpoint 1\n");
 const signed = (octets: Uint8Array): Uint8Array => Buffer.concat([DOMAIN, octets]);

@@ -5,19 +5,42 @@
  * word of a host is believed (there is nothing to hold against it); afterwards another key, fewer facts or another hash at a
  * seq that is known are said. Reads next: checkpoint.ts; ../cli/known-heads.ts (the file).
  */
-import type { Checkpoint, Head } from "./checkpoint.ts";
+import { z } from "zod";
+import { type Checkpoint, Head } from "./checkpoint.ts";
 
 /** Where a message stood: another stream of the same name has another `created`. */
-export type StreamPlace = { readonly created: string; readonly sequence: number };
+const StreamPlace = z.object({ created: z.string(), sequence: z.int().min(0) });
+export type StreamPlace = Readonly<z.infer<typeof StreamPlace>>;
 
-export type KnownHost = {
-  readonly key: string;
+const KnownHost = z.object({
+  key: z.string(),
   /** In order of seq; the last one is the newest head. */
-  readonly heads: readonly Head[];
-  /** Of the newest checkpoint. */
-  readonly at: string;
-  readonly place: StreamPlace;
-};
+  heads: z.array(Head).readonly(),
+  /** Of the newest checkpoint, RFC 3339. */
+  at: z.string(),
+  place: StreamPlace,
+});
+export type KnownHost = Readonly<z.infer<typeof KnownHost>>;
+
+/** By fleet and host. */
+const KnownFleets = z.record(z.string(), z.record(z.string(), KnownHost));
+export type KnownFleets = z.infer<typeof KnownFleets>;
+
+export const knownText = (fleets: KnownFleets): string =>
+  `${JSON.stringify({ version: 1, fleets }, null, 1)}\n`;
+
+/** What knownText() wrote; undefined: it is something else. */
+export function readKnown(text: string): KnownFleets | undefined {
+  try {
+    const parsed = z
+      .object({ version: z.literal(1), fleets: KnownFleets })
+      .safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data.fleets : undefined;
+  } catch {
+    // A file that somebody edited.
+    return undefined;
+  }
+}
 
 export type Judgement =
   | { readonly type: "goes-on" | "first" | "known" }

@@ -19,9 +19,8 @@ export type LaneSeqs = Readonly<Partial<Record<Lane, number>>>;
 
 export const positionText = (position: ReaderPosition): string => JSON.stringify(position);
 
-/** undefined: it was deleted, or another program wrote it. */
-export function readPosition(value: Uint8Array | undefined): ReaderPosition | undefined {
-  if (value === undefined) return undefined;
+/** undefined: another program wrote it. */
+export function readPosition(value: Uint8Array): ReaderPosition | undefined {
   try {
     const parsed = Schema.safeParse(JSON.parse(new TextDecoder().decode(value)));
     return parsed.success ? parsed.data : undefined;

@@ -32,6 +32,7 @@ export type HostReading = {
   gaps(): readonly { readonly lane: Lane; readonly from: number; readonly to: number }[];
   /** What is to be remembered of it; undefined where the log was found rewritten, or was never heard of. */
   known(): KnownHost | undefined;
+  isRewritten(): boolean;
   /** The newest checkpoint of this reading. */
   newest(): Checkpoint | undefined;
 };
@@ -149,6 +150,7 @@ export function hostReading(
       Object.fromEntries([...lanes].map(([lane, read]) => [lane, read.gaps[0]?.from ?? read.upTo])),
     gaps: () => [...lanes].flatMap(([lane, read]) => read.gaps.map((gap) => ({ lane, ...gap }))),
     known: () => (isRewritten ? remembered : known),
+    isRewritten: () => isRewritten,
     newest: () => newest,
   };
 }

@@ -11,6 +11,7 @@ import type { EventLog } from "../../events/log/log.ts";
 import { openReader } from "../../events/log/read.ts";
 import { pause } from "../fleet/io/backoff.ts";
 import { type FleetConnection, FleetError } from "../fleet/io/connection.ts";
+import { readKeys } from "../fleet/io/to-end.ts";
 import type { Signer } from "../fleet/signing.ts";
 import { fleetNames, hostNames } from "../fleet/subjects.ts";
 import { type Checkpoint, checkpointMessage, isDue, readCheckpoint } from "./checkpoint.ts";
@@ -269,29 +270,11 @@ async function readersOf(
   bucket: string,
   { statusKey, consumer }: { readonly statusKey: string; readonly consumer: string },
 ): Promise<readonly LaneSeqs[]> {
-  const found: LaneSeqs[] = [];
-  const all = new AbortController();
   try {
-    await connection.read(
-      {
-        stream: `KV_${bucket}`,
-        consumer,
-        filter: `$KV.${bucket}.*.${statusKey}`,
-        from: "newest-of-each-subject",
-        onStart: (pending) => {
-          if (pending === 0) all.abort();
-        },
-        onMessage: ({ headers, body, pending }) => {
-          const isDeleted = Object.hasOwn(headers, "KV-Operation");
-          const position = isDeleted ? undefined : readPosition(body);
-          if (position !== undefined) found.push(position.lanes);
-          if (pending === 0) all.abort();
-        },
-      },
-      all.signal,
-    );
+    const keys = await readKeys(connection, { bucket, consumer, filter: `*.${statusKey}` });
+    return [...keys.values()].flatMap((value) => readPosition(value)?.lanes ?? []);
   } catch (error) {
     if (!(error instanceof FleetError) || error.code !== "FLEET_NO_STREAM") throw error;
+    return [];
   }
-  return found;
 }
