@@ -7,6 +7,7 @@
  * Reads next: core.ts (who gives these), routes.ts (where they go out).
  */
 import { z } from "zod";
+import { FleetJson } from "./fleet-json.ts";
 import { ShadowJson } from "./shadow-json.ts";
 
 /** RFC 3339 with nanoseconds, UTC: `2026-01-31T10:00:00.000000000Z`. */
@@ -200,6 +201,8 @@ export const StatusJson = z.object({
   /** Null where every fact is recorded. */
   notRecording: NotRecordingJson.nullable(),
   held: z.array(HeldJson),
+  /** Null where this host is in no fleet. */
+  fleet: FleetJson.nullable(),
   program: z.string(),
   startedAt: Time.nullable(),
 });

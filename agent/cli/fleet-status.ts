@@ -1,11 +1,11 @@
 /**
  * `rutter fleet status`: what every host of a fleet said of itself last.
  *
- * Reads the fleet's bucket once and prints. Reads next: ../report/fleet-view.ts (who differs).
+ * Reads the fleet's bucket once and prints. Reads next: ../report/standing.ts (who differs).
  */
 import { readKeys } from "../fleet/io/to-end.ts";
 import { fleetNames, keyToken } from "../fleet/subjects.ts";
-import { fleetView, type HostView, inTrouble } from "../report/fleet-view.ts";
+import { standings, type HostView, inTrouble } from "../report/standing.ts";
 import { readStatus } from "../report/status.ts";
 import { Failure } from "./failure.ts";
 import type { Joined } from "./fleet-access.ts";
@@ -29,7 +29,7 @@ export async function fleetStatus(
     // A host's word is its own only under its own key, which the server keeps.
     return status !== undefined && keyToken(status.host) === key ? [status] : [];
   });
-  const views = fleetView(statuses, context.io.nowMillis());
+  const views = standings(statuses, context.io.nowMillis());
   await show(context, views.map(viewJson), () => statusTable(views, screenOf(context.io)));
   const trouble = inTrouble(views);
   if (check === true && (trouble.length > 0 || views.length === 0)) {

@@ -100,7 +100,7 @@ export type CoreParts = {
   readonly doctor: () => Promise<DoctorJson>;
   readonly ready: () => boolean;
   readonly logFile: string;
-  readonly now: () => Pick<Now, "state" | "notRecording">;
+  readonly now: () => Pick<Now, "state" | "notRecording" | "fleet">;
   readonly wallOf: WallOf;
   readonly wallOfMicros: WallOfMicros;
 };

@@ -48,7 +48,16 @@ type Standing =
   /** It belongs to another history than ours. */
   | { readonly name: "fork"; readonly reason: string };
 
-function standingOf(state: FeedState | undefined, { set, digest, known }: FeedCommand): Standing {
+/** Whether a set is one that would take its place now, so that its manifests are worth reading. */
+export function feedAwaits(desired: DesiredState, set: Omit<FeedCommand, "documents">): boolean {
+  const { name } = standingOf(desired.feeds?.get(set.set.fleet), set);
+  return name === "next" || name === "base";
+}
+
+function standingOf(
+  state: FeedState | undefined,
+  { set, digest, known }: Omit<FeedCommand, "documents">,
+): Standing {
   const { generation, previous } = set;
   const ours = state?.generation ?? 0;
   const short = (text: string): string => text.slice(0, 12);

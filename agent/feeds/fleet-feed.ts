@@ -7,6 +7,7 @@
  * recorded, and the next one waits for it. Reads next: ../core/feed-intake.ts (who judges), ../fleet/io/bases.ts.
  */
 import type { Clock, Logger } from "../../backends/clock.ts";
+import type { FeedPosition } from "../../events/feed-event.ts";
 import { LogError } from "../../events/log/log.ts";
 import { backoffMillis, pause } from "../fleet/io/backoff.ts";
 import { type FeedItem, feedJoiner, newestBase } from "../fleet/io/bases.ts";
@@ -14,30 +15,25 @@ import { type FleetConnection, FleetError, type StreamInfo } from "../fleet/io/c
 import type { SignedOctets } from "../fleet/parts.ts";
 import type { FleetNames } from "../fleet/subjects.ts";
 
-/** Where a set stands; `created` tells one stream from another of that name. */
-export type FeedPosition = {
-  readonly stream: string;
-  readonly created: string;
-  readonly sequence: number;
-};
-
 /** What became of a set. */
 export type Taken = {
   readonly type:
-    | "advanced" /* recorded: applied, or refused whole */
+    | "advanced"
     | "known" /* of our generation or an older one: nothing happened */
     | "gap" /* a generation between is missing: nothing happened */
-    | "diverged" /* other octets for a generation that we have: nothing was applied */
-    | "refused" /* no change set of this fleet: recorded, nothing else happened */;
+    | "diverged" /* of another history than ours: nothing was applied */
+    | "refused" /* recorded; at most the generation moved */;
   readonly reason?: string;
+  /** Of this host afterwards. */
+  readonly generation: number;
 };
 
-/** Both resolve after the commit, and reject with LogError where the disk refuses. */
+/** Who judges and records (core/feed-intake.ts). Both resolve after the commit, and reject with LogError where the disk refuses. */
 export type FeedIntake = {
   take(signed: SignedOctets, position: FeedPosition): Promise<Taken>;
   /** What could not even be joined. */
   refuse(
-    found: { readonly rule: string; readonly reason: string },
+    found: Pick<Extract<FeedItem, { type: "unreadable" }>, "rule" | "reason" | "signer" | "digest">,
     position: FeedPosition,
   ): Promise<unknown>;
 };
@@ -79,6 +75,9 @@ const LONGEST_RETRY_MILLIS = 2000;
 /** A reading that went on for so long was a good one: the next pause is a first one. */
 const GOOD_MILLIS = 10_000;
 
+const missing = (generation: number): string =>
+  `generation ${generation} is not in the stream: a base of it or a later one is waited for`;
+
 export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
   const { connection, intake, clock, logger, names, consumer } = parts;
   const ended = new AbortController();
@@ -118,11 +117,16 @@ export function startFleetFeed(parts: FleetFeedParts): FleetFeed {
   };
   const takeAt = async (item: FeedItem, position: FeedPosition): Promise<Taken["type"]> => {
     if (item.type === "unreadable") {
-      await recorded(() => intake.refuse(item, position));
-      parts.deadLetter(item.rule, item.reason, item.body);
+      const { rule, reason, signer, digest, body } = item;
+      await recorded(() => intake.refuse({ rule, reason, signer, digest }, position));
+      parts.deadLetter(rule, reason, body);
       return "refused";
     }
-    const { type, reason = "" } = await recorded(() => intake.take(item.signed, position));
+    const {
+      type,
+      generation,
+      reason = missing(generation + 1),
+    } = await recorded(() => intake.take(item.signed, position));
     if (type === "refused") parts.deadLetter(type, reason, item.signed.octets);
     if (type === "advanced") doubt = undefined;
     if (type === "gap" || type === "diverged") {

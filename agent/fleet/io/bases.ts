@@ -16,6 +16,9 @@ export type FeedItem =
       readonly type: "unreadable";
       readonly rule: FeedRule;
       readonly reason: string;
+      /** As the message says; empty where it says nothing of the kind. */
+      readonly signer: string;
+      readonly digest: string;
       readonly sequence: number;
       readonly body: Uint8Array;
     };
@@ -28,9 +31,15 @@ export function feedJoiner(): (message: StoredMessage) => FeedItem | undefined {
     const joined = joiner.push(header, body, sequence);
     if (joined.type === "more") return undefined;
     if (joined.type === "set") return { type: "set", signed: joined, sequence };
-    return { type: "unreadable", rule: joined.rule, reason: joined.reason, sequence, body };
+    const { rule, reason } = joined;
+    const signer = bounded(header(HEADERS.signer));
+    const digest = bounded(header(HEADERS.digest));
+    return { type: "unreadable", rule, reason, signer, digest, sequence, body };
   };
 }
+
+/** Outside text that goes into the book; a key and a digest have 56 and 64 characters. */
+const bounded = (text: string): string => text.slice(0, 64);
 
 /** More parts than any set has are not looked for. */
 const MAX_PARTS = 4096;

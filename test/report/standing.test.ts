@@ -2,7 +2,7 @@
  * The fleet at a glance: who is silent, who is behind, who differs.
  */
 import { expect, test } from "vitest";
-import { fleetView, inTrouble } from "../../agent/report/fleet-view.ts";
+import { standings, inTrouble } from "../../agent/report/standing.ts";
 import { counted, type HostStatus, readStatus } from "../../agent/report/status.ts";
 
 const NOW = Date.UTC(2026, 10, 21, 12);
@@ -25,16 +25,16 @@ const status = (host: string, changes: Partial<HostStatus> = {}): HostStatus => 
 const fed = (generation: number, stateDigest: string): Partial<HostStatus> => ({
   feed: { generation, digest: `d${generation}`, stateDigest },
 });
-const standings = (...all: readonly HostStatus[]) =>
-  Object.fromEntries(fleetView(all, NOW).map(({ host, standing }) => [host, standing]));
+const standingOf = (...all: readonly HostStatus[]) =>
+  Object.fromEntries(standings(all, NOW).map(({ host, standing }) => [host, standing]));
 
 test("hosts of the newest generation with one state are equal, in order of their names", () => {
-  expect(fleetView([status("b"), status("a")], NOW).map(({ host }) => host)).toEqual(["a", "b"]);
-  expect(standings(status("a"), status("b"))).toEqual({ a: "equal", b: "equal" });
+  expect(standings([status("b"), status("a")], NOW).map(({ host }) => host)).toEqual(["a", "b"]);
+  expect(standingOf(status("a"), status("b"))).toEqual({ a: "equal", b: "equal" });
 });
 
 test("an older generation is behind, no feed at all is unfed", () => {
-  expect(standings(status("a"), status("b", fed(6, "s6")), status("c", { feed: null }))).toEqual({
+  expect(standingOf(status("a"), status("b", fed(6, "s6")), status("c", { feed: null }))).toEqual({
     a: "equal",
     b: "behind",
     c: "unfed",
@@ -43,22 +43,22 @@ test("an older generation is behind, no feed at all is unfed", () => {
 
 test("of one generation the minority differs; where there is none, nobody is taken for right", () => {
   const odd = status("c", fed(7, "other"));
-  expect(standings(status("a"), status("b"), odd)).toEqual({
+  expect(standingOf(status("a"), status("b"), odd)).toEqual({
     a: "equal",
     b: "equal",
     c: "differs",
   });
-  expect(standings(status("a"), odd)).toEqual({ a: "differs", c: "differs" });
+  expect(standingOf(status("a"), odd)).toEqual({ a: "differs", c: "differs" });
 });
 
 test("a fleet that nobody feeds is equal", () => {
-  expect(standings(status("a", { feed: null }))).toEqual({ a: "equal" });
+  expect(standingOf(status("a", { feed: null }))).toEqual({ a: "equal" });
 });
 
 test("silence beyond three heartbeats, a stop and a time that is none are said", () => {
   const at = (millis: number) => ({ at: new Date(NOW - millis).toISOString() });
   const presence = (changes: Partial<HostStatus>) =>
-    fleetView([status("a", changes)], NOW)[0]?.presence;
+    standings([status("a", changes)], NOW)[0]?.presence;
   expect(presence(at(35_000))).toBe("here");
   expect(presence(at(35_001))).toBe("silent");
   expect(presence({ state: "stopped" })).toBe("stopped");
@@ -73,7 +73,7 @@ test("trouble is silence, a stop, or another state; a session that is down is no
     status("c", fed(6, "s6")),
     status("d", { at: "2026-11-20T00:00:00Z" }),
   ];
-  expect(inTrouble(fleetView(all, NOW)).map(({ host }) => host)).toEqual(["b", "c", "d"]);
+  expect(inTrouble(standings(all, NOW)).map(({ host }) => host)).toEqual(["b", "c", "d"]);
 });
 
 test("what another program wrote into the bucket is no status", () => {

@@ -29,7 +29,7 @@ export type HostView = {
 const MISSED_BEATS = 3;
 const SKEW_MILLIS = 5000;
 
-export function fleetView(statuses: readonly HostStatus[], nowMillis: number): readonly HostView[] {
+export function standings(statuses: readonly HostStatus[], nowMillis: number): readonly HostView[] {
   const newest = Math.max(0, ...statuses.map(({ feed }) => feed?.generation ?? 0));
   const right = mostCommon(
     statuses.flatMap(({ feed }) => (feed?.generation === newest ? [feed.stateDigest] : [])),
