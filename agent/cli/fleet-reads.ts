@@ -49,7 +49,10 @@ export function addFleetReads(fleet: Command, program: Program): void {
       "--verify",
       "print no facts but what they add up to; end with 1 where something is missing or was changed",
     )
-    .option("--reader <name>", "go on where the reader of this name was, with the same hosts and lanes")
+    .option(
+      "--reader <name>",
+      "go on where the reader of this name was, with the same hosts and lanes",
+    )
     .option("--heads <file>", "what is known of each log (default: in the user's state directory)")
     .option("--accept <host>", "take this host's log as it is now, whatever it was before")
     .addHelpText("after", example("rutter fleet log --fleet berlin --reader audit --follow"))

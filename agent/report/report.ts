@@ -42,7 +42,7 @@ export type ReportPlan = {
   /** Wall clock, nanoseconds since 1970. */
   readonly wallNanos: () => bigint;
   readonly logger: Pick<Logger, "info" | "warn">;
-  /** Asked once a second: it must cost little. */
+  /** Asked at each heartbeat, and once a second while facts come. */
   readonly look: () => Look;
 };
 
@@ -90,6 +90,8 @@ export function startReport(plan: ReportPlan): Report {
   let isBegun = false;
   let beatAt = 0;
   let lastLook = "";
+  /** Something happened since the last look. */
+  let isDirty = true;
 
   const lastCheckpoint = async (): Promise<Checkpoint | undefined> => {
     const last = await connection.lastOfSubject(auditStream, names.checkpoint);
@@ -125,7 +127,9 @@ export function startReport(plan: ReportPlan): Report {
       const lane = laneOf(event.type);
       return lane !== "local" && lanes.has(lane);
     });
-    if (isTold) outbox.wake();
+    if (!isTold) return;
+    isDirty = true;
+    outbox.wake();
   });
 
   const statusOf = (now: Look, state: HostStatus["state"]): string => {
@@ -149,9 +153,11 @@ export function startReport(plan: ReportPlan): Report {
   };
 
   async function beat(): Promise<void> {
+    const nowMillis = clock.monotonicMillis();
+    if (nowMillis < beatAt && !isDirty) return;
+    isDirty = false;
     const now = look();
     const text = JSON.stringify(now);
-    const nowMillis = clock.monotonicMillis();
     if (nowMillis < beatAt && text === lastLook) return;
     await connection.kvPut(statusBucket, names.statusKey, statusOf(now, "running"));
     beatAt = nowMillis + jittered(settings.heartbeatSeconds * 1000);

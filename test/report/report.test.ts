@@ -84,7 +84,7 @@ async function takeAll(reader: AuditReader, stored: FakeFleet["stored"]) {
 }
 
 test("tells its status at once and again, and what changed without waiting", async () => {
-  const { fleet, start, log } = await bench();
+  const { fleet, start, log, pen } = await bench();
   let look = LOOK;
   start({ look: () => look });
   const first = await until(() => statusIn(fleet), { what: "a status" });
@@ -97,6 +97,7 @@ test("tells its status at once and again, and what changed without waiting", asy
     key: signer.publicKey,
   });
   look = { ...LOOK, sessions: [] };
+  await log.append([pen.session()]);
   await until(() => statusIn(fleet)?.sessions.all === 0, { what: "the change" });
   await until(() => statusIn(fleet)?.at !== first.at, { what: "the next heartbeat" });
 });
