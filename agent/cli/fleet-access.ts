@@ -1,60 +1,78 @@
 /**
- * How a command of a fleet gets to its NATS: a connection for as long as the command runs.
+ * How a command that reads of a fleet gets to its NATS: fleet.yaml, and a connection for as long as the command runs.
  *
- * Reads next: fleet-options.ts (what is said on the command line), ../fleet/io/nats.ts.
+ * Signs nothing and publishes nothing. Reads next: fleet-publisher.ts (who does), ../fleet/io/nats.ts.
  */
 import { userInfo } from "node:os";
 import { systemClock } from "../../backends/clock.ts";
-import type { FleetConnection } from "../fleet/io/connection.ts";
+import { ConfigError, loadPublisherConfig } from "../config.ts";
+import { type FleetConnection, FleetError } from "../fleet/io/connection.ts";
 import { connectFleet } from "../fleet/io/nats.ts";
-import { inboxOf, type Role } from "../fleet/permissions.ts";
-import type { Program } from "./commands.ts";
+import { inboxOf } from "../fleet/permissions.ts";
+import type { PublisherConfig } from "../fleet/publisher-config.ts";
 import { Failure } from "./failure.ts";
-import type { FleetFlags } from "./fleet-options.ts";
 
-/** A command's way to the fleet; disposed, it is closed. */
-export type Joined = AsyncDisposable & {
+export type ReadingFlags = {
+  readonly fleetConfig?: string;
+  readonly as?: string;
+  /** Seconds. */
+  readonly timeout: number;
+};
+
+export type Joined = {
   readonly connection: FleetConnection;
   readonly fleet: string;
   /** What the server's permissions call this member. */
   readonly name: string;
 };
 
-const CONNECT_MILLIS = 10_000;
-
-/** Connects, or says why not: REFUSED after ten seconds, USAGE where it is not said whereto. */
-export async function openFleet(
-  { env }: Pick<Program, "env">,
-  flags: FleetFlags,
-  role: Role,
-): Promise<Joined> {
-  const { fleet, credentials, seed, tlsCa, tlsCertificate, tlsKey } = flags;
-  const servers = flags.server ?? env["RUTTER_FLEET_SERVERS"]?.split(",") ?? [];
-  if (fleet === undefined) throw new Failure("USAGE", "which fleet? Say --fleet NAME");
-  if (servers.length === 0)
-    throw new Failure("USAGE", "which server? Say --server nats://HOST:4222");
-  const name = flags.as ?? userInfo().username;
-  const tls = { ca: tlsCa, certificate: tlsCertificate, key: tlsKey };
-  const isTls = Object.values(tls).some((file) => file !== undefined);
+/** Runs `act` connected as a reader. The world's faults become Failures. */
+export async function joined<T>(
+  { fleetConfig, as: name = userInfo().username, timeout }: ReadingFlags,
+  act: (joined: Joined) => Promise<T>,
+): Promise<T> {
+  const config = configOf(fleetConfig);
+  const { name: fleet, servers, login, tls } = config;
   const connection = connectFleet(
     {
       servers,
       name: `rutter fleet (${name})`,
-      inbox: inboxOf(role, name),
-      credentials,
-      seed,
-      ...(isTls ? { tls } : {}),
+      inbox: inboxOf("reader", name),
+      ...(login.type === "none" ? {} : { [login.type]: login.file }),
+      tls,
     },
     systemClock,
     { info: () => undefined, warn: () => undefined },
   );
   try {
-    await connection.connected(AbortSignal.timeout(CONNECT_MILLIS));
+    await connection.connected(AbortSignal.timeout(timeout * 1000));
+    return await act({ connection, fleet, name });
   } catch (error) {
-    const { reason } = connection.state();
+    if (!(error instanceof FleetError)) throw error;
+    throw failureOf(error, config);
+  } finally {
     await connection.close();
-    const text = `no NATS server of the fleet answers (${servers.join(", ")}): ${reason}`;
-    throw new Failure("AGENT_UNREACHABLE", text, { cause: error });
   }
-  return { connection, fleet, name, [Symbol.asyncDispose]: () => connection.close() };
+}
+
+function configOf(file: string | undefined): PublisherConfig {
+  try {
+    return loadPublisherConfig(file);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new Failure("UNREADABLE", error.message, { cause: error });
+  }
+}
+
+function failureOf(error: FleetError, { name, servers }: PublisherConfig): Failure {
+  const where = servers.join(", ");
+  if (error.code === "FLEET_NOT_CONNECTED") {
+    const text = `no NATS server of fleet ${name} answers (${where}): ${error.message}`;
+    return new Failure("AGENT_UNREACHABLE", text, { cause: error });
+  }
+  if (error.code === "FLEET_NO_STREAM") {
+    const text = `nothing of fleet ${name} is on ${where}: the first \`rutter fleet apply\` makes its streams`;
+    return new Failure("REFUSED", text, { cause: error });
+  }
+  return new Failure("REFUSED", `${error.message} [${error.code}]`, { cause: error });
 }

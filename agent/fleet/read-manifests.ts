@@ -4,6 +4,8 @@
  * The same reading as of a host's own manifests; besides, a secret may stand there sealed already, and one in clear is sealed
  * here where recipients are named. What is still in clear then is refused by nextSet(), with where it stands.
  */
+import type { ResourceKey } from "../../events/ids.ts";
+import { keyOf } from "../../events/resources/kinds.ts";
 import type { Complaint } from "../manifests/complaint.ts";
 import { type NotApplicable, readManifests } from "../manifests/read.ts";
 import type { Put } from "./change-set.ts";
@@ -12,6 +14,8 @@ import { opened, sealSecrets, unopened } from "./sealed.ts";
 
 export type FleetManifests = {
   readonly puts: readonly Put[];
+  /** Of each put, in the same order. */
+  readonly keys: readonly ResourceKey[];
   /** Not empty: nothing of it is published. */
   readonly complaints: readonly Complaint[];
   /** Of resources that are in order; each is worth telling. */
@@ -38,6 +42,7 @@ export function readFleetManifests(
       const put = putOf(resource, written ?? {});
       return sealTo.length === 0 ? put : sealSecrets(put, fleet, sealTo);
     }),
+    keys: documents.map(({ resource }) => keyOf(resource)),
     complaints: reads.flatMap((read) => read.complaints),
     warnings: documents.flatMap(({ warnings }) => warnings),
     notApplicable: reads.flatMap((read) => read.notApplicable),

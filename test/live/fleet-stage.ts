@@ -4,6 +4,7 @@
  * What is in the stream is looked at in two ways: by `rutter fleet log`, as a reader has it, and message by message. Read
  * next: nats.ts, agent.ts, fleet-admin.ts.
  */
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, startAgent } from "./agent.ts";
 import type { Finished } from "./daemon.ts";
@@ -66,6 +67,8 @@ export async function makeStage(): Promise<Stage> {
   const { server, host } = network.nodes;
   const nats = await startNats(server);
   const trusted = newKey(server, "publisher.nk");
+  const config = join(server.directory, "fleet.yaml");
+  writeFileSync(config, `name: ${FLEET}\nservers: [${nats.url}]\n`);
   let heads = 0;
 
   const must = async (run: Promise<Finished>): Promise<Finished> => {
@@ -76,10 +79,9 @@ export async function makeStage(): Promise<Stage> {
   const admin = (...args: readonly string[]): Promise<Finished> =>
     must(server.run([process.execPath, ADMIN, nats.url, ...args]));
   const fleet = (...args: readonly string[]): Promise<Finished> =>
-    server.run(
-      [process.execPath, PROGRAM, "fleet", ...args, "--fleet", FLEET, "--server", nats.url],
-      { timeoutMs: 60_000 },
-    );
+    server.run([process.execPath, PROGRAM, "fleet", ...args, "--fleet-config", config], {
+      timeoutMs: 60_000,
+    });
   const told = async (...args: readonly string[]): Promise<readonly ToldFact[]> => {
     heads += 1;
     const file = join(server.directory, `heads-${heads}.json`);

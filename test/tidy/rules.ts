@@ -2,8 +2,9 @@
  * The architecture as tables: who may import whom, which package enters by which door, which folders are pure.
  *
  * Only data. A row is changed together with ARCHITECTURE.md, never to let one file through.
- * Read next: faults.ts (judges a file by these), ../tidy.test.ts.
+ * Read next: fleet-rules.ts, faults.ts (judges a file by these), ../tidy.test.ts.
  */
+import { FLEET_MAY_IMPORT, NATS } from "./fleet-rules.ts";
 
 /** A folder (`events/log/`), the files right in one (`events/*.ts`), one file, a package, or a scheme (`node:`). */
 export type Place = string;
@@ -74,15 +75,9 @@ const FRR_READING: readonly Place[] = [
   "tables.ts",
 ];
 
-const NATS: readonly Place[] = [
-  "@nats-io/jetstream",
-  "@nats-io/kv",
-  "@nats-io/nats-core",
-  "@nats-io/transport-node",
-];
-
 /** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
 export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
+  ...FLEET_MAY_IMPORT,
   "events/": [...EVENTS, "zod"],
   "events/log/": [...EVENTS, "migrations/", "node:", "better-sqlite3"],
   "migrations/": ["events/log/sqlite.ts", "node:"],
@@ -171,20 +166,6 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/api/",
     "agent/core/",
     "agent/plan/",
-  ],
-  "agent/core/fleet-start.ts": [
-    ...EVENTS,
-    ...SEAM,
-    "events/log/",
-    "agent/*.ts",
-    "agent/api/",
-    "agent/core/",
-    "agent/feeds/",
-    "agent/fleet/",
-    "agent/fleet/io/",
-    "agent/pipeline/",
-    "agent/secrets/",
-    "node:",
   ],
   "agent/core/kernel-start.ts": [
     ...SEAM,
@@ -284,32 +265,6 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/decide/",
     "node:",
   ],
-  "agent/feeds/fleet-feed.ts": [
-    ...SEAM,
-    "events/log/log.ts",
-    "events/feed-event.ts",
-    "agent/fleet/",
-    "agent/fleet/io/",
-  ],
-  "agent/fleet/io/": [...EVENTS, ...SEAM, "agent/errno.ts", "agent/fleet/", "node:", ...NATS],
-  "agent/report/": [
-    ...EVENTS,
-    ...SEAM,
-    "events/log/",
-    "agent/fleet/",
-    "agent/secrets/redact.ts",
-    "node:",
-    "zod",
-  ],
-  "agent/fleet/": [
-    ...EVENTS,
-    "agent/decide/",
-    "agent/manifests/",
-    "agent/plan/",
-    "node:",
-    "zod",
-    "@nats-io/nkeys",
-  ],
   "agent/health/": [...EVENTS, ...SEAM, "agent/config-schema.ts", "agent/errno.ts", "node:"],
   "agent/secrets/": [...EVENTS, ...SEAM, "agent/errno.ts", "node:", "zod"],
   "agent/api/": [...EVENTS, ...SEAM, "events/log/log.ts", "node:", "fastify", "zod"],
@@ -323,17 +278,6 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "node:",
     "commander",
   ],
-  "agent/cli/fleet-keys.ts": ["agent/fleet/", "node:"],
-  "agent/cli/fleet-access.ts": ["backends/clock.ts", "agent/fleet/", "node:"],
-  "agent/cli/fleet-log.ts": [
-    "events/log/export.ts",
-    "agent/api/contract.ts",
-    "agent/fleet/",
-    "agent/report/",
-    "node:",
-  ],
-  "agent/cli/fleet-status.ts": ["agent/fleet/", "agent/report/", "node:"],
-  "agent/cli/known-heads.ts": ["agent/report/heads.ts", "node:"],
   "agent/cli/offline.ts": [...EVENTS, "events/log/", "agent/api/", "agent/core/", "node:"],
   "agent/config-schema.ts": [
     ...EVENTS,
@@ -343,7 +287,15 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "node:path",
     "zod",
   ],
-  "agent/config.ts": [...EVENTS, "agent/*.ts", "agent/manifests/", "node:", "yaml", "zod"],
+  "agent/config.ts": [
+    ...EVENTS,
+    "agent/*.ts",
+    "agent/fleet/",
+    "agent/manifests/",
+    "node:",
+    "yaml",
+    "zod",
+  ],
   "agent/serve-bfd.ts": ["agent/*.ts", "backends/bfd/process.ts"],
   "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],
 };
