@@ -208,7 +208,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const watchingHealth = commands.desired$.subscribe((desired) => health.update(desired));
 
   // Last, on a state that is on its way to the wire already.
-  const fleet = await startFleet({ config, commands, log, secrets, logger });
+  const fleet = await startFleet({
+    config,
+    commands,
+    log,
+    secrets,
+    logger,
+    program,
+    backend: backend.name,
+    peers: () => core.peers(),
+  });
 
   let stopping = false;
   const wallStart = BigInt(Date.now()) * 1_000_000n;

@@ -16,6 +16,7 @@ import {
 import type { FleetApplyFlags, FleetDeleteFlags } from "./fleet-change.ts";
 import type { FleetGetFlags } from "./fleet-get.ts";
 import type { AuthFlags, KeygenFlags } from "./fleet-keys.ts";
+import { addFleetReads } from "./fleet-reads.ts";
 import type { RebaseFlags } from "./fleet-rebase.ts";
 
 const change = () => import("./fleet-change.ts");
@@ -27,6 +28,7 @@ export function addFleet(root: Command, program: Program): void {
     .description("A fleet's hosts, fed over NATS: what all of them are to do.")
     .enablePositionalOptions();
   addFleetChanges(fleet, program);
+  addFleetReads(fleet, program);
   addFleetKeys(fleet, program);
 }
 

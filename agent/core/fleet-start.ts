@@ -1,14 +1,15 @@
 /**
- * Starts this host's part in its fleet, where the configuration names one: keys, connection, feed.
+ * Starts this host's part in its fleet, where the configuration names one: keys, connection, feed, and what it reports.
  *
  * Nothing of it is waited for: without NATS, with an empty stream or with keys that cannot be read the agent runs on its log,
  * and `status` says what is wrong. Loads the NATS client only here, so that a host without a fleet starts without it.
- * Reads next: ../feeds/fleet-feed.ts, feed-intake.ts.
+ * Reads next: ../feeds/fleet-feed.ts, feed-intake.ts, ../report/report.ts.
  */
 import { createHash } from "node:crypto";
 import { type Logger, systemClock } from "../../backends/clock.ts";
 import type { EventLog } from "../../events/log/log.ts";
 import type { DesiredState } from "../../events/state.ts";
+import type { PeerJson } from "../api/contract.ts";
 import type { FleetJson } from "../api/fleet-json.ts";
 import type { AgentConfig } from "../config-schema.ts";
 import { startFleetFeed } from "../feeds/fleet-feed.ts";
@@ -19,6 +20,8 @@ import { KeyError } from "../fleet/signing.ts";
 import { fleetDigest } from "../fleet/state-digest.ts";
 import { fleetNames, hostNames } from "../fleet/subjects.ts";
 import type { Commands } from "../pipeline/commands.ts";
+import { startReport } from "../report/report.ts";
+import type { Look } from "../report/status.ts";
 import type { Secrets } from "../secrets/secrets.ts";
 import { createFeedIntake } from "./feed-intake.ts";
 import { fleetView, recordedFleet } from "./fleet-view.ts";
@@ -30,6 +33,10 @@ type Parts = {
   readonly log: EventLog;
   readonly secrets: Secrets;
   readonly logger: Logger;
+  readonly program: string;
+  readonly backend: string;
+  /** What there should be of sessions, and how they are. */
+  readonly peers: () => readonly PeerJson[];
 };
 
 export type FleetPart = {
@@ -52,6 +59,29 @@ export async function startFleet(parts: Parts): Promise<FleetPart | undefined> {
     log,
     secrets,
   });
+  const digest = digestOf(fleet.name);
+  const report = startReport({
+    fleet: fleet.name,
+    host: node.name,
+    settings: fleet.report,
+    connection,
+    log,
+    signer: keys?.signer,
+    clock: systemClock,
+    wallNanos: () => BigInt(Date.now()) * NANOS_A_MILLI,
+    logger,
+    look: () => {
+      const desired = commands.current();
+      const { program, backend } = parts;
+      const feed = recordedFleet(desired, fleet.name, digest(desired));
+      return {
+        program,
+        backend,
+        feed: feed.generation === 0 ? null : feed,
+        ...shown(parts.peers()),
+      };
+    },
+  });
   const feed = startFleetFeed({
     names: fleetNames(fleet.name),
     consumer: hostNames(fleet.name, node.name).consumer,
@@ -60,9 +90,11 @@ export async function startFleet(parts: Parts): Promise<FleetPart | undefined> {
     clock: systemClock,
     logger,
     position: () => commands.current().feeds?.get(fleet.name)?.position,
-    deadLetter: (what, reason) => logger.warn({ what, reason }, "refused of the fleet's feed"),
+    deadLetter(what, reason, octets) {
+      logger.warn({ what, reason }, "refused of the fleet's feed");
+      report.deadLetter(what, reason, octets);
+    },
   });
-  const digest = digestOf(fleet.name);
   return {
     view: (wallOf) => {
       const desired = commands.current();
@@ -70,8 +102,18 @@ export async function startFleet(parts: Parts): Promise<FleetPart | undefined> {
     },
     async stop() {
       await feed.stop();
+      await report.stop();
       await connection.close();
     },
+  };
+}
+
+const NANOS_A_MILLI = 1_000_000n;
+
+function shown(peers: readonly PeerJson[]): Pick<Look, "sessions" | "bfd"> {
+  return {
+    sessions: peers.map(({ name, state }) => ({ name, up: state === "Established" })),
+    bfd: peers.flatMap(({ name, bfd }) => (bfd === null ? [] : [{ name, up: bfd.state === "Up" }])),
   };
 }
 

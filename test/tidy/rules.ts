@@ -252,6 +252,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/manifests/",
     "agent/pipeline/",
     "agent/plan/",
+    "agent/report/",
     "agent/secrets/",
     "node:",
   ],
@@ -319,6 +320,7 @@ export const DOORS: Readonly<Record<string, readonly Place[]>> = {
     "agent/config.ts",
     "agent/config-schema.ts",
     "agent/fleet/",
+    "agent/report/",
     "agent/api/",
     "agent/secrets/",
   ],
@@ -349,6 +351,7 @@ export const PURE: readonly Place[] = [
   "agent/fleet/puts.ts",
   "agent/fleet/state-digest.ts",
   "agent/fleet/subjects.ts",
+  ...["coalesce.ts", "cursor.ts", "lanes.ts", "pace.ts"].map((name) => `agent/report/${name}`),
   "agent/fleet/trust.ts",
   "agent/health/effective-check.ts",
 ];
