@@ -26,6 +26,7 @@ import { loadConfig } from "./config.ts";
 import { type AgentOptions, hostFacts } from "./config-schema.ts";
 import { confirmer } from "./core/confirm.ts";
 import { createCore } from "./core/core.ts";
+import { startFleet } from "./core/fleet-start.ts";
 import { shadowSpeaker } from "./core/shadow.ts";
 import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
@@ -197,10 +198,24 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   const watchingHealth = commands.desired$.subscribe((desired) => health.update(desired));
 
+  // Last, on a state that is on its way to the wire already.
+  const fleet = await startFleet({
+    config,
+    commands,
+    log,
+    secrets,
+    logger,
+    program,
+    backend: speakers.name,
+    peers: () => core.peers(),
+  });
+
   let stopping = false;
   const wallStart = BigInt(Date.now()) * 1_000_000n;
   const monotonicMicros = Number(process.hrtime.bigint() / 1000n);
   const monotonicStart = systemClock.monotonicMillis();
+  const wallOf = (millis: number) =>
+    wallStart + BigInt(Math.round((millis - monotonicStart) * 1e6));
   const core = createCore({
     log,
     commands,
@@ -225,6 +240,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       log,
       state: book.state,
       sources,
+      commands,
       release: () => {
         holds.release();
         planned$.next({ ...planned$.value });
@@ -256,10 +272,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           lost === undefined
             ? null
             : { since: rfc3339(lost.since.wall), reason: lost.reason, lost: lost.lost },
+        fleet: fleet?.view(wallOf) ?? null,
       };
     },
     wallOfMicros: (micros) => wallStart + BigInt(Math.round((micros - monotonicMicros) * 1e3)),
-    wallOf: (millis) => wallStart + BigInt(Math.round((millis - monotonicStart) * 1e6)),
+    wallOf,
   });
   // Loading it holds the loop for a tenth of a second: the peers' answers to our OPENs come first.
   await sessionsUp(speakers, planned$.value);
@@ -283,6 +300,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   logger.info({ signal }, "stopping");
   stopping = true;
   clearInterval(snapshots);
+  await fleet?.stop();
   sources.stop();
   health.stop();
   watchingHealth.unsubscribe();

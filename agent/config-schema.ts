@@ -12,6 +12,7 @@ import type { HostFacts, HostReceive } from "../events/event.ts";
 import { parsePrefix, type Prefix } from "../events/prefix.ts";
 import { INTERFACE_NAME } from "../events/resources/session.ts";
 import type { Labels } from "../events/resources/resource.ts";
+import { type FleetConfig, fleetConfig, writtenFleet } from "./fleet/fleet-config.ts";
 
 export type ListenAt = { readonly address: Address; readonly port: number };
 
@@ -53,6 +54,8 @@ export type AgentConfig = {
   };
   readonly frr: FrrConfig;
   readonly gobgp: GobgpConfig;
+  /** undefined: this host is fed by no fleet. */
+  readonly fleet: FleetConfig | undefined;
   /** undefined: nothing beyond what manifests say. */
   readonly receive: HostReceive | undefined;
   readonly kernel: {
@@ -273,6 +276,7 @@ export const writtenConfig = z.strictObject({
       onForeignChange: z.enum(["repair", "report"]).optional(),
     })
     .optional(),
+  fleet: writtenFleet.optional(),
   log: z
     .strictObject({
       level: z.enum(["debug", "info", "warn", "error"]).optional(),
@@ -299,6 +303,7 @@ export function mergeConfig(
   const manifests = options.manifests ?? written.manifests;
   const backend = options.backend ?? written.backend ?? "native";
   const bindAddresses = written.kernel?.bindAddresses ?? "lo";
+  const stateDirectory = options.state ?? written.state ?? "/var/lib/rutter";
   const socket = options.socket ?? written.socket ?? "/run/rutter/api.sock";
   return {
     node: {
@@ -309,7 +314,7 @@ export function mergeConfig(
     // The command line may have made one of them the first.
     besides: [...new Set(written.besides)].filter((one) => one !== backend),
     listen: options.listen ?? written.listen ?? DEFAULT_LISTEN,
-    stateDirectory: options.state ?? written.state ?? "/var/lib/rutter",
+    stateDirectory,
     socket,
     api: written.api,
     manifests: { path: manifests ?? DEFAULT_MANIFESTS, isDefault: manifests === undefined },
@@ -336,6 +341,7 @@ export function mergeConfig(
       onStop: written.frr?.onStop ?? "keep",
     },
     gobgp: gobgpConfig(written.gobgp ?? {}),
+    fleet: written.fleet && fleetConfig(written.fleet, stateDirectory),
     receive: written.receive && hostReceive(written.receive),
     kernel: {
       bindAddresses: bindAddresses === "never" ? undefined : bindAddresses,

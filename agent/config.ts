@@ -25,6 +25,11 @@ import {
   writtenConfig,
 } from "./config-schema.ts";
 import { errorCode } from "./errno.ts";
+import {
+  type PublisherConfig,
+  publisherConfig,
+  writtenPublisher,
+} from "./fleet/publisher-config.ts";
 
 export const DEFAULT_CONFIG = "/etc/rutter/agent.yaml";
 
@@ -109,8 +114,30 @@ const whole = (file: string, message: string): ConfigProblem => ({
 const unsafe = (file: string, message: string): ConfigError =>
   new ConfigError("CONFIG_UNSAFE", [whole(file, message)]);
 
+export const DEFAULT_FLEET_CONFIG = "/etc/rutter/fleet.yaml";
+
+/**
+ * What a publisher's file says; where none was named and none is there, what agent.yaml says of the host's own fleet. Throws
+ * ConfigError.
+ */
+export function loadPublisherConfig(named: string | undefined): PublisherConfig {
+  const file = named ?? DEFAULT_FLEET_CONFIG;
+  const text = readTrusted(file, named === undefined);
+  if (text !== undefined) return publisherConfig(parseYaml(writtenPublisher, text, file));
+  const fleet = parseConfig(readTrusted(DEFAULT_CONFIG, true) ?? "", DEFAULT_CONFIG).fleet;
+  if (fleet === undefined) {
+    const message = `is not there, and ${DEFAULT_CONFIG} names no fleet`;
+    throw new ConfigError("CONFIG_UNREADABLE", [whole(file, message)]);
+  }
+  const { hostKey: _hostKey, report: _report, ...rest } = fleet;
+  return publisherConfig(rest);
+}
+
 /** Throws ConfigError with every complaint, each at its line. An empty file says nothing, which is allowed. */
-export function parseConfig(text: string, file: string): WrittenConfig {
+export const parseConfig = (text: string, file: string): WrittenConfig =>
+  parseYaml(writtenConfig, text, file);
+
+function parseYaml<T>(schema: z.ZodType<T>, text: string, file: string): T {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   const lineAt = (offset: number): number => lines.linePos(offset).line;
@@ -123,7 +150,7 @@ export function parseConfig(text: string, file: string): WrittenConfig {
     }));
     throw new ConfigError("CONFIG_INVALID", problems);
   }
-  const parsed = writtenConfig.safeParse(plain(document, file) ?? {});
+  const parsed = schema.safeParse(plain(document, file) ?? {});
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap(complaints).map(({ path, message }) => ({
     file,

@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { AgentFlags, BfdFlags } from "./cli/program.ts";
+import type { AgentFlags, BfdFlags } from "./cli/commands.ts";
 
 /**
  * Stripped and compiled once, then taken from there: a command starts in a third of the time. Beside the packages, which

@@ -1,12 +1,13 @@
 /**
  * Everything that can be said in the log: one union, in the past tense.
  *
- * Four sorts: desired (somebody wants it), decided (this host settled it), observed (it was seen), effect (an apply did it on
- * the wire); and the book's own. Shapes are for ever: bump `versions`, add an upcaster (upcasts.ts) and a fixture of the
+ * Sorts: desired (somebody wants it), decided (this host settled it), of a fleet's feed, observed (it was seen), effect (an
+ * apply did it on the wire); and the book's own. Shapes are for ever: bump `versions`, add an upcaster (upcasts.ts) and a fixture of the
  * old row; never rename in place. Bodies are plain JSON: no bigint, no undefined, no secret value.
- * Reads next: envelope.ts (what surrounds an event), state.ts (the fold).
+ * Reads next: feed-event.ts, envelope.ts (what surrounds an event), state.ts (the fold).
  */
 import type { Address, Family } from "./address.ts";
+import type { FeedEvent } from "./feed-event.ts";
 import type { BfdKey, EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
 import type { Prefix } from "./prefix.ts";
 import type { Resource } from "./resources/kinds.ts";
@@ -322,7 +323,13 @@ export type BookEvent =
     }
   | { readonly type: "erased"; readonly seq: Seq; readonly fact: EventId; readonly reason: string };
 
-export type Event = DesiredEvent | DecidedEvent | ObservedEvent | EffectEvent | BookEvent;
+export type Event =
+  | DesiredEvent
+  | DecidedEvent
+  | FeedEvent
+  | ObservedEvent
+  | EffectEvent
+  | BookEvent;
 export type EventType = Event["type"];
 
 /** Body version written today; an older one is lifted by upcasts.ts, a newer one is refused. */
@@ -339,6 +346,10 @@ export const versions: Readonly<Record<EventType, number>> = {
   "source-trusted": 1,
   "plan-changed-by-version": 1,
   "plan-confirmed": 1,
+  "feed-advanced": 1,
+  "feed-refused": 1,
+  "feed-diverged": 1,
+  "feed-converged": 1,
   "host-observed": 1,
   "endpoint-observed": 1,
   "exports-observed": 1,

@@ -9,7 +9,6 @@ import { type Address, addressFromBigInt, type Family, familyOf } from "./addres
 import type { Erased, Recorded } from "./envelope.ts";
 import type {
   AllocatedAddress,
-  AppliedDelta,
   BfdAppliedEvent,
   KernelAppliedEvent,
   Event,
@@ -17,6 +16,7 @@ import type {
 } from "./event.ts";
 import type { EventId, NeighborKey, ResourceKey } from "./ids.ts";
 import { exportsAfter } from "./exported.ts";
+import { feedsAfter, feedsHolding } from "./feeds.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import { prefixOf, type Prefix } from "./prefix.ts";
 import { keyOf, type Resource } from "./resources/kinds.ts";
@@ -29,12 +29,11 @@ import {
   type ObservedSession,
   type ResourceType,
   type State,
-  type Wire,
-  wireKey,
 } from "./state.ts";
+import { wireAfter } from "./wire.ts";
 
 /** Raised when evolve() gives another state for the same facts: snapshots of another version are ignored. */
-export const FOLD_VERSION = "3";
+export const FOLD_VERSION = "4";
 
 /** The state after one more fact. An erased fact still moves the position; what it said is gone. */
 export function evolve(state: State, fact: Recorded | Erased): State {
@@ -89,9 +88,21 @@ function evolveEvent(state: State, fact: Recorded): State {
     }))
     .with({ type: "source-trusted" }, ({ owner }) => ({
       ...state,
-      suspected: Object.fromEntries(
-        Object.entries(state.suspected).filter(([name]) => name !== owner),
-      ),
+      suspected: withoutOwner(state.suspected, owner),
+    }))
+    .with({ type: "feed-diverged" }, ({ fleet, reason, strays }) => {
+      const suspected = withoutOwner(state.suspected, `feed:${fleet}`);
+      const held = { [`feed:${fleet}`]: { reason, deletes: strays, fact: fact.id } };
+      return {
+        ...state,
+        desired,
+        suspected: strays.length === 0 ? suspected : { ...suspected, ...held },
+      };
+    })
+    .with({ type: "feed-converged" }, ({ fleet }) => ({
+      ...state,
+      desired,
+      suspected: withoutOwner(state.suspected, `feed:${fleet}`),
     }))
     .with({ type: "plan-changed-by-version" }, ({ from, to, held }) => ({
       ...state,
@@ -121,6 +132,7 @@ function evolveEvent(state: State, fact: Recorded): State {
           "exports-observed",
           "neighbor-found",
           "host-observed",
+          "feed-advanced",
         ),
       },
       () => ({ ...state, desired }),
@@ -135,6 +147,7 @@ function evolveEvent(state: State, fact: Recorded): State {
           "kernel-read",
           "bfd-process-observed",
           "apply-failed",
+          "feed-refused",
           "log-recovered",
           "recording-interrupted",
           "erased",
@@ -144,6 +157,9 @@ function evolveEvent(state: State, fact: Recorded): State {
     )
     .exhaustive();
 }
+
+const withoutOwner = (suspected: State["suspected"], owner: string): State["suspected"] =>
+  Object.fromEntries(Object.entries(suspected).filter(([name]) => name !== owner));
 
 function bfdAfter(
   { bfd = PersistentMap.empty() }: State,
@@ -225,6 +241,10 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
       ),
     }))
     .with({ type: "host-observed" }, ({ facts }) => ({ ...desired, host: { facts, fact } }))
+    .with({ type: P.union("feed-advanced", "feed-diverged", "feed-converged") }, (event) => ({
+      ...desired,
+      feeds: feedsAfter(desired.feeds, event, fact),
+    }))
     .with(
       {
         type: P.union(
@@ -233,6 +253,7 @@ export function applyDesired(desired: DesiredState, event: Event, fact: EventId)
           "source-trusted",
           "plan-changed-by-version",
           "plan-confirmed",
+          "feed-refused",
           "session-observed",
           "bfd-observed",
           "bfd-process-observed",
@@ -280,9 +301,11 @@ function withResource(
   const key = keyOf(resource);
   const held: Held = { key, resource, owner, fact };
   const ofType = desired.resources[resource.type] ?? PersistentMap.empty<ResourceKey, Held>();
+  const before = ofType.get(key);
   return {
     ...desired,
     resources: { ...desired.resources, [resource.type]: ofType.set(key, held) },
+    feeds: desired.feeds && feedsHolding(desired, held, before),
   };
 }
 
@@ -361,40 +384,4 @@ function observedSession(
     resets: (before?.resets ?? 0) + (lost ? 1 : 0),
     fact: fact.id,
   };
-}
-
-function wireAfter(
-  before: Wire | undefined,
-  fact: Recorded,
-  event: Extract<Event, { type: "applied" }>,
-): Wire {
-  return {
-    program: event.program,
-    intentDigest: event.intentDigest,
-    fact: fact.id,
-    seq: fact.seq,
-    neighbors: neighborsAfter(before?.neighbors ?? PersistentMap.empty(), event),
-    routes: routesAfter(before?.routes ?? PersistentMap.empty(), event.delta),
-  };
-}
-
-function neighborsAfter(
-  told: Wire["neighbors"],
-  { neighbors, delta }: Extract<Event, { type: "applied" }>,
-): Wire["neighbors"] {
-  let next = told;
-  for (const neighbor of delta.neighborsRemoved) next = next.delete(neighbor);
-  for (const [neighbor, router, parameters] of neighbors) {
-    next = next.set(neighbor, { router, parameters });
-  }
-  return next;
-}
-
-function routesAfter(routes: Wire["routes"], delta: AppliedDelta): Wire["routes"] {
-  let next = routes;
-  for (const [router, prefix] of delta.routesRemoved) next = next.delete(wireKey(router, prefix));
-  for (const [router, prefix, set] of delta.routes) {
-    next = next.set(wireKey(router, prefix), delta.sets[set] ?? "");
-  }
-  return next;
 }

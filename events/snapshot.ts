@@ -10,6 +10,7 @@ import type { BfdKey, EventId, NeighborKey, ResourceKey } from "./ids.ts";
 import type { Prefix } from "./prefix.ts";
 import type {
   DesiredState,
+  FeedState,
   FoundNeighbor,
   ObservedDaemon,
   RecordedBfd,
@@ -79,7 +80,11 @@ type RawInstant = Omit<Instant, "wall" | "monotonic"> & {
   readonly wall: { readonly ns: string };
   readonly monotonic: { readonly ns: string };
 };
-type RawDesired = Omit<RawMaps, "exports" | "found"> & {
+type RawFeed = Omit<FeedState, "tombstones"> & {
+  readonly tombstones: readonly (readonly [ResourceKey, number])[];
+};
+type RawDesired = Omit<RawMaps, "exports" | "feeds" | "found"> & {
+  readonly feeds?: (readonly [string, RawFeed])[];
   readonly found?: [NeighborKey, FoundNeighbor][];
   readonly exports?: [ResourceKey, [Prefix, EventId][]][];
 };
@@ -125,13 +130,15 @@ const instantIn = (raw: RawInstant): Instant => ({
 
 function desiredOut(desired: DesiredState): unknown {
   return mapValues(desired as Readonly<Record<string, unknown>>, (part, name) =>
-    part instanceof PersistentMap
-      ? [...(part as PersistentMap<string, unknown>)].map((entry) =>
-          entry[1] instanceof PersistentMap ? [entry[0], [...entry[1]]] : entry,
-        )
-      : name === "resources"
-        ? mapValues(part as Readonly<Record<string, Iterable<unknown>>>, (ofType) => [...ofType])
-        : part,
+    name === "feeds"
+      ? part && [...(part as NonNullable<DesiredState["feeds"]>)].map(feedOut)
+      : part instanceof PersistentMap
+        ? [...(part as PersistentMap<string, unknown>)].map((entry) =>
+            entry[1] instanceof PersistentMap ? [entry[0], [...entry[1]]] : entry,
+          )
+        : name === "resources"
+          ? mapValues(part as Readonly<Record<string, Iterable<unknown>>>, (ofType) => [...ofType])
+          : part,
   );
 }
 
@@ -152,9 +159,25 @@ function desiredIn(raw: RawDesired): DesiredState {
         raw.exports.map(([rule, prefixes]) => [rule, PersistentMap.from(prefixes)] as const),
       ),
     found: raw.found && PersistentMap.from(raw.found),
+    feeds: raw.feeds && PersistentMap.from(raw.feeds.map(feedIn)),
     host: raw.host,
   };
 }
+
+const feedOut = ([fleet, feed]: readonly [string, FeedState]): readonly [string, RawFeed] => [
+  fleet,
+  { ...feed, tombstones: [...feed.tombstones] },
+];
+
+const feedIn = ([fleet, feed]: readonly [string, RawFeed]): readonly [string, FeedState] => [
+  fleet,
+  {
+    ...feed,
+    tombstones: PersistentMap.from(feed.tombstones),
+    position: feed.position,
+    diverged: feed.diverged,
+  },
+];
 
 const wireOut = (wire: Wire): unknown => ({
   ...wire,

@@ -7,6 +7,7 @@
 import type { Address } from "./address.ts";
 import type { Instant } from "./envelope.ts";
 import type { AllocatedAddress, BfdState, HostFacts, SessionState } from "./event.ts";
+import type { FeedPosition, LeftOut } from "./feed-event.ts";
 import type { BfdKey, EventId, NeighborKey, ResourceKey, RunId, Seq } from "./ids.ts";
 import { PersistentMap } from "./persistent-map.ts";
 import type { Prefix } from "./prefix.ts";
@@ -33,6 +34,37 @@ export type Awaited = { readonly reason: string; readonly fact: EventId };
 export type Endpoint = {
   readonly healthy: boolean;
   readonly reason: string;
+  readonly fact: EventId;
+};
+
+/** How far this host is with the feed of one fleet, and in what it does not follow it. */
+export type FeedState = {
+  /** Of the newest change set or base that took its place; 0 before the first. */
+  readonly generation: number;
+  /** Of the change set of that generation; empty before the first. */
+  readonly digest: string;
+  readonly signer: string;
+  /** Generations up to this one were skipped by a base; each later one took its place here. */
+  readonly base: number;
+  /** Change sets that were refused since that base, newest last, at most MAX_VERDICTS. */
+  readonly verdicts: readonly {
+    readonly generation: number;
+    readonly rule: string;
+    readonly reason: string;
+  }[];
+  readonly left: readonly LeftOut[];
+  /** Keys that the fleet deleted, with the generation that did; at most MAX_TOMBSTONES, the newest. */
+  readonly tombstones: PersistentMap<ResourceKey, number>;
+  readonly position: FeedPosition | undefined;
+  readonly diverged:
+    | {
+        readonly what: "history" | "strays";
+        readonly reason: string;
+        readonly strays: readonly ResourceKey[];
+        readonly fact: EventId;
+      }
+    | undefined;
+  /** The last one that said something of it. */
   readonly fact: EventId;
 };
 
@@ -87,6 +119,8 @@ export type DesiredState = {
   readonly exports: PersistentMap<ResourceKey, PersistentMap<Prefix, EventId>> | undefined;
   /** By neighbour that is known by its interface; undefined until one was found. */
   readonly found: PersistentMap<NeighborKey, FoundNeighbor> | undefined;
+  /** By fleet; undefined until one fed this host. */
+  readonly feeds: PersistentMap<string, FeedState> | undefined;
   readonly host: { readonly facts: HostFacts; readonly fact: EventId } | undefined;
 };
 
@@ -161,6 +195,7 @@ export const nothingDesired: DesiredState = {
   endpoints: PersistentMap.empty(),
   exports: undefined,
   found: undefined,
+  feeds: undefined,
   host: undefined,
 };
 

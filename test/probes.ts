@@ -114,6 +114,7 @@ const probes = {
   bird: executable("/usr/sbin/bird"),
   frr: executable("/usr/lib/frr/bgpd"),
   gobgp: executable("/usr/bin/gobgpd"),
+  nats: executable("/usr/sbin/nats-server"),
   nft,
   "tcp-md5": tcpMd5,
   guest: lackingGuest,

@@ -8,6 +8,7 @@
  */
 import { z } from "zod";
 import { DaemonJson } from "./daemon-json.ts";
+import { FleetJson } from "./fleet-json.ts";
 import { ShadowJson } from "./shadow-json.ts";
 
 /** RFC 3339 with nanoseconds, UTC: `2026-01-31T10:00:00.000000000Z`. */
@@ -207,6 +208,8 @@ export const StatusJson = z.object({
   /** Null where every fact is recorded. */
   notRecording: NotRecordingJson.nullable(),
   held: z.array(HeldJson),
+  /** Null where this host is in no fleet. */
+  fleet: FleetJson.nullable(),
   program: z.string(),
   startedAt: Time.nullable(),
 });

@@ -4,9 +4,10 @@
  * Pure; the table of events/resources/kinds.ts rules, only short names are added here. A plural that two groups have means
  * both: reading shows both, and who changes one says the group.
  */
+import { resourceKey, type ResourceKey } from "../../events/ids.ts";
 import { kinds } from "../../events/resources/kinds.ts";
 import type { ResourceType } from "../../events/state.ts";
-import { CoreError } from "./core.ts";
+import { CoreError, type NamedResource } from "./core.ts";
 
 export type KindNamed = {
   readonly types: readonly ResourceType[];
@@ -95,4 +96,22 @@ export function kindNamed(text: string): KindNamed {
     types: found.map(({ type }) => type),
     clusterScoped: found.every(({ scope }) => scope === "cluster"),
   };
+}
+
+/** Of one resource; a namespaced one without a namespace is in `default`. Throws CoreError BAD_REQUEST. */
+export function keyNamed({ kind, namespace, name }: NamedResource): ResourceKey {
+  const { types, clusterScoped } = kindNamed(kind);
+  const [type] = types;
+  if (type === undefined || types.length > 1) {
+    throw new CoreError(
+      "BAD_REQUEST",
+      `"${kind}" is not one kind: name one, such as bgppeers.metallb.io`,
+    );
+  }
+  return keyOfType(type, clusterScoped ? "" : (namespace ?? "default"), name);
+}
+
+export function keyOfType(type: ResourceType, namespace: string, name: string): ResourceKey {
+  const slash = type.indexOf("/");
+  return resourceKey(type.slice(0, slash), type.slice(slash + 1), namespace, name);
 }

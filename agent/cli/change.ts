@@ -43,7 +43,10 @@ export type DeleteFlags = ChangeFlags & {
 type File = { readonly name: string; readonly text: string };
 
 /** All files that were named, as text. Throws Failure with a line for each that can't be one. */
-async function readFiles(context: Context, sources: readonly string[]): Promise<readonly File[]> {
+export async function readFiles(
+  context: Context,
+  sources: readonly string[],
+): Promise<readonly File[]> {
   const files: File[] = [];
   const complaints: Complaint[] = [];
   for (const source of sources) {
@@ -77,7 +80,7 @@ async function readOne({ io }: Context, source: string) {
   }
 }
 
-const report = ({ io }: Context, complaints: readonly Complaint[]): void => {
+export const report = ({ io }: Context, complaints: readonly Complaint[]): void => {
   for (const complaint of complaints) {
     io.err(`${complaint.file === "" ? withoutFile(complaint) : complaintText(complaint)}\n`);
   }
@@ -87,7 +90,7 @@ const report = ({ io }: Context, complaints: readonly Complaint[]): void => {
 const withoutFile = ({ field, message, rule, severity }: Complaint): string =>
   safe(`${severity}: ${field === "" ? "" : `${field}: `}${message} [${rule}]`);
 
-const nothingChanged = (errors: number): string =>
+export const nothingChanged = (errors: number): string =>
   `nothing was changed: ${errors} ${errors === 1 ? "error" : "errors"}`;
 
 const errorsIn = (complaints: readonly Complaint[]): number =>

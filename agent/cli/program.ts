@@ -1,53 +1,36 @@
 /**
  * The command line: every command with its options, its help and an example (design §8).
  *
- * The one door of commander. It reads arguments and hands on; what a command does stands in change.ts, read.ts and book.ts.
+ * It reads arguments and hands on; what a command does stands in change.ts, read.ts and book.ts.
  * Loads nothing heavy: `rutter agent` and the offline commands import what they need when they run.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { AtFlags, LogFlags } from "./book.ts";
 import type { ApplyFlags, DeleteFlags, PlanFlags } from "./change.ts";
-import { type Client, createClient } from "./client.ts";
+import {
+  type AgentFlags,
+  asking,
+  type BfdFlags,
+  collect,
+  Command,
+  CommanderError,
+  contextOf,
+  example,
+  InvalidArgumentError,
+  Option,
+  type Program,
+  type Shared,
+} from "./commands.ts";
 import { exitCode, Failure } from "./failure.ts";
-import type { Context, Io, Output } from "./io.ts";
+import { addFleet } from "./fleet-program.ts";
 import type { GetFlags, RoutesFlags } from "./read.ts";
 import { safe } from "./terminal.ts";
 
-export type AgentFlags = {
-  readonly config?: string;
-  readonly state?: string;
-  readonly socket?: string;
-  readonly backend?: "native" | "frr" | "gobgp";
-  readonly listen?: readonly string[];
-  readonly filename?: string;
-};
-
-export type BfdFlags = {
-  readonly socket: string;
-  readonly keep: number;
-  readonly untilIdle?: boolean;
-};
-
-export type Program = {
-  readonly io: Io;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly version: () => string;
-  /** `rutter agent`: resolves when the agent has ended. */
-  readonly runAgent: (flags: AgentFlags) => Promise<void>;
-  /** `rutter bfd serve`: resolves when the process has ended. */
-  readonly runBfd: (flags: BfdFlags) => Promise<void>;
-};
-
-const DEFAULT_SOCKET = "/run/rutter/api.sock";
-const OUTPUTS: readonly Output[] = ["table", "json", "yaml"];
 const USAGE = 2;
 
 /** Loaded when a command runs: a start that loads them all takes twice as long. */
 const change = () => import("./change.ts");
 const read = () => import("./read.ts");
 const book = () => import("./book.ts");
-
-type Shared = { readonly output?: Output; readonly socket: string };
 
 /** Runs one command line (without program name) and gives its exit code; everything it has to say goes to `io`. */
 export async function run(program: Program, argv: readonly string[]): Promise<number> {
@@ -90,34 +73,8 @@ function commands(program: Program): Command {
   addReads(root, program);
   addBfd(root, program);
   addBook(root, program);
+  addFleet(root, program);
   return root;
-}
-
-const example = (line: string): string => `\nExample:\n  ${line}`;
-
-/** `-f a -f b` → both. */
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
-  value,
-];
-
-const socketOption = ({ env }: Program): Option =>
-  new Option("--socket <path>", "the agent's socket; RUTTER_SOCKET sets it too").default(
-    env["RUTTER_SOCKET"] ?? DEFAULT_SOCKET,
-  );
-
-/** A command that asks the agent and prints. */
-function asking(parent: Command, program: Program, usage: string, description: string): Command {
-  return parent
-    .command(usage)
-    .description(description)
-    .addOption(new Option("-o, --output <form>", "how to print").choices(OUTPUTS).default("table"))
-    .addOption(socketOption(program));
-}
-
-function contextOf({ io }: Program, { output = "table", socket }: Shared): Context {
-  let client: Client | undefined;
-  return { io, output, client: () => (client ??= createClient(socket)) };
 }
 
 function addAgent(root: Command, program: Program): void {

@@ -165,6 +165,7 @@ export function statusTable(status: StatusJson, screen: Screen): string {
   for (const { entry, reason } of kernel?.problems ?? []) {
     parts.push(`KERNEL ${safe(entry)}: ${safe(reason)}\n`);
   }
+  if (status.fleet !== null) parts.push(fleetLines(status.fleet, screen));
   for (const { what, reason } of held) parts.push(`HELD ${safe(what)}: ${safe(reason)}\n`);
   if (peers.length > 0) parts.push("\n", peersTable(peers, screen));
   if (services.length > 0) parts.push("\n", servicesTable(services, screen));
@@ -177,6 +178,24 @@ export function statusTable(status: StatusJson, screen: Screen): string {
     parts.push("\n", table(["QUARANTINED", "RULE", "REASON"], rows, screen.width));
   }
   return parts.join("");
+}
+
+function fleetLines(fleet: NonNullable<StatusJson["fleet"]>, screen: Screen): string {
+  const { connected, since, reason, generation, lag, left, verdicts, diverged } = fleet;
+  const head = [
+    `fleet ${safe(fleet.name)}`,
+    connected
+      ? coloured("connected", "green", screen.colour)
+      : coloured("not connected", "yellow", screen.colour),
+    `for ${ago(since, screen.nowMillis)} (${safe(reason)})`,
+    `generation ${generation}`,
+    ...(lag === null || lag === 0 ? [] : [`${lag} messages behind`]),
+    ...(verdicts.length === 0 ? [] : [`${verdicts.length} refused`]),
+  ];
+  const lines = [head.join(", ")];
+  if (diverged !== null) lines.push(`DIVERGED: ${safe(diverged.reason)}`);
+  for (const one of left) lines.push(`LEFT ${resourceName(one.resource)}: ${safe(one.reason)}`);
+  return `${lines.join("\n")}\n`;
 }
 
 /** Fixed widths, because rows are written as they come; a longer cell moves only its own line. */

@@ -8,13 +8,13 @@ import type { BfdClient } from "../../backends/bfd/client.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import type { Kernel } from "../../backends/kernel/facts.ts";
 import type { Actor, Source } from "../../events/envelope.ts";
-import { resourceKey, type ResourceKey } from "../../events/ids.ts";
+import type { ResourceKey } from "../../events/ids.ts";
 import { envelopeJson, rfc3339 } from "../../events/log/export.ts";
 import { type EventLog, LogError } from "../../events/log/log.ts";
 import type { Prefix } from "../../events/prefix.ts";
-import type { ResourceType, State } from "../../events/state.ts";
+import type { State } from "../../events/state.ts";
 
-import { kindNamed } from "../api/kind-names.ts";
+import { keyNamed, keyOfType, kindNamed } from "../api/kind-names.ts";
 import type { ApplyAnswer, DoctorJson, EnvelopeJson } from "../api/contract.ts";
 import {
   type ApplyRequest,
@@ -24,7 +24,6 @@ import {
   CoreError,
   type DeleteRequest,
   type Moment,
-  type NamedResource,
   type ResourceQuery,
 } from "../api/core.ts";
 import type { Command } from "../decide/decide.ts";
@@ -91,7 +90,7 @@ export type CoreParts = SeenParts & {
   ) => Promise<{ readonly confirmed: readonly string[]; readonly seq: number | null }>;
   readonly doctor: () => Promise<DoctorJson>;
   readonly logFile: string;
-  readonly now: () => Pick<Now, "state" | "notRecording">;
+  readonly now: () => Pick<Now, "state" | "notRecording" | "fleet">;
 };
 
 export function createCore(parts: CoreParts): Core {
@@ -311,23 +310,6 @@ function deletedKeys(
     keyOfType(type, metadata.namespace, metadata.name),
   );
   return { read: { ...read, documents: [] }, keys };
-}
-
-function keyNamed({ kind, namespace, name }: NamedResource): ResourceKey {
-  const { types, clusterScoped } = kindNamed(kind);
-  const [type] = types;
-  if (type === undefined || types.length > 1) {
-    throw new CoreError(
-      "BAD_REQUEST",
-      `"${kind}" is not one kind: name one, such as bgppeers.metallb.io`,
-    );
-  }
-  return keyOfType(type, clusterScoped ? "" : (namespace ?? "default"), name);
-}
-
-function keyOfType(type: ResourceType, namespace: string, name: string): ResourceKey {
-  const slash = type.indexOf("/");
-  return resourceKey(type.slice(0, slash), type.slice(slash + 1), namespace, name);
 }
 
 const selectionOf = ({ kind, namespace, name }: ResourceQuery) => ({

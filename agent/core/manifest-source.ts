@@ -9,7 +9,7 @@ import { resolve } from "node:path";
 import type { Clock, Logger } from "../../backends/clock.ts";
 import { LogError } from "../../events/log/log.ts";
 import type { Owner } from "../../events/resources/resource.ts";
-import type { Document } from "../decide/decide.ts";
+import type { Document } from "../decide/decision.ts";
 import type { AgentConfig } from "../config-schema.ts";
 import { type Snapshot, watchManifests } from "../feeds/manifests-dir.ts";
 import { type Complaint, complaintText } from "../manifests/complaint.ts";

@@ -16,6 +16,7 @@ import type { MergedNeighbor } from "../plan/merge.ts";
 import type { Plan } from "../plan/plan.ts";
 import { recordedBfd } from "./bfd-view.ts";
 import { recordedDaemons } from "./daemon-view.ts";
+import { recordedFleet } from "./fleet-view.ts";
 import { quarantinedViews, type SeqOf } from "./resource-view.ts";
 
 /** Turns monotonic milliseconds of this process into wall-clock nanoseconds. */
@@ -152,6 +153,7 @@ export type Now = {
   readonly services: readonly ServiceJson[];
   readonly kernel: StatusJson["kernel"];
   readonly notRecording: StatusJson["notRecording"];
+  readonly fleet: StatusJson["fleet"];
 };
 
 export function statusView(
@@ -174,6 +176,7 @@ export function statusView(
     kernel: now.kernel,
     notRecording: now.notRecording,
     held: heldViews(state, seqOf),
+    fleet: now.fleet,
     program: state.run?.program ?? "",
     startedAt: state.run === undefined ? null : rfc3339(state.run.startedAt.wall),
   };
@@ -181,6 +184,7 @@ export function statusView(
 
 /** `at … status`: what the log says of that moment. Counters of the wire are not in the log and are zero. */
 export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
+  const [fleet] = state.desired.feeds?.keys() ?? [];
   const peers = [...state.sessions].map(([key, session]): PeerJson => ({
     ...UNAGREED,
     name: session.peer,
@@ -211,6 +215,7 @@ export function recordedStatus(state: State, seqOf: SeqOf): StatusJson {
       services: recordedServices(state),
       kernel: null,
       notRecording: null,
+      fleet: fleet === undefined ? null : recordedFleet(state.desired, fleet, ""),
     },
     seqOf,
   );

@@ -3,30 +3,23 @@
  *
  * Pure: commands are decided one after another against committed and in-flight state, and an accepted command's facts are
  * recorded whole or not at all. What a change settles besides (addresses, quarantine) is decided here in the same breath
- * (plan/settle.ts), so that the log holds every decision with its cause. Never reads a file and never answers a user:
- * commands.ts in agent/pipeline/ does. Reads next: ownership.ts.
+ * (draft.ts), so that the log holds every decision with its cause. Never reads a file and never answers a user:
+ * commands.ts in agent/pipeline/ does. Reads next: ownership.ts, feed.ts (change sets of a fleet).
  */
 import { match } from "ts-pattern";
-import type { Fact } from "../../events/envelope.ts";
 import type { DecidedEvent, DesiredEvent, Event, HostFacts } from "../../events/event.ts";
-import { applyDesired } from "../../events/fold.ts";
 import type { Address } from "../../events/address.ts";
 import type { EventId, NeighborKey, ResourceKey } from "../../events/ids.ts";
-import type { Resource } from "../../events/resources/kinds.ts";
 import { keyOf } from "../../events/resources/kinds.ts";
 import type { Owner } from "../../events/resources/resource.ts";
 import type { DesiredState } from "../../events/state.ts";
-import { settle } from "../plan/settle.ts";
+import type { Authority } from "../plan/settle.ts";
+import type { Change, Decision, Document, Refusal } from "./decision.ts";
+import { startDraft } from "./draft.ts";
 import { type ExportsSeen, exportsObserved } from "./exports-seen.ts";
+import { decideFeed, decideFeedConfirm, decideFeedRefusal } from "./feed.ts";
+import type { FeedCommand, FeedConfirm, FeedRefusal } from "./feed.ts";
 import { heldResource, ownershipRefusal, referenceRefusal, sameResource } from "./ownership.ts";
-
-/** A parsed manifest and where it stood, for complaints. */
-export type Document = {
-  readonly resource: Resource;
-  readonly file: string;
-  readonly line: number;
-  readonly owner: Owner;
-};
 
 export type Command =
   | {
@@ -55,6 +48,9 @@ export type Command =
       readonly unreadable: readonly Owner[];
       readonly confirmed: boolean;
     }
+  | FeedCommand
+  | FeedRefusal
+  | FeedConfirm
   | { readonly type: "observe-host"; readonly facts: HostFacts }
   | ExportsSeen
   | {
@@ -71,36 +67,16 @@ export type Command =
       readonly reason: string;
     };
 
-/** A fact without its circumstances: agent/pipeline/pen.ts adds clocks, actor and source. */
-export type DraftFact = Pick<Fact, "id" | "event" | "subject" | "cause">;
-
-export type Refusal = {
-  readonly key: ResourceKey;
-  readonly rule: string;
-  readonly message: string;
-  readonly document?: Document;
-};
-
-export type Change = {
-  readonly key: ResourceKey;
-  readonly result: "created" | "configured" | "unchanged" | "deleted" | "refused";
-  /** The fact that says so; undefined where nothing was said. */
-  readonly fact: EventId | undefined;
-};
-
-export type Decision = {
-  readonly type: "accepted" | "refused" | "held";
-  readonly facts: readonly DraftFact[];
-  readonly changes: readonly Change[];
-  readonly refusals: readonly Refusal[];
-  /** The desired state with the facts folded in; the same object where there are none. */
-  readonly after: DesiredState;
-};
-
 /** A source that deletes more than this part of what it owned is suspected (design §5). */
 const SUSPECT_ABOVE = 0.5;
 
-export function decide(desired: DesiredState, command: Command, nextId: () => EventId): Decision {
+/** `authority`: who gives addresses to the Services of a feed; on a host its change sets alone. */
+export function decide(
+  desired: DesiredState,
+  command: Command,
+  nextId: () => EventId,
+  authority: Authority = "host",
+): Decision {
   return match(command)
     .returnType<Decision>()
     .with({ type: "apply" }, (apply) => {
@@ -113,6 +89,9 @@ export function decide(desired: DesiredState, command: Command, nextId: () => Ev
     })
     .with({ type: "delete" }, (order) => decideDelete(desired, order, nextId))
     .with({ type: "sync" }, (sync) => decideSync(desired, sync, nextId))
+    .with({ type: "feed" }, (feed) => decideFeed(desired, feed, nextId, authority))
+    .with({ type: "feed-refusal" }, (refusal) => decideFeedRefusal(desired, refusal, nextId))
+    .with({ type: "feed-confirm" }, (order) => decideFeedConfirm(desired, order, nextId))
     .with({ type: "observe-host" }, ({ facts }) =>
       observed(desired, [{ type: "host-observed", facts }], "host", nextId),
     )
@@ -313,47 +292,6 @@ function refused(
     after: desired,
   };
 }
-
-/** Facts in the making: each is folded in as it is added, so that the next one is decided on it. */
-function startDraft(
-  before: DesiredState,
-  nextId: () => EventId,
-): {
-  readonly facts: DraftFact[];
-  add(event: Event, subject: string, cause: readonly EventId[]): EventId;
-  settleSince(since: DesiredState, cause: readonly EventId[]): void;
-  after(): DesiredState;
-} {
-  const facts: DraftFact[] = [];
-  let desired = before;
-  const add = (event: Event, subject: string, cause: readonly EventId[]): EventId => {
-    const id = nextId();
-    facts.push({ id, event, subject, cause });
-    desired = applyDesired(desired, event, id);
-    return id;
-  };
-  return {
-    facts,
-    add,
-    settleSince: (since, cause) => {
-      for (const event of settle(since, desired)) add(event, decidedSubject(event), cause);
-    },
-    after: () => desired,
-  };
-}
-
-const decidedSubject = (event: DecidedEvent): string =>
-  match(event)
-    .with(
-      { type: "address-allocated" },
-      { type: "address-released" },
-      { type: "address-awaited" },
-      (e) => e.service,
-    )
-    .with({ type: "resource-quarantined" }, { type: "quarantine-lifted" }, (e) => e.key)
-    .with({ type: "source-suspected" }, { type: "source-trusted" }, (e) => e.owner)
-    .with({ type: "plan-changed-by-version" }, { type: "plan-confirmed" }, () => "agent")
-    .exhaustive();
 
 function notNamed(
   desired: DesiredState,

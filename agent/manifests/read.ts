@@ -9,7 +9,12 @@ import type { ResourceKey } from "../../events/ids.ts";
 import { keyOf, type Resource } from "../../events/resources/kinds.ts";
 import { parseResource, type ParseOptions } from "../../events/resources/parse.ts";
 import { listItems } from "../../events/resources/plain.ts";
-import { type FieldComplaint, fieldText, type Path } from "../../events/resources/reading.ts";
+import {
+  type FieldComplaint,
+  fieldText,
+  isFields,
+  type Path,
+} from "../../events/resources/reading.ts";
 import type { Seal } from "../../events/resources/resource.ts";
 import { type Chunk, chunksOf } from "./chunks.ts";
 import type { Complaint } from "./complaint.ts";
@@ -23,6 +28,8 @@ export type ReadResource = {
   readonly resource: Resource;
   readonly location: Location;
   readonly warnings: readonly Complaint[];
+  /** As its author wrote it, where that was asked for. */
+  readonly written?: Readonly<Record<string, unknown>>;
 };
 
 export type NotApplicable = {
@@ -40,7 +47,13 @@ export type ManifestRead = {
   readonly complaints: readonly Complaint[];
 };
 
-export type ReadOptions = ParseOptions & { readonly seal: Seal };
+export type ReadOptions = ParseOptions & {
+  readonly seal: Seal;
+  /** Keep what each resource was read from: a fleet's publisher sends that. */
+  readonly keepWritten?: boolean;
+  /** What is read instead of a document; what is kept of it stays as it was. */
+  readonly prepare?: (document: Readonly<Record<string, unknown>>) => unknown;
+};
 
 /** Documents, with the items of lists: two and a half times the largest host we measure with. */
 export const MAX_DOCUMENTS = 250_000;
@@ -170,7 +183,10 @@ class Reading {
       }
       return;
     }
-    const parsed = parseResource(document, this.#options.seal, this.#options);
+    const { seal, prepare, keepWritten } = this.#options;
+    const written = isFields(document) ? document : undefined;
+    const prepared = written && prepare ? prepare(written) : document;
+    const parsed = parseResource(prepared, seal, this.#options);
     const location = { file: this.#file, line: this.#lineInFile(place) };
     if (parsed.type === "refused") {
       for (const complaint of parsed.complaints) this.#complainAt(place, complaint);
@@ -181,7 +197,8 @@ class Reading {
       const warnings = parsed.warnings.map((complaint) =>
         this.#located(place, complaint, "warning"),
       );
-      this.#documents.push({ resource: parsed.resource, location, warnings });
+      const kept = keepWritten === true && written !== undefined ? { written } : {};
+      this.#documents.push({ resource: parsed.resource, location, warnings, ...kept });
     }
   }
 

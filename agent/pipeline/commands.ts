@@ -13,7 +13,8 @@ import { applyDesired } from "../../events/fold.ts";
 import type { EventId, Seq } from "../../events/ids.ts";
 import { type EventLog, LogError } from "../../events/log/log.ts";
 import type { DesiredState } from "../../events/state.ts";
-import { type Command, decide, type Decision } from "../decide/decide.ts";
+import { type Command, decide } from "../decide/decide.ts";
+import type { Decision } from "../decide/decision.ts";
 import type { Pen } from "./pen.ts";
 import type { Recorder } from "./recorder.ts";
 

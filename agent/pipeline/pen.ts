@@ -5,7 +5,7 @@
  */
 import type { Actor, Fact, Instant, Source } from "../../events/envelope.ts";
 import type { Event } from "../../events/event.ts";
-import type { DraftFact } from "../decide/decide.ts";
+import type { DraftFact } from "../decide/decision.ts";
 import { eventId, type EventId, type RunId } from "../../events/ids.ts";
 
 export type Pen = {

@@ -2,7 +2,8 @@
  * Which addresses a Service gets: what it holds while that is allowed, else what it asks for, else what pools give.
  *
  * Pure (reference/rules.md §2.2.5, manifests.md §1.3 and §1.7). Where upstream chooses at random (pools of equal rank), the
- * pool's name decides here, so that equal input gives equal output. Never records anything: settle.ts turns this into facts.
+ * pool's name decides here, so that equal input gives equal output. Never records anything: settle.ts turns this into facts,
+ * and asks for a fleet's Services only where it settles for the fleet's publisher.
  */
 import { type Address, type Family, familyOf } from "../../events/address.ts";
 import type { AllocatedAddress } from "../../events/event.ts";

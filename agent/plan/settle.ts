@@ -7,6 +7,7 @@
  * Reads next: conflicts.ts, allocate.ts.
  */
 import type { DecidedEvent } from "../../events/event.ts";
+import { fleetOf } from "../../events/feeds.ts";
 import { applyDesired } from "../../events/fold.ts";
 import type { EventId, ResourceKey } from "../../events/ids.ts";
 import { diff } from "../../events/persistent-map.ts";
@@ -19,10 +20,14 @@ import { byContent } from "./order.ts";
 /** Ids of decisions that are tried out here; the caller gives real ones. */
 const TRIED = "" as EventId;
 
+/** Whoever settles: a host, which allocates for its own Services, or the publisher of a fleet, which does for the fleet's. */
+export type Authority = "host" | "publisher";
+
 /** Facts to record after `after`, in order; `before` undefined settles everything. */
 export function settle(
   before: DesiredState | undefined,
   after: DesiredState,
+  authority: Authority = "host",
 ): readonly DecidedEvent[] {
   const events: DecidedEvent[] = [];
   let desired = after;
@@ -38,7 +43,10 @@ export function settle(
   let freed = false;
   const look = (services: readonly Held<Service>[]): void => {
     for (const held of services) {
-      const event = allocation(desired, pools, held);
+      const event =
+        authority === "host" && fleetOf(held.owner) !== undefined
+          ? awaitingPublisher(desired, held)
+          : allocation(desired, pools, held);
       if (event === undefined) continue;
       freed ||= event.type === "address-released" || after.allocations.has(held.key);
       decide(event);
@@ -115,11 +123,29 @@ function touchedServices(
 ): readonly Held<Service>[] {
   const services = resourcesOf(after, "/Service");
   if (before === undefined || all) return [...services.values()].toSorted(byContent);
-  const touched: Held<Service>[] = [];
-  for (const { after: held } of diff(resourcesOf(before, "/Service"), services)) {
-    if (held !== undefined) touched.push(held);
+  const touched = new Map<ResourceKey, Held<Service>>();
+  for (const { key, after: held } of diff(resourcesOf(before, "/Service"), services)) {
+    if (held !== undefined) touched.set(key, held);
   }
-  return touched.toSorted(byContent);
+  for (const key of contested(before, after)) {
+    const held = services.get(key);
+    if (held !== undefined) touched.set(key, held);
+  }
+  return [...touched.values()].toSorted(byContent);
+}
+
+/** Own Services that hold an address which the fleet's publisher has given to one of the fleet's: they are asked again. */
+function* contested(before: DesiredState, after: DesiredState): Generator<ResourceKey> {
+  if (before.allocations === after.allocations) return;
+  const services = resourcesOf(after, "/Service");
+  const isFed = (key: ResourceKey): boolean =>
+    fleetOf(services.get(key)?.owner ?? "") !== undefined;
+  for (const { key, after: given } of diff(before.allocations, after.allocations)) {
+    if (given === undefined || !isFed(key)) continue;
+    for (const { address } of given.addresses) {
+      yield* (after.addressHolders.get(address) ?? []).filter((holder) => !isFed(holder));
+    }
+  }
 }
 
 /** True where a Service that held an address is gone, or has fewer. */
@@ -160,4 +186,18 @@ function allocation(
   }
   if (now.length === 0 && desired.awaiting.get(service)?.reason === reason) return undefined;
   return { type: "address-awaited", service, reason };
+}
+
+/** A fleet's Service on a host has what its change sets gave it; here is only said that one has nothing yet, or wants nothing more. */
+function awaitingPublisher(desired: DesiredState, held: Held<Service>): DecidedEvent | undefined {
+  const service = held.key;
+  const { type, loadBalancerClass } = held.resource.spec;
+  const wants = type === "LoadBalancer" && loadBalancerClass === "";
+  const waits = desired.awaiting.has(service);
+  if (wants && !waits && !desired.allocations.has(service)) {
+    return { type: "address-awaited", service, reason: "the fleet's publisher has given it none" };
+  }
+  return !wants && waits
+    ? { type: "address-released", service, reason: "it asks for no address any more" }
+    : undefined;
 }

@@ -64,6 +64,7 @@ export const status: StatusJson = {
   quarantined: [],
   kernel: { routes: 1, held: [], drift: 0, problems: [] },
   notRecording: null,
+  fleet: null,
   held: [],
   program: "rutter 0.1.0",
   startedAt: time,

@@ -2,7 +2,7 @@
  * Commands: who may change what, what one change records, and when a source is not believed.
  */
 import { describe, expect, test } from "vitest";
-import type { Decision } from "../../agent/decide/decide.ts";
+import type { Decision } from "../../agent/decide/decision.ts";
 import type { Owner } from "../../events/resources/resource.ts";
 import {
   after,

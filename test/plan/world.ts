@@ -2,7 +2,8 @@
  * A host in a test: manifests as text go in through the same reader and the same decisions as in the agent; state and plan
  * come out. No disk, no clock: ids count up, secrets are sealed into their own length.
  */
-import { type Command, decide, type Decision } from "../../agent/decide/decide.ts";
+import { type Command, decide } from "../../agent/decide/decide.ts";
+import type { Decision } from "../../agent/decide/decision.ts";
 import { readManifests } from "../../agent/manifests/read.ts";
 import { claimsOf } from "../../agent/plan/claims.ts";
 import { merge } from "../../agent/plan/merge.ts";

@@ -2,8 +2,9 @@
  * The architecture as tables: who may import whom, which package enters by which door, which folders are pure.
  *
  * Only data. A row is changed together with ARCHITECTURE.md, never to let one file through.
- * Read next: faults.ts (judges a file by these), ../tidy.test.ts.
+ * Read next: fleet-rules.ts, faults.ts (judges a file by these), ../tidy.test.ts.
  */
+import { FLEET_MAY_IMPORT, NATS } from "./fleet-rules.ts";
 
 /** A folder (`events/log/`), the files right in one (`events/*.ts`), one file, a package, or a scheme (`node:`). */
 export type Place = string;
@@ -76,6 +77,7 @@ const FRR_READING: readonly Place[] = [
 
 /** The longest matching key wins. A file may always import its own folder, and ts-pattern. */
 export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
+  ...FLEET_MAY_IMPORT,
   "events/": [...EVENTS, "zod"],
   "events/log/": [...EVENTS, "migrations/", "node:", "better-sqlite3"],
   "migrations/": ["events/log/sqlite.ts", "node:"],
@@ -246,7 +248,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/health/effective-check.ts",
     "agent/api/contract.ts",
   ],
-  "agent/decide/": [...EVENTS, ...PURE_SEAM, "agent/plan/"],
+  "agent/decide/": [...EVENTS, ...PURE_SEAM, "agent/fleet/change-set.ts", "agent/plan/"],
   "agent/pipeline/": [
     ...EVENTS,
     ...SEAM,
@@ -267,10 +269,12 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/api/",
     "agent/decide/",
     "agent/feeds/",
+    "agent/fleet/",
     "agent/health/",
     "agent/manifests/",
     "agent/pipeline/",
     "agent/plan/",
+    "agent/report/",
     "agent/secrets/",
     "node:",
   ],
@@ -297,8 +301,23 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "commander",
   ],
   "agent/cli/offline.ts": [...EVENTS, "events/log/", "agent/api/", "agent/core/", "node:"],
-  "agent/config-schema.ts": [...EVENTS, ...SEAM, "backends/frr/choice.ts", "node:path", "zod"],
-  "agent/config.ts": [...EVENTS, "agent/*.ts", "agent/manifests/", "node:", "yaml", "zod"],
+  "agent/config-schema.ts": [
+    ...EVENTS,
+    ...SEAM,
+    "agent/fleet/fleet-config.ts",
+    "backends/frr/choice.ts",
+    "node:path",
+    "zod",
+  ],
+  "agent/config.ts": [
+    ...EVENTS,
+    "agent/*.ts",
+    "agent/fleet/",
+    "agent/manifests/",
+    "node:",
+    "yaml",
+    "zod",
+  ],
   "agent/serve-bfd.ts": ["agent/*.ts", "backends/bfd/process.ts"],
   "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],
 };
@@ -311,16 +330,20 @@ export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   "better-sqlite3": ["events/log/sqlite.ts"],
   "@grpc/grpc-js": [`${GOBGP}io/client.ts`],
   "@grpc/proto-loader": [`${GOBGP}io/client.ts`],
+  ...Object.fromEntries(NATS.map((one) => [one, ["agent/fleet/io/nats.ts"]])),
+  "@nats-io/nkeys": ["agent/fleet/signing.ts"],
   koffi: ["backends/os/libc.ts"],
   pino: ["agent/logger.ts"],
   fastify: ["agent/api/server.ts"],
   "prom-client": ["agent/api/metrics.ts"],
-  commander: ["agent/cli/program.ts"],
+  commander: ["agent/cli/commands.ts"],
   yaml: ["agent/manifests/", "agent/config.ts"],
   zod: [
     "events/resources/",
     "agent/config.ts",
     "agent/config-schema.ts",
+    "agent/fleet/",
+    "agent/report/",
     "agent/api/",
     "agent/secrets/",
   ],
@@ -347,6 +370,12 @@ export const PURE: readonly Place[] = [
   "backends/frr/version.ts",
   "agent/plan/",
   "agent/decide/",
+  "agent/fleet/fleet-state.ts",
+  "agent/fleet/puts.ts",
+  "agent/fleet/state-digest.ts",
+  "agent/fleet/subjects.ts",
+  ...["coalesce.ts", "cursor.ts", "lanes.ts", "pace.ts"].map((name) => `agent/report/${name}`),
+  "agent/fleet/trust.ts",
   "agent/health/effective-check.ts",
 ];
 

@@ -1,0 +1,77 @@
+/**
+ * The commands of a fleet that show what its hosts say: `fleet status` and `fleet log`.
+ *
+ * Reads arguments and hands on. Reads next: fleet-status.ts, fleet-log.ts.
+ */
+import {
+  type Command,
+  contextOf,
+  example,
+  InvalidArgumentError,
+  printing,
+  type Program,
+  type Shared,
+} from "./commands.ts";
+import type { ReadingFlags } from "./fleet-access.ts";
+import type { FleetLogFlags } from "./fleet-log.ts";
+import type { FleetStatusFlags } from "./fleet-status.ts";
+
+const access = () => import("./fleet-access.ts");
+
+/** How long a server is waited for. */
+const TIMEOUT_SECONDS = 30;
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 3600) return value;
+  throw new InvalidArgumentError("more than 0, at most 3600");
+}
+
+const reading = (fleet: Command, usage: string, description: string): Command =>
+  printing(fleet, usage, description)
+    .option(
+      "--fleet-config <file>",
+      "fleet.yaml (default: /etc/rutter/fleet.yaml, else what agent.yaml says of its fleet)",
+    )
+    .option("--as <name>", "this reader's name in `fleet auth` (default: the user's name)")
+    .option("--timeout <seconds>", "how long a server is waited for", seconds, TIMEOUT_SECONDS);
+
+export function addFleetReads(fleet: Command, program: Program): void {
+  reading(fleet, "status", "What every host said last; who is silent, behind, or differs.")
+    .option("--check", "end with 1 where a host is silent, stopped, behind, or differs")
+    .addHelpText("after", example("rutter fleet status --check"))
+    .action(async (flags: Shared & ReadingFlags & FleetStatusFlags) => {
+      const { fleetStatus } = await import("./fleet-status.ts");
+      const context = contextOf(program, flags);
+      await (await access()).joined(flags, (joined) => fleetStatus(context, joined, flags));
+    });
+
+  reading(fleet, "log", "The hosts' books as they tell them; each fact and checkpoint is verified.")
+    .option("--host <name>", "only this host's")
+    .option("--lane <lane>", "only desired, sessions or routes")
+    .option("--follow", "go on with what they tell from now on")
+    .option(
+      "--verify",
+      "show what it adds up to; ends with 1 where something is missing or changed",
+    )
+    .option(
+      "--reader <name>",
+      "go on where the reader of this name was, with the same hosts and lanes",
+    )
+    .option("--heads <file>", "what is known of each log (default: in the user's state directory)")
+    .option("--accept <host>", "take this host's log as it is now, whatever it was before")
+    .addHelpText("after", example("rutter fleet log --reader audit --follow"))
+    .action(
+      async (flags: Shared & ReadingFlags & Omit<FleetLogFlags, "heads"> & { heads?: string }) => {
+        const [{ fleetLog }, { defaultHeadsFile }] = await Promise.all([
+          import("./fleet-log.ts"),
+          import("./known-heads.ts"),
+        ]);
+        const context = contextOf(program, flags);
+        const heads = flags.heads ?? defaultHeadsFile(program.env);
+        await (
+          await access()
+        ).joined(flags, (joined) => fleetLog(context, joined, { ...flags, heads }));
+      },
+    );
+}

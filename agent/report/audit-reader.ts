@@ -1,0 +1,116 @@
+/**
+ * The audit stream of a whole fleet, message by message: whose it is, whether it is believed, and what is new in it.
+ *
+ * Does no I/O and ends at nothing: whatever a message holds, it is a fact, a word about something that does not add up, or
+ * both. Reads next: reading.ts (one host), message.ts.
+ */
+import type { StoredMessage } from "../fleet/io/connection.ts";
+import { hostOfSubject } from "../fleet/subjects.ts";
+import { readCheckpoint } from "./checkpoint.ts";
+import type { KnownHost } from "./heads.ts";
+import { isLane, type Lane } from "./lanes.ts";
+import { type AuditFact, readFact } from "./message.ts";
+import { assembler } from "./parts.ts";
+import type { LaneSeqs } from "./positions.ts";
+import { type Finding, type HostReading, hostReading } from "./reading.ts";
+
+/** A fact that was not read before. */
+export type NewFact = { readonly host: string; readonly lane: Lane; readonly fact: AuditFact };
+
+export type Word = {
+  readonly host: string;
+  readonly text: string;
+  /** False: worth knowing, and nothing is wrong. */
+  readonly isFault: boolean;
+};
+
+export type Taken = { readonly fact: NewFact | undefined; readonly words: readonly Word[] };
+
+export type AuditReader = {
+  /** `created`: of the stream that the message stands in. */
+  take(message: StoredMessage, created: string): Promise<Taken>;
+  /** Every host that was heard of. */
+  readonly hosts: ReadonlyMap<string, HostReading>;
+};
+
+export type AuditReaderPlan = {
+  readonly fleet: string;
+  /** undefined: all. */
+  readonly lane: Lane | undefined;
+  readonly known: (host: string) => KnownHost | undefined;
+  readonly positions: (host: string) => LaneSeqs;
+};
+
+/** Of a dead letter. */
+const SHOWN_CHARACTERS = 500;
+
+export function auditReader({ fleet, lane, known, positions }: AuditReaderPlan): AuditReader {
+  const hosts = new Map<string, HostReading>();
+  const parts = assembler();
+  const of = (host: string): HostReading => {
+    const before = hosts.get(host);
+    if (before !== undefined) return before;
+    const made = hostReading(known(host), positions(host));
+    hosts.set(host, made);
+    return made;
+  };
+  const only = (host: string, text: string): Taken => ({
+    fact: undefined,
+    words: [{ host, text, isFault: true }],
+  });
+  const wordsOf = (host: string, findings: readonly Finding[]): readonly Word[] =>
+    findings.map((finding) => ({
+      host,
+      text: textOf(finding),
+      isFault: finding.type !== "begins-behind",
+    }));
+
+  async function takeFact(host: string, from: Lane, message: StoredMessage): Promise<Taken> {
+    const whole = parts.push(`${host} ${from}`, message);
+    if (whole === undefined) return { fact: undefined, words: [] };
+    const read = await readFact(whole, { fleet, host, lane: from });
+    if (!read.ok) return only(host, `message ${message.sequence} is not believed: ${read.reason}`);
+    const { isNew, findings } = of(host).fact(from, read.fact);
+    return {
+      fact: isNew ? { host, lane: from, fact: read.fact } : undefined,
+      words: wordsOf(host, findings),
+    };
+  }
+
+  return {
+    hosts,
+    async take(message, created) {
+      const host = hostOfSubject(fleet, message.subject);
+      const [, , , , what, from = ""] = message.subject.split(".");
+      if (host !== undefined && what === "audit" && isLane(from)) {
+        if (lane === undefined || lane === from) return takeFact(host, from, message);
+      } else if (host !== undefined && what === "checkpoint") {
+        const read = readCheckpoint(message, { fleet, host });
+        if (!read.ok) return only(host, `a checkpoint is not believed: ${read.reason}`);
+        const place = { created, sequence: message.sequence };
+        const findings = of(host).checkpoint(read.checkpoint, place);
+        return { fact: undefined, words: wordsOf(host, findings) };
+      } else if (host !== undefined && what === "dead") {
+        const text = new TextDecoder().decode(message.body).slice(0, SHOWN_CHARACTERS);
+        const word = { host, text: `could not take something of the feed: ${text}` };
+        return { fact: undefined, words: [{ ...word, isFault: false }] };
+      }
+      return { fact: undefined, words: [] };
+    },
+  };
+}
+
+function textOf(finding: Finding): string {
+  switch (finding.type) {
+    case "gap":
+      return `${finding.lane}: facts above seq ${finding.from} and up to seq ${finding.to} are missing`;
+    case "begins-behind":
+      return `${finding.lane}: the stream begins behind seq ${finding.to}`;
+    case "rewritten":
+      return `ITS LOG WAS WRITTEN ANEW: ${finding.reason}`;
+    case "other-key":
+      return `ANOTHER KEY: ${finding.reason}`;
+    case "unsigned":
+      return `is not believed: ${finding.reason}`;
+  }
+}

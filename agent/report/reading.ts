@@ -1,0 +1,168 @@
+/**
+ * What a reader of the audit stream makes of it: each fact once, gaps, and a log that is not the one that it was.
+ *
+ * Pure. A message says up to where its lane was told before; what a reader has is kept as that and the gaps in it, because a
+ * refill may fill them later. Whatever was told of a seq must be told of it for ever: another hash there, or another hash
+ * before it, is another log. Reads next: message.ts (a fact verified by itself), heads.ts (what is known from before).
+ */
+import type { Checkpoint } from "./checkpoint.ts";
+import { contradiction, judge, type KnownHost, noted, type StreamPlace } from "./heads.ts";
+import type { Lane } from "./lanes.ts";
+import type { AuditFact } from "./message.ts";
+
+export type Finding =
+  /** The lane's facts above `from` and up to `to` were not seen (yet). */
+  | { readonly type: "gap"; readonly lane: Lane; readonly from: number; readonly to: number }
+  /** Nothing of the lane up to `to` is in the stream, and this reader never saw it. */
+  | { readonly type: "begins-behind"; readonly lane: Lane; readonly to: number }
+  | { readonly type: "rewritten" | "other-key" | "unsigned"; readonly reason: string };
+
+export type Seen = {
+  /** False: it was read before. */
+  readonly isNew: boolean;
+  readonly findings: readonly Finding[];
+};
+
+/** Of one host. */
+export type HostReading = {
+  fact(lane: Lane, fact: AuditFact): Seen;
+  checkpoint(checkpoint: Checkpoint, place: StreamPlace): readonly Finding[];
+  /** Of each lane: everything up to this seq was read. */
+  positions(): Readonly<Partial<Record<Lane, number>>>;
+  gaps(): readonly { readonly lane: Lane; readonly from: number; readonly to: number }[];
+  /** What is to be remembered of it; undefined where the log was found rewritten, or was never heard of. */
+  known(): KnownHost | undefined;
+  isRewritten(): boolean;
+  /** The newest checkpoint of this reading. */
+  newest(): Checkpoint | undefined;
+};
+
+type Read = { upTo: number; gaps: { from: number; to: number }[] };
+
+/** A stream with more holes has lost what it was for; the oldest gaps are said and forgotten. */
+const GAPS_LIMIT = 1000;
+/** Hashes kept, the newest, to hold others against: of one host some hundred kilobytes. */
+const HASHES_LIMIT = 4096;
+
+export function hostReading(
+  remembered: KnownHost | undefined,
+  positions: Readonly<Partial<Record<Lane, number>>>,
+): HostReading {
+  const lanes = new Map<Lane, Read>();
+  for (const lane of ["desired", "sessions", "routes"] as const) {
+    const upTo = positions[lane];
+    if (upTo !== undefined) lanes.set(lane, { upTo, gaps: [] });
+  }
+  const hashes = new Map<number, string>();
+  let known = remembered;
+  let isRewritten = false;
+  let newest: Checkpoint | undefined;
+
+  const remember = (seq: number, hash: string): void => {
+    hashes.set(seq, hash);
+    const [oldest] = hashes.keys();
+    if (hashes.size > HASHES_LIMIT && oldest !== undefined) hashes.delete(oldest);
+  };
+  /** From here on another log is read; what is remembered of the old one stays in the file. */
+  const beginAnew = (): void => {
+    isRewritten = true;
+    known = undefined;
+    hashes.clear();
+    lanes.clear();
+  };
+  const contrary = ({ seq, hash, previousHash }: AuditFact): string | undefined => {
+    const old = hashes.get(seq);
+    if (old !== undefined && old !== hash) return `seq ${seq} was told with another hash before`;
+    const before = hashes.get(seq - 1);
+    if (before !== undefined && before !== previousHash) {
+      return `seq ${seq} does not follow the seq ${seq - 1} that was told`;
+    }
+    return (
+      contradiction(known, { seq, hash }) ??
+      (seq > 1 ? contradiction(known, { seq: seq - 1, hash: previousHash }) : undefined)
+    );
+  };
+
+  function fact(lane: Lane, one: AuditFact): Seen {
+    const findings: Finding[] = [];
+    const reason = contrary(one);
+    if (reason !== undefined) {
+      findings.push({ type: "rewritten", reason });
+      beginAnew();
+    }
+    if (known !== undefined && one.signer !== known.key) {
+      const by = one.signer === undefined ? "nobody signed it" : `it is signed by ${one.signer}`;
+      findings.push({ type: "unsigned", reason: `seq ${one.seq}: ${by}, not ${known.key}` });
+      return { isNew: true, findings };
+    }
+    remember(one.seq, one.hash);
+    remember(one.seq - 1, one.previousHash);
+    const read = lanes.get(lane);
+    if (read === undefined) {
+      lanes.set(lane, { upTo: one.seq, gaps: [] });
+      if (one.previous > 0) findings.push({ type: "begins-behind", lane, to: one.previous });
+      return { isNew: true, findings };
+    }
+    const isLate = read.gaps.some(({ from, to }) => one.seq > from && one.seq <= to);
+    read.gaps = read.gaps.flatMap((gap) => without(gap, one.previous, one.seq));
+    if (one.seq <= read.upTo) return { isNew: isLate, findings };
+    if (one.previous > read.upTo) findings.push(miss(lane, read, one.previous));
+    read.upTo = one.seq;
+    return { isNew: true, findings };
+  }
+
+  function miss(lane: Lane, read: Read, to: number): Finding {
+    const gap = { from: read.upTo, to };
+    read.gaps = [...read.gaps, gap].slice(-GAPS_LIMIT);
+    return { type: "gap", lane, ...gap };
+  }
+
+  function checkpoint(one: Checkpoint, place: StreamPlace): readonly Finding[] {
+    const findings: Finding[] = [];
+    const judgement = judge(known, one, place);
+    if (judgement.type === "rewritten" || judgement.type === "other-key") {
+      findings.push(judgement);
+      if (judgement.type === "rewritten") beginAnew();
+      else return findings;
+    }
+    if (judgement.type === "known") return findings;
+    const told = hashes.get(one.seq);
+    if (told !== undefined && told !== one.hash) {
+      findings.push({ type: "rewritten", reason: `seq ${one.seq} was told with another hash` });
+      beginAnew();
+    }
+    known = noted(known, one, place);
+    newest = one;
+    // Facts are acknowledged before a checkpoint counts them, so they stand before it in the stream.
+    for (const [lane, read] of lanes) {
+      const last = one.lanes[lane]?.last ?? 0;
+      if (last <= read.upTo) continue;
+      findings.push(miss(lane, read, last));
+      read.upTo = last;
+    }
+    return findings;
+  }
+
+  return {
+    fact,
+    checkpoint,
+    positions: () =>
+      Object.fromEntries([...lanes].map(([lane, read]) => [lane, read.gaps[0]?.from ?? read.upTo])),
+    gaps: () => [...lanes].flatMap(([lane, read]) => read.gaps.map((gap) => ({ lane, ...gap }))),
+    known: () => (isRewritten ? remembered : known),
+    isRewritten: () => isRewritten,
+    newest: () => newest,
+  };
+}
+
+/** What is left of a gap when everything above `from` and up to `to` was told. */
+function without(
+  gap: { readonly from: number; readonly to: number },
+  from: number,
+  to: number,
+): { from: number; to: number }[] {
+  if (to <= gap.from || from >= gap.to) return [gap];
+  const below = from > gap.from ? [{ from: gap.from, to: from }] : [];
+  const above = to < gap.to ? [{ from: to, to: gap.to }] : [];
+  return [...below, ...above];
+}

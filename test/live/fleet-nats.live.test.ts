@@ -1,0 +1,193 @@
+/**
+ * The connection to NATS: publishing only in order, reading in order from any place, coming back by itself.
+ *
+ * Method: real nats-servers in namespaces, and a client of ours in another one.
+ */
+import { beforeEach, describe, expect, test } from "vitest";
+import { skipUnless } from "../probe.ts";
+import { startFleetClient } from "./fleet-client.ts";
+import { startCluster, startNats } from "./nats.ts";
+import { makeNetwork } from "./netns.ts";
+import { until } from "./until.ts";
+
+beforeEach(skipUnless("netns", "nats"));
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+const text = (body: string): string => Buffer.from(body, "base64").toString();
+const SPEC = { name: "feed", subjects: ["f.change", "f.base"], replicas: 1 };
+const message = (body: string, expected?: number) => ({
+  stream: "feed",
+  subject: "f.change",
+  body: base64(body),
+  ...(expected === undefined ? {} : { expected }),
+});
+
+describe("one server", () => {
+  test("takes a message only behind the expected sequence, and hands all over in order from any place", async () => {
+    await using network = await makeNetwork(["server", "host"]);
+    await using server = await startNats(network.nodes.server);
+    await using client = await startFleetClient(network.nodes.host, { servers: [server.url] });
+    await client.connected();
+    await expect(client.publish(message("too early"))).rejects.toThrow("FLEET_NO_STREAM");
+    await expect(client.info("feed")).rejects.toThrow("FLEET_NO_STREAM");
+    await client.stream(SPEC);
+    await client.stream(SPEC);
+
+    expect(await client.publish(message("one", 0))).toBe(1);
+    expect(await client.publish({ ...message("two", 1), headers: { "Rutter-Part": "1/1" } })).toBe(
+      2,
+    );
+    await expect(client.publish(message("late", 1))).rejects.toThrow("FLEET_SEQUENCE_MOVED");
+    expect(await client.last("feed", "f.base")).toBeNull();
+    expect(await client.publish({ ...message("three", 2), subject: "f.base" })).toBe(3);
+
+    await client.read("all", { stream: "feed", consumer: "one", from: 1 });
+    await client.read("later", { stream: "feed", consumer: "two", from: 2, filter: "f.change" });
+    const all = await until(
+      async () => {
+        const { messages } = await client.messages("all");
+        return messages.length === 3 && messages;
+      },
+      { what: "three messages" },
+    );
+    expect(all.map(({ body, sequence }) => [text(body), sequence])).toEqual([
+      ["one", 1],
+      ["two", 2],
+      ["three", 3],
+    ]);
+    expect(all[1]?.headers["Rutter-Part"]).toBe("1/1");
+    expect(await client.publish(message("four", 3))).toBe(4);
+    const later = await until(
+      async () => {
+        const { messages } = await client.messages("later");
+        return messages.length === 2 && messages;
+      },
+      { what: "two messages" },
+    );
+    expect(later.map(({ body }) => text(body))).toEqual(["two", "four"]);
+
+    expect(text((await client.last("feed", "f.change"))?.body ?? "")).toBe("four");
+    expect(text((await client.at("feed", 3))?.body ?? "")).toBe("three");
+    expect(await client.at("feed", 9)).toBeNull();
+    const info = await client.info("feed");
+    expect(info).toMatchObject({ firstSequence: 1, lastSequence: 4, messages: 4 });
+    expect(Date.parse(info.created)).not.toBeNaN();
+  });
+
+  test("a reading of the same name ends the older one; a deleted stream ends it, too", async () => {
+    await using network = await makeNetwork(["server", "host"]);
+    await using server = await startNats(network.nodes.server);
+    await using client = await startFleetClient(network.nodes.host, { servers: [server.url] });
+    await client.connected();
+    await client.stream(SPEC);
+    await client.read("older", { stream: "feed", consumer: "host", from: 1 });
+    await client.publish(message("one", 0));
+    await client.read("newer", { stream: "feed", consumer: "host", from: 1 });
+    const ended = (name: string) =>
+      until(async () => (await client.messages(name)).ended, { what: `the end of ${name}` });
+    expect(await ended("older")).toBe("FLEET_READING_ENDED");
+    await until(async () => (await client.messages("newer")).messages.length === 1, {
+      what: "its message",
+    });
+    await client.raw("request", "$JS.API.STREAM.DELETE.feed");
+    expect(await ended("newer")).toBe("FLEET_READING_ENDED");
+  });
+
+  test("keys of a bucket are told, changed and told again after a break", async () => {
+    await using network = await makeNetwork(["server", "host"]);
+    await using server = await startNats(network.nodes.server);
+    await using client = await startFleetClient(network.nodes.host, { servers: [server.url] });
+    await client.connected();
+    await client.watch("w", "status", "a.*");
+    await client.bucket("status");
+    await client.put("status", "a.one", "1");
+    await client.put("status", "b.one", "other");
+    const entries = (wanted: Readonly<Record<string, string>>) =>
+      until(async () => JSON.stringify(await client.entries("w")) === JSON.stringify(wanted), {
+        what: `entries ${JSON.stringify(wanted)}`,
+        timeoutMs: 60_000,
+      });
+    await entries({ "a.one": "1" });
+    expect(await client.get("status", "a.one")).toBe("1");
+    expect(await client.get("status", "a.two")).toBeNull();
+    await server.kill();
+    await until(async () => !(await client.state()).connected, {
+      what: "the end of the connection",
+    });
+    await expect(client.put("status", "a.one", "2")).rejects.toThrow("FLEET_NOT_CONNECTED");
+    expect((await client.state()).reason).not.toBe("");
+    await server.restart();
+    await client.connected();
+    await client.put("status", "a.one", "2");
+    await entries({ "a.one": "2" });
+  });
+});
+
+describe("who connects", () => {
+  test("the seed's file is read again at each attempt", async () => {
+    await using network = await makeNetwork(["server", "host"]);
+    const { server: node, host } = network.nodes;
+    const { fromSeed, newKey } = await import("./fleet-keys.ts");
+    const [first, second] = [newKey(host, "first.nk"), newKey(host, "second.nk")];
+    const users = (key: string): string => `authorization { users = [ { nkey: ${key} } ] }`;
+    await using server = await startNats(node, { config: users(first.publicKey) });
+    await using client = await startFleetClient(host, {
+      servers: [server.url],
+      seed: first.file,
+    });
+    await client.connected();
+    await server.reload(users(second.publicKey));
+    await until(async () => !(await client.state()).connected, { what: "the refusal" });
+    await until(async () => /authorization/i.test((await client.state()).reason), {
+      what: "a reason that names it",
+    });
+    fromSeed(first.file, second.seed);
+    await client.connected();
+    expect((await client.state()).connected).toBe(true);
+  });
+});
+
+describe("a cluster of three", () => {
+  test("goes on without one, says so without two, and takes what comes when they are back", async () => {
+    await using network = await makeNetwork(["n1", "n2", "n3", "host"]);
+    const { n1, n2, n3, host } = network.nodes;
+    const servers = await startCluster([n1, n2, n3]);
+    await using client = await startFleetClient(host, { servers: servers.map(({ url }) => url) });
+    await client.connected();
+    await until(async () => (await client.stream({ ...SPEC, replicas: 3 }), true), {
+      what: "a stream of three",
+      timeoutMs: 60_000,
+    });
+    expect(await client.publish(message("one", 0))).toBe(1);
+    await servers[0]?.kill();
+    const second = await until(() => client.publish(message("two", 1)), {
+      what: "a message without the first server",
+      timeoutMs: 60_000,
+    });
+    expect(second).toBe(2);
+    await servers[1]?.kill();
+    await until(
+      () =>
+        client.publish(message("three", 2)).then(
+          () => false,
+          (error: unknown) => /FLEET_N/.test(String(error)),
+        ),
+      { what: "a refusal without two", timeoutMs: 60_000 },
+    );
+    await Promise.all([servers[0]?.restart(), servers[1]?.restart()]);
+    await until(
+      async () => {
+        const { lastSequence } = await client.info("feed");
+        return (await client.publish(message("more", lastSequence))) > 2;
+      },
+      { what: "a message with all three", timeoutMs: 60_000 },
+    );
+    await client.read("all", { stream: "feed", consumer: "host", from: 1 });
+    await until(async () => (await client.messages("all")).messages.length >= 3, {
+      what: "everything",
+      timeoutMs: 60_000,
+    });
+    const all = (await client.messages("all")).messages.map(({ body }) => text(body));
+    expect(all.slice(0, 2)).toEqual(["one", "two"]);
+  });
+});

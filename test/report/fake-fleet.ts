@@ -1,0 +1,147 @@
+/**
+ * A NATS server for tests of the outbox: one stream, some keys, and whatever can go wrong with them, at a word.
+ *
+ * It drops doubles of one message id as the server does, and it stores in the order in which it is told. Nothing of it knows
+ * a socket. Read next: outbox.test.ts.
+ */
+import {
+  type FleetConnection,
+  FleetError,
+  type StoredMessage,
+} from "../../agent/fleet/io/connection.ts";
+
+export type FakeFleet = {
+  readonly connection: FleetConnection;
+  /** What the stream holds. */
+  readonly stored: StoredMessage[];
+  readonly keys: Map<string, Uint8Array>;
+  /** Every publication that was asked for, the most that were on their way at a time, and the most octets. */
+  readonly asked: { count: number; most: number; mostOctets: number };
+  down(): void;
+  up(): void;
+  /** The stream is purged or made anew; doubles are forgotten with it. */
+  wipe(): void;
+  /** The publication of this index (from 0, counted from now) is not stored and fails; the next ones are stored. */
+  lose(index: number): void;
+  /** Acknowledgements wait until release() is called. */
+  hold(): void;
+  release(): void;
+};
+
+const octetsOf = (value: Uint8Array | string): Uint8Array =>
+  typeof value === "string" ? new TextEncoder().encode(value) : value;
+
+export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
+  const stored: StoredMessage[] = [];
+  const keys = new Map<string, Uint8Array>();
+  const ids = new Map<string, number>();
+  const asked = { count: 0, most: 0, mostOctets: 0 };
+  let connected = true;
+  let sequence = 0;
+  let lost = new Set<number>();
+  let flying = 0;
+  let flyingOctets = 0;
+  let gate: PromiseWithResolvers<void> | undefined;
+  let upAgain = Promise.withResolvers<void>();
+
+  const need = (): void => {
+    if (!connected) throw new FleetError("FLEET_NOT_CONNECTED", "the server is gone");
+  };
+  const put = (message: Omit<StoredMessage, "sequence">): number => {
+    const id = message.headers["Nats-Msg-Id"];
+    const known = id === undefined ? undefined : ids.get(id);
+    if (known !== undefined) return known;
+    sequence += 1;
+    if (id !== undefined) ids.set(id, sequence);
+    stored.push({ ...message, sequence });
+    return sequence;
+  };
+  const refuse = (): Promise<never> => Promise.reject(new Error("not in this fake"));
+
+  const connection: FleetConnection = {
+    state: () => ({ connected, sinceMillis: 0, reason: connected ? "fake" : "the server is gone" }),
+    onState: () => () => undefined,
+    async connected(signal) {
+      if (connected) return;
+      const aborted = Promise.withResolvers<never>();
+      const error = new FleetError("FLEET_NOT_CONNECTED", "given up");
+      signal?.addEventListener("abort", () => aborted.reject(error), { once: true });
+      await Promise.race([upAgain.promise, aborted.promise]);
+    },
+    maxPayload: () => maxPayload,
+    async publish({ subject, body, headers = {} }) {
+      need();
+      const octets = octetsOf(body);
+      const index = asked.count;
+      asked.count += 1;
+      flying += 1;
+      flyingOctets += octets.length;
+      asked.most = Math.max(asked.most, flying);
+      asked.mostOctets = Math.max(asked.mostOctets, flyingOctets);
+      try {
+        if (lost.has(index)) throw new FleetError("FLEET_NO_ANSWER", "no leader");
+        const at = put({ subject, headers, body: octets });
+        await (gate?.promise ?? Promise.resolve());
+        need();
+        return { sequence: at };
+      } finally {
+        flying -= 1;
+        flyingOctets -= octets.length;
+      }
+    },
+    async read({ stream, onStart, onMessage }, signal) {
+      need();
+      const entries = stream.startsWith("KV_") ? [...keys] : [];
+      onStart?.(entries.length);
+      for (const [index, [subject, body]] of entries.entries()) {
+        if (signal.aborted) return;
+        const pending = entries.length - index - 1;
+        await onMessage({ subject, headers: {}, body, sequence: index + 1, pending });
+      }
+    },
+    async lastOfSubject(_, subject) {
+      need();
+      return stored.findLast((message) => message.subject === subject);
+    },
+    at: refuse,
+    streamInfo: refuse,
+    ensureStream: refuse,
+    ensureBucket: refuse,
+    async kvPut(bucket, key, value) {
+      need();
+      keys.set(`${bucket}/${key}`, octetsOf(value));
+    },
+    kvGet: refuse,
+    close: () => Promise.resolve(),
+  };
+  return {
+    connection,
+    stored,
+    keys,
+    asked,
+    down() {
+      connected = false;
+      gate?.resolve();
+      gate = undefined;
+    },
+    up() {
+      connected = true;
+      upAgain.resolve();
+      upAgain = Promise.withResolvers();
+    },
+    wipe() {
+      stored.length = 0;
+      ids.clear();
+    },
+    lose(index) {
+      lost = new Set([...lost, asked.count + index]);
+    },
+    hold() {
+      gate = Promise.withResolvers();
+    },
+    release() {
+      gate?.resolve();
+      gate = undefined;
+    },
+  };
+}

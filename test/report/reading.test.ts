@@ -1,0 +1,158 @@
+/**
+ * A reader of the audit stream: each fact once, gaps seen and filled, and another log noticed however it comes.
+ * Method: facts as messages would give them; hashes are names, because message.test.ts has the real ones.
+ */
+import { describe, expect, test } from "vitest";
+import type { Checkpoint } from "../../agent/report/checkpoint.ts";
+import { knownText, noted, readKnown } from "../../agent/report/heads.ts";
+import type { AuditFact } from "../../agent/report/message.ts";
+import { hostReading } from "../../agent/report/reading.ts";
+
+const KEY = "UHOST";
+const hash = (log: string, seq: number): string => `${log}-${seq}`;
+const fact = (seq: number, previous: number, log = "a", signer = KEY): AuditFact => ({
+  seq,
+  hash: hash(log, seq),
+  previousHash: hash(log, seq - 1),
+  previous,
+  standsFor: 0,
+  header: "{}",
+  body: "{}",
+  signer,
+});
+const checkpoint = (seq: number, log = "a", changes: Partial<Checkpoint> = {}): Checkpoint => ({
+  fleet: "berlin",
+  host: "edge-1",
+  count: seq,
+  seq,
+  hash: hash(log, seq),
+  at: `2026-11-21T12:00:${`${seq % 60}`.padStart(2, "0")}Z`,
+  key: KEY,
+  before: null,
+  lanes: {},
+  ...changes,
+});
+const place = (sequence: number) => ({ created: "stream-1", sequence });
+
+test("each fact is new once; doubles of a refill are not", () => {
+  const one = hostReading(undefined, {});
+  expect(one.fact("desired", fact(1, 0))).toEqual({ isNew: true, findings: [] });
+  expect(one.fact("desired", fact(4, 1))).toEqual({ isNew: true, findings: [] });
+  expect(one.fact("desired", fact(1, 0))).toEqual({ isNew: false, findings: [] });
+  expect(one.fact("desired", fact(4, 1))).toEqual({ isNew: false, findings: [] });
+  expect(one.fact("sessions", fact(2, 0))).toEqual({ isNew: true, findings: [] });
+  expect(one.positions()).toEqual({ desired: 4, sessions: 2 });
+});
+
+test("goes on from a noted position: what was read before is not new", () => {
+  const one = hostReading(undefined, { desired: 4 });
+  expect(one.fact("desired", fact(4, 1)).isNew).toBe(false);
+  expect(one.fact("desired", fact(6, 4))).toEqual({ isNew: true, findings: [] });
+});
+
+test("a stream that begins later than the log is no gap for who never read it", () => {
+  const one = hostReading(undefined, {});
+  expect(one.fact("desired", fact(9, 7)).findings).toEqual([
+    { type: "begins-behind", lane: "desired", to: 7 },
+  ]);
+  expect(one.gaps()).toEqual([]);
+});
+
+describe("a gap", () => {
+  test("is seen, kept as the reader's position, and filled by a refill whose facts are new", () => {
+    const one = hostReading(undefined, {});
+    one.fact("desired", fact(1, 0));
+    expect(one.fact("desired", fact(9, 6)).findings).toEqual([
+      { type: "gap", lane: "desired", from: 1, to: 6 },
+    ]);
+    expect(one.positions()).toEqual({ desired: 1 });
+    expect(one.fact("desired", fact(3, 1)).isNew).toBe(true);
+    expect(one.gaps()).toEqual([{ lane: "desired", from: 3, to: 6 }]);
+    expect(one.fact("desired", fact(6, 3)).isNew).toBe(true);
+    expect(one.gaps()).toEqual([]);
+    expect(one.positions()).toEqual({ desired: 9 });
+    expect(one.fact("desired", fact(9, 6))).toEqual({ isNew: false, findings: [] });
+  });
+
+  test("at the end shows by the checkpoint that counts what was told", () => {
+    const one = hostReading(undefined, {});
+    one.fact("desired", fact(1, 0));
+    const lanes = { desired: { last: 5, to: 7 }, sessions: { last: 6, to: 7 } };
+    expect(one.checkpoint(checkpoint(7, "a", { lanes }), place(9))).toEqual([
+      { type: "gap", lane: "desired", from: 1, to: 5 },
+    ]);
+  });
+
+  test("is none where facts between were coalesced, whichever were told before", () => {
+    const one = hostReading(undefined, {});
+    one.fact("sessions", fact(10, 0));
+    one.fact("sessions", fact(20, 10));
+    expect(one.fact("sessions", fact(15, 10))).toEqual({ isNew: false, findings: [] });
+    expect(one.fact("sessions", fact(30, 15))).toEqual({ isNew: true, findings: [] });
+  });
+});
+
+describe("another log", () => {
+  const begun = () => {
+    const one = hostReading(undefined, {});
+    one.fact("desired", fact(1, 0));
+    one.fact("desired", fact(2, 1));
+    one.checkpoint(checkpoint(2), place(3));
+    return one;
+  };
+
+  test("is noticed by another hash at a seq that was told, and its facts are new", () => {
+    const one = begun();
+    const { isNew, findings } = one.fact("desired", fact(2, 1, "b"));
+    expect(isNew).toBe(true);
+    expect(findings[0]?.type).toBe("rewritten");
+    expect(one.isRewritten()).toBe(true);
+    expect(one.fact("desired", fact(3, 2, "b")).isNew).toBe(true);
+  });
+
+  test("is noticed by what it says stands before a fact", () => {
+    expect(begun().fact("desired", fact(3, 2, "b")).findings[0]?.type).toBe("rewritten");
+  });
+
+  test("is noticed by a checkpoint with fewer facts", () => {
+    expect(begun().checkpoint(checkpoint(1), place(4))[0]?.type).toBe("rewritten");
+  });
+
+  test("is noticed by what a run long ago remembered, and what was remembered stays", () => {
+    const remembered = noted(undefined, checkpoint(2), place(3));
+    const one = hostReading(remembered, {});
+    expect(one.fact("desired", fact(2, 1, "b")).findings[0]?.type).toBe("rewritten");
+    one.checkpoint(checkpoint(9, "b"), place(12));
+    expect(one.known()).toBe(remembered);
+  });
+
+  test("that nobody remembers is believed", () => {
+    const one = hostReading(undefined, {});
+    expect(one.checkpoint(checkpoint(9, "b"), place(12))).toEqual([]);
+    expect(one.known()?.heads).toEqual([{ seq: 9, hash: "b-9" }]);
+  });
+});
+
+describe("a fact that the host's key did not sign", () => {
+  test("is said and changes nothing, once the key is known", () => {
+    const one = hostReading(undefined, {});
+    one.checkpoint(checkpoint(2), place(1));
+    expect(one.fact("desired", fact(3, 2, "a", "USTRANGER")).findings[0]?.type).toBe("unsigned");
+    expect(one.positions()).toEqual({});
+  });
+
+  test("a checkpoint of another key is said, and the key that is known stays", () => {
+    const one = hostReading(noted(undefined, checkpoint(2), place(1)), {});
+    const other = checkpoint(5, "a", { key: "USTRANGER" });
+    expect(one.checkpoint(other, place(2))[0]?.type).toBe("other-key");
+    expect(one.known()?.key).toBe(KEY);
+  });
+});
+
+test("what is remembered is written and read as it is; anything else is refused", () => {
+  const fleets = { berlin: { "edge-1": noted(undefined, checkpoint(2), place(3)) } };
+  const text = knownText(fleets).replaceAll("a-2", "ab".repeat(32));
+  expect(readKnown(text)?.["berlin"]?.["edge-1"]?.key).toBe(KEY);
+  expect(readKnown("{")).toBeUndefined();
+  expect(readKnown('{"version":2,"fleets":{}}')).toBeUndefined();
+});
