@@ -29,6 +29,7 @@ import { shadowSpeaker } from "./core/shadow.ts";
 import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
+import { reloads } from "./core/reload.ts";
 import { createProbe } from "./health/probe.ts";
 import { readListeners } from "./health/proc-net.ts";
 import { createHealth } from "./health/runner.ts";
@@ -52,6 +53,7 @@ import {
 import { allUsable, withheld } from "./pipeline/withhold.ts";
 import { plan, replan } from "./plan/plan.ts";
 import { openSecrets } from "./secrets/secrets.ts";
+import { thisService } from "./service-manager.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -61,7 +63,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   // From the first moment on: a stop while it starts ends it in order, too.
   const stopped = stopSignal();
   const config = loadConfig(options);
+  const reloading = reloads(config, () => loadConfig(options));
   const logger = createLogger(config.log.level);
+  const manager = thisService(logger);
   const program = programVersion();
   const book = await openBook(config.stateDirectory, program, logger);
   const { log, pen, before } = book;
@@ -84,10 +88,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { kernel, problem: kernelProblem, ability } = await openKernel(config, before, logger);
   // Node asks for each address with two calls and an object: 20,000 virtual IPs hold the loop for longer than the kernel's dump.
   const networks = () => kernel?.networks() ?? hostNetworks();
-  const facts = hostFacts(config, hostname(), networks());
-  if (JSON.stringify(before.desired.host?.facts) !== JSON.stringify(facts)) {
+  const onHost = (): void => {
+    const facts = hostFacts(reloading.current(), hostname(), networks());
+    if (JSON.stringify(commands.current().host?.facts) === JSON.stringify(facts)) return;
     commands.observe({ type: "observe-host", facts });
-  }
+  };
+  onHost();
 
   const backend = await openBackend({
     config,
@@ -102,7 +108,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const health = createHealth({
     clock: systemClock,
     readListeners: readListeners(),
-    probe: createProbe(config.checks),
+    probe: createProbe(reloading.checks),
     recorded: before.run?.boot === book.boot ? "trusted" : "stale",
     onChange: (service, healthy, reason) => {
       // Not from inside update(): a change of health is a change of desired state, which calls update() again.
@@ -164,11 +170,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       kernel,
       backend,
       recorder,
-      onHost() {
-        const now = hostFacts(config, hostname(), networks());
-        if (JSON.stringify(commands.current().host?.facts) === JSON.stringify(now)) return;
-        commands.observe({ type: "observe-host", facts: now });
-      },
+      onHost,
       onUnusable: () => planned$.next({ ...planned$.value }),
     });
   const speaker = startSpeaker({
@@ -283,10 +285,19 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const snapshots = setInterval(() => void book.snapshot("due"), SNAPSHOT_LOOK_MILLIS);
   const recording = setInterval(recorder.tryAgain, RECORDING_LOOK_MILLIS);
   process.stdout.write(`ready ${api.socketPath}\n`);
+  const stopReloading = reloading.follow({
+    manager,
+    logger,
+    rescan: sources.rescan,
+    onChange: onHost,
+  });
+  manager.ready(`serving on ${api.socketPath}`);
 
   const signal = await stopped;
   logger.info({ signal }, "stopping");
   stopping = true;
+  manager.stopping();
+  stopReloading();
   clearInterval(snapshots);
   clearInterval(recording);
   sources.stop();
@@ -298,7 +309,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   stopFinding();
   stopSpeakerBfd();
   await api.close();
-  const mode = stopMode(config);
+  const mode = stopMode(reloading.current(), signal);
   await backend.close(mode);
   kernelDriver?.stop();
   stopExports?.();

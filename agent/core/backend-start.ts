@@ -11,6 +11,7 @@ import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import type { State } from "../../events/state.ts";
 import type { AgentConfig } from "../config-schema.ts";
+import { HANDOVER } from "../stop-signal.ts";
 import { openGobgp } from "./gobgp-start.ts";
 import type { PlanOptions } from "../plan/options.ts";
 
@@ -68,12 +69,18 @@ export const frrOptions = ({
   ours: new Set(before.wires["frr"]?.neighbors.keys()),
 });
 
-/** FRR works on where its agent is stopped, unless the configuration wants it undone; a speaker inside of the agent ends with it. */
-export const stopMode = ({
-  backend,
-  frr,
-}: Pick<AgentConfig, "backend" | "frr">): "graceful" | "final" =>
-  backend === "frr" && frr.onStop === "keep" ? "graceful" : "final";
+/**
+ * FRR works on where its agent is stopped, unless the configuration wants it undone; another speaker says Cease, unless the
+ * configuration wants its peers to wait for the next start. Whoever replaces the agent (HANDOVER) never takes anything back.
+ */
+export const stopMode = (
+  { backend, frr, stop }: Pick<AgentConfig, "backend" | "frr" | "stop">,
+  signal: string,
+): "graceful" | "final" => {
+  if (signal === HANDOVER) return "graceful";
+  if (backend === "frr") return frr.onStop === "keep" ? "graceful" : "final";
+  return stop === "graceful" ? "graceful" : "final";
+};
 
 /** A speaker with a BFD daemon of its own keeps BFD, unless the configuration has the engine do it. */
 export const planOptionsOf = (

@@ -135,6 +135,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "events/state.ts",
     "agent/config-schema.ts",
     "agent/core/gobgp-start.ts",
+    "agent/stop-signal.ts",
     "agent/plan/options.ts",
   ],
   "agent/core/shadow.ts": [
@@ -278,7 +279,9 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "agent/config-schema.ts": [...EVENTS, ...SEAM, "backends/frr/choice.ts", "node:path", "zod"],
   "agent/config.ts": [...EVENTS, "agent/*.ts", "agent/manifests/", "node:", "yaml", "zod"],
   "agent/serve-bfd.ts": ["agent/*.ts", "backends/bfd/process.ts"],
+  "agent/service-manager.ts": [...SEAM, "backends/os/datagram.ts", "node:"],
   "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],
+  "systemd/package/": ["agent/serve-bfd.ts", "node:"],
 };
 
 /** The one file that wires the others together. */
@@ -289,6 +292,7 @@ export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   "better-sqlite3": ["events/log/sqlite.ts"],
   "@grpc/grpc-js": [`${GOBGP}io/client.ts`],
   "@grpc/proto-loader": [`${GOBGP}io/client.ts`],
+  esbuild: ["systemd/package/bundle.ts"],
   koffi: ["backends/os/libc.ts"],
   pino: ["agent/logger.ts"],
   fastify: ["agent/api/server.ts"],
