@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as Koffi from "koffi";
+import { lackingBooted } from "./vm/booted.ts";
 import { lackingGuest } from "./vm/kernel.ts";
 
 /** Undefined: the machine can. Otherwise the reason why not, as it ends a line. */
@@ -117,6 +118,7 @@ const probes = {
   nft,
   "tcp-md5": tcpMd5,
   guest: lackingGuest,
+  booted: () => root() ?? lackingBooted(),
   "shared-wire": present("wire"),
   "shared-examples": present("examples"),
   "shared-reference": present("reference"),
