@@ -57,9 +57,9 @@ for generator in usr/lib/systemd/system-generators/*; do
   ln -sf /dev/null "etc/systemd/system-generators/${generator##*/}"
 done
 
+echo booted >etc/hostname
 mkdir .machine
 pivot_root . .machine
 umount -l /.machine
 mount --make-rshared /
-hostname booted
 exec env -i container=rutter PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --unit=test.target --log-target=journal
