@@ -5,14 +5,13 @@
  */
 import type { RestartContext, RevealSecret, SpeakerBackend } from "../../backends/backend.ts";
 import { type Logger, systemClock } from "../../backends/clock.ts";
-import { openFrr, type OpenFrrOptions, probeFrr } from "../../backends/frr/open-frr.ts";
+import type { OpenFrrOptions } from "../../backends/frr/open-frr.ts";
 import type { ReadAddresses } from "../../backends/host-address.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import type { State } from "../../events/state.ts";
 import type { AgentConfig } from "../config-schema.ts";
 import { HANDOVER } from "../stop-signal.ts";
-import { openGobgp } from "./gobgp-start.ts";
 import type { PlanOptions } from "../plan/options.ts";
 
 export type BackendParts = {
@@ -44,12 +43,16 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
         stalePathSeconds: config.gracefulRestart.stalePathTimeSeconds,
       }),
     ),
+  // What this host does not run is not loaded: gRPC alone took a tenth of a second of each start.
   async frr(parts) {
+    const { openFrr, probeFrr } = await import("../../backends/frr/open-frr.ts");
     const options = frrOptions(parts);
     return openFrr({ ...options, facts: await probeFrr(options) });
   },
-  gobgp: ({ config, logger, reveal, restart }) =>
-    Promise.resolve(openGobgp(config, logger, reveal, restart)),
+  async gobgp({ config, logger, reveal, restart }) {
+    const { openGobgp } = await import("./gobgp-start.ts");
+    return openGobgp(config, logger, reveal, restart);
+  },
 };
 
 /** Rejects where the speaker can't be had: the agent does not start then. */

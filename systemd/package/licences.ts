@@ -51,4 +51,5 @@ function licenceText(folder: string, name: string): string | undefined {
     const [file] = globSync(LICENCE, { cwd: place }).toSorted();
     if (file !== undefined) return readFileSync(join(place, file), "utf8");
   }
+  return undefined;
 }

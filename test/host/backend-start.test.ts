@@ -2,7 +2,7 @@
  * Which speaker is opened with what, and what the plan is told of it.
  */
 import { describe, expect, test } from "vitest";
-import { mergeConfig } from "../../agent/config-schema.ts";
+import { mergeConfig, type WrittenConfig } from "../../agent/config-schema.ts";
 import { frrOptions, planOptionsOf, stopMode } from "../../agent/core/backend-start.ts";
 import type { Capability } from "../../backends/backend.ts";
 import type { BackendName } from "../../backends/intent.ts";
