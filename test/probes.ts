@@ -116,6 +116,7 @@ const probes = {
   frr: executable("/usr/lib/frr/bgpd"),
   gobgp: executable("/usr/bin/gobgpd"),
   nft,
+  systemd: executable("/usr/bin/systemd-analyze"),
   "tcp-md5": tcpMd5,
   guest: lackingGuest,
   booted: () => root() ?? lackingBooted(),
