@@ -93,7 +93,11 @@ async function measure(
     sink.close();
     sink = await openSink(SINK_AS, port);
     const start = performance.now();
-    const [first, last] = await Promise.all([sink.reaches(1), sink.reaches(vips), subject.start(installed, env)]);
+    const [first, last] = await Promise.all([
+      sink.reaches(1),
+      sink.reaches(vips),
+      subject.start(installed, env),
+    ]);
     firsts.push((first - start) / 1000);
     lasts.push((last - start) / 1000);
     await subject.stop("SIGKILL");

@@ -70,11 +70,10 @@ export function createSubject(bindAs: "addresses" | "routes" = "addresses"): Sub
     async start({ node, main } = SOURCES, env = {}) {
       const started = performance.now();
       const options = ["--state", state, "--socket", socket, "--config", config];
-      const spawned = spawn(
-        node,
-        [main, "agent", ...options, "--listen", "127.0.0.1:1"],
-        { stdio: ["ignore", "pipe", "ignore"], env: { ...process.env, ...env } },
-      );
+      const spawned = spawn(node, [main, "agent", ...options, "--listen", "127.0.0.1:1"], {
+        stdio: ["ignore", "pipe", "ignore"],
+        env: { ...process.env, ...env },
+      });
       child = spawned;
       await new Promise((resolve) => {
         spawned.stdout.once("data", resolve);

@@ -120,7 +120,8 @@ export async function followManifests(
   const none: ManifestSources = {
     confirm: async () => {},
     rescan: async () => {},
-    states: () => [], stop: () => {},
+    states: () => [],
+    stop: () => {},
   };
   if (manifests.isDefault && !existsSync(manifests.path)) return none;
   const root = ownerOf(resolve(manifests.path));

@@ -51,6 +51,9 @@ function ownVersion(): string {
 function epoch(): number {
   const said = process.env["SOURCE_DATE_EPOCH"];
   if (said !== undefined) return Number(said);
-  const { stdout } = spawnSync("git", ["log", "-1", "--format=%ct"], { cwd: ROOT, encoding: "utf8" });
+  const { stdout } = spawnSync("git", ["log", "-1", "--format=%ct"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
   return Number(stdout.trim());
 }

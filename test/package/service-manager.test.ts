@@ -20,7 +20,11 @@ function told(env: Readonly<Record<string, string>>) {
   const clock = virtualClock();
   const said: string[] = [];
   const warned: string[] = [];
-  const logger = { info() {}, warn: (_: object, text: string) => void warned.push(text), error() {} };
+  const logger = {
+    info() {},
+    warn: (_: object, text: string) => void warned.push(text),
+    error() {},
+  };
   const send = (path: string, text: string): void => {
     if (path === "/gone") throw new Error("ECONNREFUSED");
     said.push(text);
@@ -102,7 +106,9 @@ print(s.recv(1000).decode(), flush=True)
     const directory = mkdtempSync(join(tmpdir(), "rutter-notify-"));
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
     const name = kind === "path" ? join(directory, "s") : `@rutter-${process.pid}`;
-    const child = spawn("python3", ["-c", receiver, name], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn("python3", ["-c", receiver, name], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     onTestFinished(() => void child.kill("SIGKILL"));
     let said = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

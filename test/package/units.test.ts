@@ -53,7 +53,13 @@ const shipped = (): Readonly<Record<string, string>> =>
 async function exposureOf(name: string, text: string): Promise<number> {
   const root = rootWith({ [name]: text });
   const path = join(root, "usr/lib/systemd/system", name);
-  const { stdout } = await run(["systemd-analyze", "security", "--offline=true", "--no-pager", path]);
+  const { stdout } = await run([
+    "systemd-analyze",
+    "security",
+    "--offline=true",
+    "--no-pager",
+    path,
+  ]);
   return Number(/Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]);
 }
 

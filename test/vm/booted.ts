@@ -157,7 +157,8 @@ export function lackingBooted(): string | undefined {
   } finally {
     if (group !== undefined) rmdirSync(group);
   }
-  const layers = 'mount -t tmpfs m /mnt && cd /mnt && mkdir u w r && mount -t overlay -o lowerdir=/,upperdir=u,workdir=w o r';
+  const layers =
+    "mount -t tmpfs m /mnt && cd /mnt && mkdir u w r && mount -t overlay -o lowerdir=/,upperdir=u,workdir=w o r";
   const tried = spawnSync("unshare", [...NAMESPACES, "--fork", "sh", "-c", layers], {
     encoding: "utf8",
   });
