@@ -33,6 +33,7 @@ import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
 import { type Speakers, speakersOf } from "./core/speakers.ts";
 import { holdsAtStart } from "./core/upgrade-holds.ts";
+import { reloads } from "./core/reload.ts";
 import { createProbe } from "./health/probe.ts";
 import { askedFirst, readListeners } from "./health/proc-net.ts";
 import { createHealth } from "./health/runner.ts";
@@ -53,6 +54,7 @@ import { allUsable, withheld } from "./pipeline/withhold.ts";
 import { plan, replan } from "./plan/plan.ts";
 import { neighborsOfAll } from "./plan/preview.ts";
 import { openSecrets } from "./secrets/secrets.ts";
+import { thisService } from "./service-manager.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -62,7 +64,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   // From the first moment on: a stop while it starts ends it in order, too.
   const stopped = stopSignal();
   const config = loadConfig(options);
+  const reloading = reloads(config, () => loadConfig(options));
   const logger = createLogger(config.log.level);
+  const manager = thisService(logger);
   const program = programVersion();
   const book = await openBook(config.stateDirectory, program, logger);
   const { log, pen, before } = book;
@@ -85,10 +89,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { kernel, problem: kernelProblem, ability } = await openKernel(config, before, logger);
   // Node asks for each address with two calls and an object: 20,000 virtual IPs hold the loop for longer than the kernel's dump.
   const networks = () => kernel?.networks() ?? hostNetworks();
-  const facts = hostFacts(config, hostname(), networks());
-  if (JSON.stringify(before.desired.host?.facts) !== JSON.stringify(facts)) {
+  const onHost = (): void => {
+    const facts = hostFacts(reloading.current(), hostname(), networks());
+    if (JSON.stringify(commands.current().host?.facts) === JSON.stringify(facts)) return;
     commands.observe({ type: "observe-host", facts });
-  }
+  };
+  onHost();
 
   const backends = await openBackends({
     config,
@@ -105,7 +111,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const health = createHealth({
     clock: systemClock,
     readListeners: askedFirst(openSocketReader().read, readListeners()),
-    probe: createProbe(config.checks),
+    probe: createProbe(reloading.checks),
     recorded: before.run?.boot === book.boot ? "trusted" : "stale",
     onChange: (service, healthy, reason) => {
       // Not from inside update(): a change of health is a change of desired state, which calls update() again.
@@ -153,11 +159,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       kernel,
       speakers: names,
       recorder,
-      onHost() {
-        const now = hostFacts(config, hostname(), networks());
-        if (JSON.stringify(commands.current().host?.facts) === JSON.stringify(now)) return;
-        commands.observe({ type: "observe-host", facts: now });
-      },
+      onHost,
       onUnusable: () => planned$.next({ ...planned$.value }),
     });
   const feeding = kernel && startFeeding({ kernel, speakers: backends, planned$, onBug });
@@ -295,10 +297,19 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     (await openSideDoor({ ...config.api.listen, ...config.api }, { core, logger, onBug }));
   const snapshots = setInterval(() => void book.snapshot("due"), SNAPSHOT_LOOK_MILLIS);
   process.stdout.write(`ready ${api.socketPath}\n`);
+  const stopReloading = reloading.follow({
+    manager,
+    logger,
+    rescan: sources.rescan,
+    onChange: onHost,
+  });
+  manager.ready(`serving on ${api.socketPath}`);
 
   const signal = await stopped;
   logger.info({ signal }, "stopping");
   stopping = true;
+  manager.stopping();
+  stopReloading();
   clearInterval(snapshots);
   await fleet?.stop();
   sources.stop();
@@ -311,7 +322,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   stopSpeakerBfd();
   await api.close();
   await sideDoor?.close();
-  const modeOf = (backend: BackendName) => stopMode({ ...config, backend });
+  const modeOf = (backend: BackendName) => stopMode({ ...reloading.current(), backend }, signal);
   const ending = names.filter((name) => modeOf(name) === "final");
   const mode = ending.length === names.length ? "final" : "graceful";
   await speakers.close(modeOf);

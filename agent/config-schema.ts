@@ -45,6 +45,8 @@ export type AgentConfig = {
     readonly stalePathTimeSeconds: number;
   };
   readonly upgrade: { readonly onChangedPlan: "hold" | "apply" };
+  /** What peers hear when the agent is stopped: `cease`, or nothing, so that one with graceful restart keeps our routes. */
+  readonly stop: "cease" | "graceful";
   readonly bfd: {
     readonly socket: string;
     /** `auto`: the agent starts the BFD process where systemd does not. */
@@ -214,6 +216,7 @@ export const writtenConfig = z.strictObject({
     })
     .optional(),
   upgrade: z.strictObject({ onChangedPlan: z.enum(["hold", "apply"]).optional() }).optional(),
+  stop: z.enum(["cease", "graceful"]).optional(),
   bfd: z
     .strictObject({
       socket: path.optional(),
@@ -327,6 +330,7 @@ export function mergeConfig(
       stalePathTimeSeconds: written.gracefulRestart?.stalePathTimeSeconds ?? 360,
     },
     upgrade: { onChangedPlan: written.upgrade?.onChangedPlan ?? "hold" },
+    stop: written.stop ?? "cease",
     bfd: {
       // Beside the API's: two agents on one host, as tests run them, have a BFD process each.
       socket: written.bfd?.socket ?? join(dirname(socket), "bfd.sock"),

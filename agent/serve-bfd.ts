@@ -6,6 +6,7 @@
 import { serveBfd } from "../backends/bfd/process.ts";
 import { programVersion } from "./identity.ts";
 import { createLogger } from "./logger.ts";
+import { thisService } from "./service-manager.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 export type BfdFlags = {
@@ -18,13 +19,20 @@ export type BfdFlags = {
 
 /** Runs until SIGTERM or SIGINT; then every peer is told AdminDown. Rejects with BfdServeError. */
 export async function runBfd({ socket, keep, untilIdle = false }: BfdFlags): Promise<void> {
+  const logger = createLogger("info");
+  const manager = thisService(logger);
+  const stop = stopSignal();
+  void stop.then(manager.stopping);
   await serveBfd({
     socketPath: socket,
     program: programVersion(),
     keepSeconds: keep,
     untilIdle,
-    logger: createLogger("info"),
-    stop: stopSignal(),
-    onReady: () => void process.stdout.write(`ready ${socket}\n`),
+    logger,
+    stop,
+    onReady() {
+      process.stdout.write(`ready ${socket}\n`);
+      manager.ready(`serving on ${socket}`);
+    },
   });
 }

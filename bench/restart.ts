@@ -2,9 +2,12 @@
  * Restart: `node bench/restart.ts [EVENTS] [VIPS]`, by default a log of 1,000,000 events and 10,000 VIPs.
  *
  * From exec to the first UPDATE and to the last VIP at a peer that takes the session at once, after kill -9; with a snapshot,
- * and without one, which is what the first start after an upgrade costs. Medians of RUNS with the lowest and the highest.
+ * and without one, which is what the first start after an upgrade costs. Of the sources, and of the program as the package has it,
+ * compiled as on a host. Medians of RUNS with the lowest and the highest.
  */
-import { rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostId, instants } from "../agent/identity.ts";
 import { createPen } from "../agent/pipeline/pen.ts";
@@ -12,7 +15,15 @@ import { neighborKey, type RunId } from "../events/ids.ts";
 import { openLog } from "../events/log/open-log.ts";
 import { alone } from "./alone.ts";
 import { openSink } from "./sink.ts";
-import { createSubject, median, print, type Row, SINK_AS, type Subject } from "./subject.ts";
+import {
+  createSubject,
+  type Installed,
+  median,
+  print,
+  type Row,
+  SINK_AS,
+  type Subject,
+} from "./subject.ts";
 
 const RUNS = 5;
 /** Facts in one append, and appends that wait at the same time. */
@@ -24,7 +35,9 @@ const [events = 1_000_000, vips = 10_000] = process.argv.slice(2).map(Number);
 const subject = createSubject();
 let sink = await openSink(SINK_AS);
 const { port } = sink;
+const tree = mkdtempSync(join(tmpdir(), "rutter-bench-package-"));
 try {
+  const packaged = layOut();
   await subject.start();
   await subject.fill(vips);
   await subject.peerWith(sink);
@@ -34,14 +47,45 @@ try {
   // A start and an orderly end: the end writes the snapshot that the measured starts read.
   await subject.start();
   await subject.stop("SIGTERM");
-  const rows = [await measure("snapshot", false), await measure("none", true)];
+  const rows = [
+    await measure("snapshot", false),
+    await measure("none", true),
+    await measure("package", false, packaged),
+    await measure("none", true, packaged),
+  ];
   print(["snapshot", "first s", "last s", "lowest", "highest"], rows);
 } finally {
+  rmSync(tree, { recursive: true, force: true });
   await subject.remove();
   sink.close();
 }
 
-async function measure(name: string, withoutSnapshot: boolean): Promise<Row> {
+/** The package's files, and what its postinst does with them. */
+function layOut(): Installed {
+  const build = join(import.meta.dirname, "../systemd/package/build.ts");
+  const library = join(tree, "usr/lib/rutter");
+  const node = join(library, "node");
+  for (const argv of [
+    [process.execPath, build, "--tree", "--out", tree],
+    [node, join(library, "program/warm.js")],
+  ]) {
+    const [program = "", ...rest] = argv;
+    const { status, stderr } = spawnSync(program, rest, { env: { ...process.env, ...compiled() } });
+    if (status !== 0) throw new Error(`${argv.join(" ")}: ${String(stderr)}`);
+  }
+  return { node, main: join(library, "program/main.js") };
+}
+
+function compiled(): NodeJS.ProcessEnv {
+  return { NODE_COMPILE_CACHE: join(tree, "code"), NODE_COMPILE_CACHE_PORTABLE: "1" };
+}
+
+async function measure(
+  name: string,
+  withoutSnapshot: boolean,
+  installed?: Installed,
+): Promise<Row> {
+  const env = installed === undefined ? {} : compiled();
   const firsts: number[] = [];
   const lasts: number[] = [];
   for (let run = 0; run < RUNS; run += 1) {
@@ -49,7 +93,11 @@ async function measure(name: string, withoutSnapshot: boolean): Promise<Row> {
     sink.close();
     sink = await openSink(SINK_AS, port);
     const start = performance.now();
-    const [first, last] = await Promise.all([sink.reaches(1), sink.reaches(vips), subject.start()]);
+    const [first, last] = await Promise.all([
+      sink.reaches(1),
+      sink.reaches(vips),
+      subject.start(installed, env),
+    ]);
     firsts.push((first - start) / 1000);
     lasts.push((last - start) / 1000);
     await subject.stop("SIGKILL");

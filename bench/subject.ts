@@ -28,8 +28,8 @@ export type Row = readonly (string | number)[];
 
 export type Subject = {
   readonly state: string;
-  /** Starts it; resolves with the milliseconds from exec to the line `ready`. */
-  start(): Promise<number>;
+  /** Starts it; resolves with the milliseconds from exec to the line `ready`. `env`: beside this process' own. */
+  start(installed?: Installed, env?: NodeJS.ProcessEnv): Promise<number>;
   apply(text: string): Promise<void>;
   /** A pool, an advertisement and so many Services. */
   fill(vips: number): Promise<void>;
@@ -38,6 +38,10 @@ export type Subject = {
   pid(): number;
   remove(): Promise<void>;
 };
+
+/** Node and the program's entry: the sources, or a package's. */
+export type Installed = { readonly node: string; readonly main: string };
+const SOURCES: Installed = { node: process.execPath, main: PROGRAM };
 
 /** `bindAs`: as in agent.yaml. */
 export function createSubject(bindAs: "addresses" | "routes" = "addresses"): Subject {
@@ -63,14 +67,13 @@ export function createSubject(bindAs: "addresses" | "routes" = "addresses"): Sub
     apply,
     stop,
     pid: () => child?.pid ?? 0,
-    async start() {
+    async start({ node, main } = SOURCES, env = {}) {
       const started = performance.now();
       const options = ["--state", state, "--socket", socket, "--config", config];
-      const spawned = spawn(
-        process.execPath,
-        [PROGRAM, "agent", ...options, "--listen", "127.0.0.1:1"],
-        { stdio: ["ignore", "pipe", "ignore"] },
-      );
+      const spawned = spawn(node, [main, "agent", ...options, "--listen", "127.0.0.1:1"], {
+        stdio: ["ignore", "pipe", "ignore"],
+        env: { ...process.env, ...env },
+      });
       child = spawned;
       await new Promise((resolve) => {
         spawned.stdout.once("data", resolve);

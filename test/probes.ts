@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as Koffi from "koffi";
+import { lackingBooted } from "./vm/booted.ts";
 import { lackingGuest } from "./vm/kernel.ts";
 
 /** Undefined: the machine can. Otherwise the reason why not, as it ends a line. */
@@ -116,8 +117,10 @@ const probes = {
   gobgp: executable("/usr/bin/gobgpd"),
   nats: executable("/usr/sbin/nats-server"),
   nft,
+  systemd: executable("/usr/bin/systemd-analyze"),
   "tcp-md5": tcpMd5,
   guest: lackingGuest,
+  booted: () => root() ?? lackingBooted(),
   "shared-wire": present("wire"),
   "shared-examples": present("examples"),
   "shared-reference": present("reference"),

@@ -11,7 +11,9 @@ import { faultsOf, faultsOfMigrations, pathsNamedIn } from "./tidy/faults.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
-const files = globSync("{agent,backends,events,migrations,test,bench}/**/*.ts", { cwd: root });
+const files = globSync("{agent,backends,events,migrations,systemd,test,bench}/**/*.ts", {
+  cwd: root,
+});
 const migrations = globSync("migrations/*.sql", { cwd: root });
 
 test("the walk sees the sources", () => {

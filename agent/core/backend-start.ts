@@ -5,15 +5,15 @@
  */
 import type { RestartContext, RevealSecret, SpeakerBackend } from "../../backends/backend.ts";
 import { type Logger, systemClock } from "../../backends/clock.ts";
-import { openFrr, type OpenFrrOptions, probeFrr } from "../../backends/frr/open-frr.ts";
+import type { OpenFrrOptions } from "../../backends/frr/open-frr.ts";
 import type { ReadAddresses } from "../../backends/host-address.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import type { State } from "../../events/state.ts";
 import type { AgentConfig } from "../config-schema.ts";
-import { openGobgp } from "./gobgp-start.ts";
 import { besideEachOther, type PlanOptions, type SpeakerOptions } from "../plan/options.ts";
 import type { AllSpeakers } from "./speakers.ts";
+import { HANDOVER } from "../stop-signal.ts";
 
 export type BackendParts = {
   readonly config: Pick<
@@ -44,12 +44,16 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
         stalePathSeconds: config.gracefulRestart.stalePathTimeSeconds,
       }),
     ),
+  // What this host does not run is not loaded: gRPC alone took a tenth of a second of each start.
   async frr(parts) {
+    const { openFrr, probeFrr } = await import("../../backends/frr/open-frr.ts");
     const options = frrOptions(parts);
     return openFrr({ ...options, facts: await probeFrr(options) });
   },
-  gobgp: ({ config, logger, reveal, restart }) =>
-    Promise.resolve(openGobgp(config, logger, reveal, restart)),
+  async gobgp({ config, logger, reveal, restart }) {
+    const { openGobgp } = await import("./gobgp-start.ts");
+    return openGobgp(config, logger, reveal, restart);
+  },
 };
 
 /** The first one, and those beside it, which listen nowhere. Rejects where one can't be had: the agent does not start then. */
@@ -77,12 +81,18 @@ export const frrOptions = ({
   ours: new Set(before.wires["frr"]?.neighbors.keys()),
 });
 
-/** FRR works on where its agent is stopped, unless the configuration wants it undone; a speaker inside of the agent ends with it. */
-export const stopMode = ({
-  backend,
-  frr,
-}: Pick<AgentConfig, "backend" | "frr">): "graceful" | "final" =>
-  backend === "frr" && frr.onStop === "keep" ? "graceful" : "final";
+/**
+ * FRR works on where its agent is stopped, unless the configuration wants it undone; another speaker says Cease, unless the
+ * configuration wants its peers to wait for the next start. Whoever replaces the agent (HANDOVER) never takes anything back.
+ */
+export const stopMode = (
+  { backend, frr, stop }: Pick<AgentConfig, "backend" | "frr" | "stop">,
+  signal: string,
+): "graceful" | "final" => {
+  if (signal === HANDOVER) return "graceful";
+  if (backend === "frr") return frr.onStop === "keep" ? "graceful" : "final";
+  return stop === "graceful" ? "graceful" : "final";
+};
 
 /** A speaker with a BFD daemon of its own keeps BFD, unless the configuration has the engine do it. */
 export function planOptionsOf(

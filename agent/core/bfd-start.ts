@@ -5,7 +5,6 @@
  * missing. Reads next: ../serve-bfd.ts.
  */
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import type { Logger } from "../../backends/clock.ts";
 import type { AgentConfig } from "../config-schema.ts";
 
@@ -16,7 +15,8 @@ export function bfdStarter(
   logger: Logger,
 ): (() => void) | undefined {
   if (bfd.start === "never" || env["INVOCATION_ID"] !== undefined) return undefined;
-  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+  // What the agent itself was started from: its sources, or a package's.
+  const [, main = ""] = process.argv;
   const options = ["--socket", bfd.socket, "--keep", String(bfd.keepSeconds), "--until-idle"];
   return () => {
     const child = spawn(process.execPath, [main, "bfd", "serve", ...options], {

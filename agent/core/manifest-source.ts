@@ -106,6 +106,8 @@ export function createManifestSource({ root, commands, secrets, logger }: Parts)
 
 export type ManifestSources = {
   confirm(root: Owner): Promise<void>;
+  /** Looks now; resolves when what was found is recorded, or refused and told. */
+  rescan(): Promise<void>;
   states(): readonly SourceState[];
   stop(): void;
 };
@@ -115,7 +117,12 @@ export async function followManifests(
   { manifests }: Pick<AgentConfig, "manifests">,
   parts: Omit<Parts, "root"> & { readonly clock: Clock },
 ): Promise<ManifestSources> {
-  const none: ManifestSources = { confirm: async () => {}, states: () => [], stop: () => {} };
+  const none: ManifestSources = {
+    confirm: async () => {},
+    rescan: async () => {},
+    states: () => [],
+    stop: () => {},
+  };
   if (manifests.isDefault && !existsSync(manifests.path)) return none;
   const root = ownerOf(resolve(manifests.path));
   const source = createManifestSource({ ...parts, root });
@@ -143,9 +150,13 @@ export async function followManifests(
       take(snapshot);
     },
   });
-  await directory.rescan();
-  await turn;
+  const rescan = async (): Promise<void> => {
+    await directory.rescan();
+    await turn;
+  };
+  await rescan();
   return {
+    rescan,
     confirm: async (owner) => {
       if (owner === root) await source.confirm();
     },

@@ -5,8 +5,6 @@
  * ../plan/shadow.ts (what comes of it).
  */
 import { systemClock } from "../../backends/clock.ts";
-import { frrCapabilities } from "../../backends/frr/capabilities.ts";
-import { probeFrr } from "../../backends/frr/open-frr.ts";
 import { capabilities as gobgpCapabilities } from "../../backends/gobgp/capabilities.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import { nativeCapabilities } from "../../backends/native/native-backend.ts";
@@ -23,6 +21,10 @@ const SPEAKERS: Readonly<Record<BackendName, Ask>> = {
       warnings: [],
     }),
   async frr(frr, kernel) {
+    const [{ probeFrr }, { frrCapabilities }] = await Promise.all([
+      import("../../backends/frr/open-frr.ts"),
+      import("../../backends/frr/capabilities.ts"),
+    ]);
     const facts = await probeFrr({ ...frr, clock: systemClock });
     const bfd = facts.hasBfdd ? "speaker" : "engine";
     return {

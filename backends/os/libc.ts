@@ -39,6 +39,7 @@ export const calls = {
   clock_gettime: library.func("int clock_gettime(int, _Out_ void *)"),
   if_nametoindex: library.func("uint if_nametoindex(const char *)"),
   if_indextoname: library.func("void *if_indextoname(uint, _Out_ void *)"),
+  sched_getscheduler: library.func("int sched_getscheduler(int)"),
   sched_setscheduler: library.func("int sched_setscheduler(int, int, void *)"),
 } as const;
 

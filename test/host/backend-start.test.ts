@@ -1,8 +1,8 @@
 /**
  * Which speaker is opened with what, and what the plan is told of it.
  */
-import { expect, test } from "vitest";
-import { mergeConfig } from "../../agent/config-schema.ts";
+import { describe, expect, test } from "vitest";
+import { mergeConfig, type WrittenConfig } from "../../agent/config-schema.ts";
 import { frrOptions, planOptionsOf, stopMode } from "../../agent/core/backend-start.ts";
 import { shadowSpeaker } from "../../agent/core/shadow.ts";
 import type { Capability } from "../../backends/backend.ts";
@@ -74,12 +74,23 @@ test("a speaker that runs beside is planned in the first one's place as it is kn
   expect((await shadowSpeaker("frr", config, running)).options).toBe(running);
 });
 
-test("an agent that is stopped leaves FRR as it is, unless the configuration wants it undone", () => {
-  const modeOf = (backend: BackendName, written: object) =>
-    stopMode(mergeConfig(written, { backend }, "host-1"));
-  expect([
-    modeOf("frr", {}),
-    modeOf("frr", { frr: { onStop: "remove" } }),
-    modeOf("native", {}),
-  ]).toEqual(["graceful", "final", "final"]);
+describe("what becomes of sessions and routes when the agent is stopped", () => {
+  const modeOf = (backend: BackendName, written: WrittenConfig, signal = "SIGTERM") =>
+    stopMode(mergeConfig(written, { backend }, "host-1"), signal);
+
+  test("FRR stays as it is, unless the configuration wants it undone", () => {
+    expect(modeOf("frr", {})).toBe("graceful");
+    expect(modeOf("frr", { frr: { onStop: "remove" }, stop: "graceful" })).toBe("final");
+  });
+
+  test("another speaker says Cease, unless the configuration wants its peers to wait", () => {
+    expect(modeOf("native", {})).toBe("final");
+    expect(modeOf("native", { stop: "graceful" })).toBe("graceful");
+    expect(modeOf("gobgp", { stop: "graceful" })).toBe("graceful");
+  });
+
+  test("whoever replaces the agent takes nothing back, whatever the configuration says", () => {
+    expect(modeOf("native", {}, "SIGUSR2")).toBe("graceful");
+    expect(modeOf("frr", { frr: { onStop: "remove" } }, "SIGUSR2")).toBe("graceful");
+  });
 });

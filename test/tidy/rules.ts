@@ -138,6 +138,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "events/state.ts",
     "agent/config-schema.ts",
     "agent/core/gobgp-start.ts",
+    "agent/stop-signal.ts",
     "agent/plan/options.ts",
   ],
   "agent/core/shadow.ts": [
@@ -319,7 +320,9 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "zod",
   ],
   "agent/serve-bfd.ts": ["agent/*.ts", "backends/bfd/process.ts"],
+  "agent/service-manager.ts": [...SEAM, "backends/os/datagram.ts", "node:"],
   "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],
+  "systemd/package/": ["agent/serve-bfd.ts", "node:"],
 };
 
 /** The one file that wires the others together. */
@@ -332,6 +335,7 @@ export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   "@grpc/proto-loader": [`${GOBGP}io/client.ts`],
   ...Object.fromEntries(NATS.map((one) => [one, ["agent/fleet/io/nats.ts"]])),
   "@nats-io/nkeys": ["agent/fleet/signing.ts"],
+  esbuild: ["systemd/package/bundle.ts"],
   koffi: ["backends/os/libc.ts"],
   pino: ["agent/logger.ts"],
   fastify: ["agent/api/server.ts"],

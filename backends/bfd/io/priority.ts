@@ -23,8 +23,9 @@ export function withoutHelpers(): void {
   process.execve?.(execPath, [execPath, NO_HELPERS, ...execArgv, ...argv.slice(1)], process.env);
 }
 
-/** Why it is not to be had; empty where it is set. */
+/** Why it is not to be had; empty where it is set, by the unit or here. */
 export function realTimePriority(): string {
+  if (calls.sched_getscheduler(0) === SCHED_FIFO) return "";
   const parameters = new Uint8Array(new Int32Array([PRIORITY]).buffer);
   if ((calls.sched_setscheduler(0, SCHED_FIFO, parameters) as number) === 0) return "";
   return `real-time scheduling is refused (${failure()}): give the process CAP_SYS_NICE`;

@@ -1,0 +1,271 @@
+/**
+ * The package in a booted Debian: installed by dpkg, run by systemd, peering with FRR; killed, stalled, upgraded, removed, purged.
+ *
+ * Two versions of it are built from these very sources. What counts is the router's table and systemd's own word.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { run } from "../live/daemon.ts";
+import { startFrr } from "../live/frr.ts";
+import {
+  advertisementManifest,
+  ALWAYS,
+  documents,
+  peerManifest,
+  poolManifest,
+  serviceManifest,
+} from "../live/manifests.ts";
+import { makeNetwork, type Network } from "../live/netns.ts";
+import type { Router } from "../live/router.ts";
+import { until } from "../live/until.ts";
+import { cannot, skipUnless } from "../probe.ts";
+import { type Booted, bootDebian } from "./booted.ts";
+
+beforeEach(skipUnless("netns", "frr", "booted"));
+
+const BUILD = join(import.meta.dirname, "../../systemd/package/build.ts");
+const VERSIONS = ["1.0.0", "1.0.1"] as const;
+const HOST_AS = 64512;
+const ROUTER_AS = 64999;
+const SLOW_MS = 240_000;
+
+const debs = mkdtempSync(join(tmpdir(), `rutter-debs-${process.pid}-`));
+const files: Record<string, string> = {};
+
+beforeAll(async () => {
+  if (cannot("booted")) return;
+  for (const version of VERSIONS) {
+    const argv = [process.execPath, BUILD, "--version", version, "--out", debs];
+    const built = await run(argv, { timeoutMs: SLOW_MS });
+    if (built.code !== 0) throw new Error(`no package: ${built.stderr}`);
+    files[`${version}.deb`] = built.stdout.trim();
+  }
+}, SLOW_MS);
+afterAll(() => rmSync(debs, { recursive: true, force: true }));
+
+type World = AsyncDisposable & {
+  readonly booted: Booted;
+  readonly router: Router;
+  /** The host's address at the router. */
+  readonly address: string;
+  /** How many prefixes the router has, and how often it lost the session. */
+  seen(): Promise<{ readonly routes: number; readonly drops: number }>;
+  until(what: string, look: () => Promise<unknown>): Promise<void>;
+  established(): Promise<void>;
+  apply(text: string): Promise<void>;
+};
+
+/** A booted host with the first version installed and running, and FRR that waits for it. */
+async function installed(config = ""): Promise<World> {
+  const stack = new AsyncDisposableStack();
+  const network: Network<"host" | "router"> = stack.use(await makeNetwork(["host", "router"]));
+  const { host, router: place } = network.nodes;
+  const plan = {
+    asn: ROUTER_AS,
+    routerId: place.ipv4,
+    networks: [],
+    neighbours: [{ name: "host", address: host.ipv4, asn: HOST_AS, passive: true }],
+  };
+  const router = stack.use(await startFrr(place, plan));
+  const booted = stack.use(await bootDebian(host, files));
+  await booted.must(["dpkg", "--install", `/job/${VERSIONS[0]}.deb`]);
+  await booted.must(["tee", "/etc/rutter/agent.yaml"], `${ALWAYS}${config}`);
+  const untilSo: World["until"] = async (what, look) => {
+    await until(look, {
+      what,
+      timeoutMs: 60_000,
+      explain: async () => `${await booted.explain()}\n${await router.explain()}`,
+    });
+  };
+  const apply = async (text: string): Promise<void> => {
+    await booted.must(["rutter", "apply", "-f", "-", "--wait"], text);
+  };
+  await booted.must(["systemctl", "enable", "--now", "rutter-bfd", "rutter"]);
+  await apply(
+    peerManifest({
+      localAs: HOST_AS,
+      remoteAs: ROUTER_AS,
+      address: place.ipv4,
+      gracefulRestart: true,
+      extra: ['connectTime: "1s"'],
+    }),
+  );
+  const established = () =>
+    untilSo("the session", async () => (await router.session(host.ipv4)).established);
+  await established();
+  return {
+    booted,
+    router,
+    address: host.ipv4,
+    async seen() {
+      const table = JSON.parse(await router.ask("show bgp ipv4 unicast json"));
+      const neighbors = JSON.parse(await router.ask(`show bgp neighbors ${host.ipv4} json`));
+      return {
+        routes: Object.keys(table.routes).length,
+        drops: Number(neighbors[host.ipv4].connectionsDropped),
+      };
+    },
+    until: untilSo,
+    established,
+    apply,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+const services = (count: number): string =>
+  documents(
+    poolManifest(["10.20.0.0/16"]),
+    advertisementManifest(),
+    ...Array.from({ length: count }, (_, i) => serviceManifest(`s${i}`)),
+  );
+
+const line = (text: string, key: string): string =>
+  new RegExp(`^${key}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
+
+/** What a check sees of its own rights. */
+const CHECK = `#!/bin/sh
+grep -c '^Cap\\(Inh\\|Prm\\|Eff\\|Amb\\):.0000000000000000$' /proc/self/status >/tmp/check.caps
+`;
+
+describe("installed and started", () => {
+  test("it runs as its own user with three capabilities, its units are without a fault, and its BFD has the right priority", async () => {
+    await using world = await installed();
+    const { booted } = world;
+    const units = ["rutter.service", "rutter-bfd.service"];
+    const verified = await booted.run(["systemd-analyze", "verify", "--man=no", ...units]);
+    expect(verified).toEqual({ code: 0, stdout: "", stderr: "" });
+
+    const agent = await booted.property("rutter", "MainPID");
+    const status = await booted.must(["cat", `/proc/${agent}/status`]);
+    // CAP_NET_BIND_SERVICE 10, CAP_NET_ADMIN 12, CAP_NET_RAW 13.
+    const three = "0000000000003400";
+    expect([line(status, "CapEff"), line(status, "CapBnd"), line(status, "CapAmb")]).toEqual([
+      three,
+      three,
+      three,
+    ]);
+    expect(line(status, "NoNewPrivs")).toBe("1");
+    expect(await booted.must(["stat", "-c", "%U", `/proc/${agent}`])).toBe("rutter");
+    expect(await booted.must(["stat", "-c", "%U %a", "/var/lib/rutter"])).toBe("rutter 700");
+
+    const bfd = await booted.property("rutter-bfd", "MainPID");
+    expect(await booted.must(["chrt", "--pid", bfd])).toContain("SCHED_FIFO");
+    expect(await booted.must(["rutter", "doctor"])).not.toContain("priority");
+  });
+
+  test("what it does not know of nobody starts: an installation alone runs nothing", async () => {
+    await using network = await makeNetwork(["host"]);
+    await using booted = await bootDebian(network.nodes.host, files);
+    const said = await booted.must(["dpkg", "--install", `/job/${VERSIONS[0]}.deb`]);
+    expect(said).toContain("systemctl enable --now rutter-bfd rutter");
+    const states = await booted.run(["systemctl", "is-active", "rutter", "rutter-bfd"]);
+    expect(states.stdout).toBe("inactive\ninactive\n");
+    const enabled = await booted.run(["systemctl", "is-enabled", "rutter", "rutter-bfd"]);
+    expect(enabled.stdout).toBe("disabled\ndisabled\n");
+  });
+
+  test("a check of agent.yaml runs without capabilities, and a reload brings it", async () => {
+    await using world = await installed();
+    const { booted } = world;
+    await booted.must(["tee", "/usr/local/bin/check"], CHECK);
+    await booted.must(["chmod", "755", "/usr/local/bin/check"]);
+    const endpoint = `apiVersion: rutter/v1\nkind: ServiceEndpoint\nmetadata: {name: s0}\nspec: {check: {type: exec, name: look}}`;
+    await world.apply(documents(services(1), endpoint));
+    const config = `${ALWAYS}node: {labels: {rack: r7}}\nchecks: {look: {command: [/usr/local/bin/check]}}\n`;
+    await booted.must(["tee", "/etc/rutter/agent.yaml"], config);
+    await booted.must(["systemctl", "reload", "rutter"]);
+    await world.until("the route", async () => (await world.seen()).routes === 1);
+    // PrivateTmp: the agent's /tmp is its own.
+    const agent = await booted.property("rutter", "MainPID");
+    expect(await booted.must(["cat", `/proc/${agent}/root/tmp/check.caps`])).toBe("4");
+    expect(await booted.must(["journalctl", "-u", "rutter"])).toContain('"msg":"reloaded"');
+    expect(await booted.property("rutter", "NRestarts")).toBe("0");
+  });
+});
+
+describe("an agent that ends", () => {
+  test("by kill -9 is started again, and the router keeps its routes", async () => {
+    await using world = await installed();
+    await world.apply(services(20));
+    await world.until("the routes", async () => (await world.seen()).routes === 20);
+    await world.booted.must(["systemctl", "kill", "--signal=KILL", "--kill-who=main", "rutter"]);
+    await world.until(
+      "the next run",
+      async () => (await world.booted.property("rutter", "NRestarts")) === "1",
+    );
+    await world.established();
+    await world.until(
+      "systemd's word",
+      async () => (await world.booted.property("rutter", "ActiveState")) === "active",
+    );
+    expect(await world.seen()).toEqual({ routes: 20, drops: 1 });
+  });
+
+  test("standing still is found by the watchdog and started again", async () => {
+    await using world = await installed();
+    const { booted } = world;
+    await world.apply(services(20));
+    await world.until("the routes", async () => (await world.seen()).routes === 20);
+    await booted.must(["systemctl", "kill", "--signal=STOP", "--kill-who=main", "rutter"]);
+    await world.until(
+      "the watchdog",
+      async () => (await booted.property("rutter", "NRestarts")) === "1",
+    );
+    expect(await booted.must(["journalctl", "-u", "rutter"])).toContain("Watchdog timeout");
+    await world.established();
+    await world.until("the routes", async () => (await world.seen()).routes === 20);
+  });
+});
+
+test("an upgrade under graceful restart costs one session and no route of a thousand, and leaves BFD alone", async () => {
+  await using world = await installed();
+  const { booted } = world;
+  await world.apply(services(1000));
+  await world.until("the routes", async () => (await world.seen()).routes === 1000);
+  const before = await world.seen();
+  const bfd = await booted.property("rutter-bfd", "MainPID");
+  const agent = await booted.property("rutter", "MainPID");
+  let fewest = before.routes;
+  const upgraded = new AbortController();
+  const watching = (async () => {
+    while (!upgraded.signal.aborted) fewest = Math.min(fewest, (await world.seen()).routes);
+  })();
+  await booted.must(["dpkg", "--install", `/job/${VERSIONS[1]}.deb`]);
+  await world.established();
+  upgraded.abort();
+  await watching;
+  const after = await world.seen();
+  const resets = after.drops - before.drops;
+  console.log(`upgrade: ${resets} session reset, ${1000 - fewest} of 1000 routes lost`);
+  expect({ resets, fewest, routes: after.routes }).toEqual({
+    resets: 1,
+    fewest: 1000,
+    routes: 1000,
+  });
+  expect(await booted.property("rutter", "MainPID")).not.toBe(agent);
+  expect(await booted.property("rutter-bfd", "MainPID")).toBe(bfd);
+  expect(await booted.must(["rutter", "--version"])).toBe(VERSIONS[1]);
+});
+
+test("removed, it has stopped and its log is there; purged, nothing of it is", async () => {
+  await using world = await installed();
+  const { booted } = world;
+  await world.apply(services(5));
+  await world.until("the routes", async () => (await world.seen()).routes === 5);
+  await booted.must(["dpkg", "--remove", "rutter"]);
+  await world.until("the end", async () => (await world.seen()).routes === 0);
+  expect(await booted.must(["ls", "/var/lib/rutter"])).toContain("log.db");
+  expect(await booted.must(["ip", "-4", "-o", "address", "show", "dev", "lo"])).not.toContain(
+    "10.20.",
+  );
+  await booted.must(["dpkg", "--install", `/job/${VERSIONS[1]}.deb`]);
+  expect(await booted.must(["rutter", "log", "verify", "--log", "/var/lib/rutter/log.db"])).toMatch(
+    /\d+/,
+  );
+  await booted.must(["dpkg", "--purge", "rutter"]);
+  const places = ["/etc", "/run", "/usr/bin", "/usr/lib", "/usr/share", "/var/cache", "/var/lib"];
+  const left = await booted.run(["find", ...places, "-xdev", "-name", "*rutter*"]);
+  expect(left.stdout).toBe("");
+});
