@@ -26,7 +26,7 @@ const tableOf = (there: ReadonlySet<string>): Pick<GobgpClient, "dialect" | "wal
     };
     const asked = prefixes.length === 0 ? [...there] : prefixes.map((one) => one.prefix);
     for (const one of asked)
-      if (family.afi === 1 && there.has(one)) yield { destination: destinationOf(one) } as never;
+      if (family.afi === 1 && there.has(one)) yield { destination: destinationOf(one) };
   },
 });
 const FAR = "192.0.2.1";
