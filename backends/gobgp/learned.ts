@@ -77,7 +77,8 @@ export function createLearned({
   /** Set from a death of gobgpd until everything kept was said again or its time is over. */
   let keepsSince: number | undefined;
   let lastMove = started;
-  let seen: Readonly<Record<Family, ReadonlySet<Prefix>>> = { ipv4: new Set(), ipv6: new Set() };
+  /** What gobgpd's table has, as far as it was read. */
+  let seen: Readonly<Record<Family, Set<Prefix>>> = { ipv4: new Set(), ipv6: new Set() };
 
   const hasWork = (): boolean => (whole || waiting.size > 0) && !isAway && !closed;
   const run = async (): Promise<void> => {
@@ -119,6 +120,10 @@ export function createLearned({
       )) {
         const prefix = prefixIn(destination);
         if (destination !== null && prefix !== undefined) found.set(prefix, destination);
+      }
+      for (const [prefix, destination] of found) {
+        if (destination === undefined) seen[family].delete(prefix);
+        else seen[family].add(prefix);
       }
       if (!closed) table.take(found);
     }

@@ -137,6 +137,8 @@ async function playedIn(world: World, backend: Backend, given: Group): Promise<S
     [
       ...(await Promise.all([...routers.values()].map((one) => one.explain()))),
       await agent.explain(),
+      (await api.ask("GET", "/v1/routes/kernel")).body,
+      (await api.ask("GET", "/v1/routes/received")).body,
     ].join("\n");
   const mustPost = async (path: string, body: object): Promise<string> => {
     const answer = await api.ask("POST", path, body);
