@@ -323,8 +323,20 @@ describe("a resource that another owner has here", () => {
     const [from, there] = [publisher(), host(world({}, service("s")))];
     there.give(from.change(together(one, service("s"))));
     there.give(from.change(service("t", { loadBalancerIP: "192.0.2.5" })));
+    const changed = from.change(service("s", {}, { app: "web" }));
+    expect(changed.set.allocations).toEqual([]);
+    there.give(changed);
     there.command(deleting("/Service/default/s"));
     expect(addressesOn(there.desired(), "s")).toEqual(["192.0.2.0"]);
+  });
+  test("gets the address that a set without it gave while it waited", () => {
+    const [from, there] = [publisher(), host(world({}, service("s")))];
+    there.give(from.change(together(one, service("s"))));
+    const moved = from.change(pool("one", ["192.0.2.6/31"]));
+    expect(moved.set.puts).toHaveLength(1);
+    there.give(moved);
+    there.command(deleting("/Service/default/s"));
+    expect(addressesOn(there.desired(), "s")).toEqual(["192.0.2.6"]);
   });
 });
 
