@@ -34,8 +34,10 @@ describe("addresses", () => {
   });
   test("that the fleet gives away are taken from this host's own Services", () => {
     const local = world({}, together(pool("mine", ["192.0.2.0/30"]), service("a")));
-    const there = host(local);
-    there.give(publisher().change(together(pool("other", ["192.0.2.0/32"]), service("s"))));
+    const [from, there] = [publisher(), host(local)];
+    there.give(from.change(pool("other", ["192.0.2.0/32"])));
+    expect(addressesOn(there.desired(), "a")).toEqual(["192.0.2.0"]);
+    there.give(from.change(service("s")));
     expect(asideIn({ desired: there.desired(), decisions: [] })).toEqual({ other: "pool-overlap" });
     expect(addressesOn(there.desired(), "s")).toEqual(["192.0.2.0"]);
     expect(addressesOn(there.desired(), "a")).toEqual(["192.0.2.1"]);

@@ -257,6 +257,7 @@ describe("a base", () => {
       expect(there.fed()).toEqual(["/Service/default/s"]);
     }
     expect(await there.take(base)).toEqual({ type: "known", generation: 1 });
+    expect(there.types().filter((type) => type === "feed-advanced")).toHaveLength(3);
   });
   test("without what is here holds it until somebody confirms that it may go", async () => {
     const there = await machine();
