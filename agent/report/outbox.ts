@@ -230,7 +230,9 @@ export function startOutbox(plan: OutboxPlan): Outbox {
       clock.monotonicMillis() + LOOK_MILLIS * (0.9 + 0.2 * clock.random());
     for (let look = nextLook(); !signal.aborted;) {
       news = Promise.withResolvers();
-      while (await lookOn(way)) await turn(undefined, { signal });
+      // Others have their turn before each look, whatever there is to do.
+      do await turn(undefined, { signal });
+      while (await lookOn(way));
       const windowEnd = await closeWindows(way);
       await way.landed();
       await sleep(Math.min(look, windowEnd) - clock.monotonicMillis());

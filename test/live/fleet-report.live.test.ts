@@ -16,10 +16,10 @@ beforeEach(skipUnless("netns", "nats"));
 
 const TIMEOUT = { timeout: 240_000 };
 
-/** Services of one address each, a change each; the pool with the first. */
+/** Services of one address each, a change each, after their pool. */
 async function change(agent: Agent, from: number, count: number): Promise<void> {
   const api = apiOf(agent.socket);
-  if (from === 0) expect(await api.apply(poolManifest(["198.18.0.0/15"]))).toBe(200);
+  expect(await api.apply(poolManifest(["198.18.0.0/15"]))).toBe(200);
   for (let index = from; index < from + count; index += 1) {
     const loadBalancerIP = `198.18.${Math.floor(index / 250)}.${(index % 250) + 1}`;
     expect(await api.apply(serviceManifest(`s${index}`, { loadBalancerIP }))).toBe(200);
