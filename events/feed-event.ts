@@ -63,6 +63,8 @@ export type FeedEvent =
   | {
       readonly type: "feed-diverged";
       readonly fleet: string;
+      /** Another history than ours came by, or a base lacks what is here. */
+      readonly what: "history" | "strays";
       readonly reason: string;
       /** What this host has of the fleet and the fleet's base does not: it stays until `rutter confirm`. */
       readonly strays: readonly ResourceKey[];

@@ -39,9 +39,9 @@ export function feedsAfter(
   const after = match(event)
     .returnType<FeedState>()
     .with({ type: "feed-advanced" }, (advanced) => advancedTo(before, advanced, fact))
-    .with({ type: "feed-diverged" }, ({ reason, strays }) => ({
+    .with({ type: "feed-diverged" }, ({ what, reason, strays }) => ({
       ...before,
-      diverged: { reason, strays, fact },
+      diverged: { what, reason, strays, fact },
       fact,
     }))
     .with({ type: "feed-converged" }, () => ({ ...before, diverged: undefined, fact }))

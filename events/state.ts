@@ -58,6 +58,7 @@ export type FeedState = {
   readonly position: FeedPosition | undefined;
   readonly diverged:
     | {
+        readonly what: "history" | "strays";
         readonly reason: string;
         readonly strays: readonly ResourceKey[];
         readonly fact: EventId;

@@ -206,7 +206,7 @@ function changeText(change: FleetChangeJson): string {
   for (const { resource, reason } of change.warnings) {
     lines.push(`warning: ${named(resource)}: ${safe(reason)}`);
   }
-  const verb = change.outcome === "planned" ? "would be" : "is published:";
+  const verb = change.outcome === "planned" ? "would be" : "published as";
   lines.push(`${verb} generation ${change.generation} of fleet ${safe(change.fleet)}`);
   return lines.map((line) => `${line}\n`).join("");
 }

@@ -94,11 +94,12 @@ export function decideFeed(
     .with({ name: "nothing" }, () => decided(desired, []))
     .with({ name: "fork" }, ({ reason }) => {
       const told = state?.diverged;
-      if (told?.reason === reason) return decided(desired, []);
+      // Once until something converges: another history may have thousands of sets.
+      if (told?.what === "history") return decided(desired, []);
       const { fleet } = command.set;
       return one(
         desired,
-        { type: "feed-diverged", fleet, reason, strays: told?.strays ?? [] },
+        { type: "feed-diverged", fleet, what: "history", reason, strays: told?.strays ?? [] },
         nextId,
       );
     })
@@ -317,9 +318,10 @@ function tellOfStrays(
     if (told !== undefined) draft.add({ type: "feed-converged", fleet, deleted: [] }, owner, cause);
     return;
   }
-  if (canonicalJson(told?.strays) === canonicalJson(strays)) return;
+  const isKnown = told?.what === "strays" && canonicalJson(told.strays) === canonicalJson(strays);
+  if (isKnown) return;
   const reason = `${strays.length} of the fleet's resources here are not in the fleet as of generation ${generation}; if they may go: rutter confirm ${owner}`;
-  draft.add({ type: "feed-diverged", fleet, reason, strays }, owner, cause);
+  draft.add({ type: "feed-diverged", fleet, what: "strays", reason, strays }, owner, cause);
 }
 
 const ownedBy = (desired: DesiredState, owner: Owner): readonly ResourceKey[] =>

@@ -24,6 +24,8 @@ export type Taken = {
     | "diverged" /* of another history than ours: nothing was applied */
     | "refused" /* recorded; at most the generation moved */;
   readonly reason?: string;
+  /** Stable id of what a refused one breaks. */
+  readonly rule?: string;
   /** Of this host afterwards. */
   readonly generation: number;
 };

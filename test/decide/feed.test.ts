@@ -133,6 +133,24 @@ describe("another history", () => {
     expect(reason(now)).toContain("goes on from efefefefefef");
     expect(now.there.feed().generation).toBe(2);
   });
+  test("of thousands of sets is told once", () => {
+    const now = begun();
+    const other = publisher();
+    for (const name of ["x", "y"]) now.there.give(other.change(service(name)));
+    now.there.give(bare({ generation: 3, previous: "ef".repeat(32) }));
+    expect(now.there.facts.filter(([type]) => type === "feed-diverged")).toHaveLength(1);
+  });
+  test("while strays wait is told beside them, and they are still told when it is over", () => {
+    const now = begun();
+    const base = made({ ...now.from.base().set, generation: 3, puts: [] });
+    now.there.give(base);
+    now.there.give(bare({ generation: 4, previous: "ef".repeat(32) }));
+    expect(now.there.feed().diverged).toMatchObject({ what: "history" });
+    expect(now.there.feed().diverged?.strays).toHaveLength(2);
+    now.there.give(bare({ generation: 4, previous: base.set.previous }));
+    expect(now.there.feed().diverged).toMatchObject({ what: "strays" });
+    expect(now.there.feed().diverged?.strays).toHaveLength(2);
+  });
   test("is over with the next set of ours", () => {
     const now = begun();
     now.there.give(publisher().change(service("x")));

@@ -4,83 +4,21 @@
  * Method: the real intake, decisions, queue and log on disk; signatures are real.
  */
 import { describe, expect, test } from "vitest";
-import { createFeedIntake, type FeedIntake, type Taken } from "../../agent/core/feed-intake.ts";
+import { createFeedIntake } from "../../agent/core/feed-intake.ts";
 import { confirmer } from "../../agent/core/confirm.ts";
-import { digestOf, encodeSet, signedOctets } from "../../agent/fleet/change-set.ts";
 import type { SignedOctets } from "../../agent/fleet/parts.ts";
+import { digestOf } from "../../agent/fleet/change-set.ts";
 import { sealSecrets } from "../../agent/fleet/sealed.ts";
-import { newSeed, openerFromSeed, type Signer, signerFromSeed } from "../../agent/fleet/signing.ts";
+import { newSeed, signerFromSeed } from "../../agent/fleet/signing.ts";
 import type { TrustRule } from "../../agent/fleet/trust.ts";
-import { createCommands } from "../../agent/pipeline/commands.ts";
-import { createPen } from "../../agent/pipeline/pen.ts";
-import { createRecorder } from "../../agent/pipeline/recorder.ts";
-import { openSecrets } from "../../agent/secrets/secrets.ts";
 import { foldAll } from "../../events/fold.ts";
-import type { RunId } from "../../events/ids.ts";
 import { snapshotText, stateFromSnapshot } from "../../events/snapshot.ts";
 import { stateDigest } from "../../events/state-digest.ts";
-import { factPen, ownDirectory, ownLog } from "../log/facts.ts";
-import { peer, pool, service, together, world } from "../plan/world.ts";
-import {
-  bare,
-  fed,
-  FLEET,
-  host,
-  key,
-  type Made,
-  made,
-  publisher,
-  putsOf,
-  signer,
-  trust,
-} from "./fleet.ts";
+import { peer, pool, service, together } from "../plan/world.ts";
+import { bare, fed, FLEET, host, key, made, publisher, putsOf, signer } from "./fleet.ts";
+import { machine, ofOctets, signed } from "./machine.ts";
 
 const sha256 = (text: string): string => digestOf(new TextEncoder().encode(text));
-
-function signed({ set }: Pick<Made, "set">, by: Signer = signer): SignedOctets {
-  return ofOctets(encodeSet(set), by);
-}
-
-function ofOctets(octets: Uint8Array, by: Signer = signer): SignedOctets {
-  const digest = digestOf(octets);
-  return { octets, digest, signer: by.publicKey, signature: by.sign(signedOctets(digest)) };
-}
-
-async function machine(rules: readonly TrustRule[] = trust) {
-  const directory = ownDirectory();
-  const facts = factPen();
-  const log = await ownLog(directory, facts);
-  const at = { wall: 0n, monotonic: 0n, boot: "b" };
-  const pen = createPen("00c0ffee0001" as RunId, () => at);
-  const recorder = createRecorder(log, pen);
-  const commands = createCommands(world({}).desired, log, pen, recorder);
-  const secrets = openSecrets(directory, undefined);
-  const opener = openerFromSeed(newSeed("curve"));
-  const parts = { fleet: FLEET, trust: rules, opener, commands, log, secrets };
-  const intake = createFeedIntake(parts);
-  let sequence = 0;
-  const position = () => {
-    sequence += 1;
-    return { stream: "rutter-berlin-feed", created: "2026-11-21T00:00:00Z", sequence };
-  };
-  // Without the log's own first word.
-  const recorded = () => [...log.read({ from: 2 })];
-  return {
-    commands,
-    log,
-    secrets,
-    opener,
-    recorder,
-    parts,
-    position,
-    recorded,
-    take: (one: SignedOctets, where = position()): Promise<Taken> => intake.take(one, where),
-    refuse: (one: Parameters<FeedIntake["refuse"]>[0], where = position()) =>
-      intake.refuse(one, where),
-    types: () => recorded().flatMap(({ event }) => (event === undefined ? [] : [event.type])),
-    fed: () => fed(commands.current()),
-  };
-}
 
 describe("a message that is no change set of this fleet", () => {
   const good = publisher().change(service("s"));
@@ -236,13 +174,13 @@ describe("a change set", () => {
   );
   test("that deletes or allocates beyond its signer's scope is refused, too", async () => {
     const there = await machine([{ key: signer.publicKey, namespaces: ["shop"] }]);
-    const service_ = key("/Service/default/s");
-    const deleting = bare({ deletes: [service_] });
+    const web = key("/Service/default/s");
+    const deleting = bare({ deletes: [web] });
     expect(await there.take(signed(deleting))).toMatchObject({ rule: "scope", moved: true });
     const giving = bare({
       generation: 2,
       previous: deleting.digest,
-      allocations: [{ service: service_, addresses: [] }],
+      allocations: [{ service: web, addresses: [] }],
     });
     expect(await there.take(signed(giving))).toMatchObject({ rule: "scope", moved: true });
   });

@@ -32,7 +32,19 @@ type Publication = {
   readonly expected?: number;
 };
 
+export type Many = {
+  readonly fleet: string;
+  /** File with the seed that signs. */
+  readonly seed: string;
+  readonly sets: number;
+  /** Services in each set, of so many different ones. */
+  readonly each: number;
+  readonly services: number;
+  readonly timeoutMillis: number;
+};
+
 export type DriverOrder =
+  | ({ readonly do: "publish-many" } & Many)
   | { readonly do: "connected" | "state" | "stop" }
   | { readonly do: "publish"; readonly message: Publication }
   | {
@@ -82,6 +94,8 @@ export type FleetClient = AsyncDisposable & {
   bucket(name: string, replicas?: number): Promise<void>;
   put(bucket: string, key: string, value: string): Promise<void>;
   get(bucket: string, key: string): Promise<string | null>;
+  /** So many change sets, by the publisher that `rutter fleet apply` has, in one process; gives the last generation. */
+  publishMany(many: Many): Promise<number>;
   /** With a plain client of the same rights: `done`, an answer's text, or the server's words. */
   raw(act: "subscribe" | "publish" | "request", subject: string, body?: string): Promise<string>;
 };
@@ -146,6 +160,7 @@ export async function startFleetClient(
     bucket: (name, replicas = 1) => ask({ do: "bucket", spec: { name, replicas } }),
     put: (bucket, key, value) => ask({ do: "put", bucket, key, value }),
     get: (bucket, key) => ask({ do: "get", bucket, key }),
+    publishMany: (many) => ask({ do: "publish-many", ...many }),
     raw: (act, subject, body = "") => ask({ do: "raw", act, subject, body }),
     async [Symbol.asyncDispose]() {
       socket.destroy();

@@ -13,9 +13,13 @@ import {
   FleetError,
   type StoredMessage,
 } from "../../agent/fleet/io/connection.ts";
+import { signerFromSeed } from "../../agent/fleet/signing.ts";
+import type { FleetState } from "../../agent/fleet/fleet-state.ts";
+import { createPublisher } from "../../agent/fleet/io/publisher.ts";
 import { connectFleet } from "../../agent/fleet/io/nats.ts";
 import { watchBucket } from "../../agent/fleet/io/watch.ts";
 import { systemClock } from "../../backends/clock.ts";
+import type { ResourceKey } from "../../events/ids.ts";
 import type { DriverMessage, DriverOrder } from "./fleet-client.ts";
 import { readFileSync } from "node:fs";
 
@@ -95,6 +99,40 @@ async function raw({ act, subject, body }: Extract<DriverOrder, { do: "raw" }>):
   return said;
 }
 
+/** One set after another, each with `each` Services of `services`, which come and change; every tenth set deletes one. */
+async function publishMany(order: Extract<DriverOrder, { do: "publish-many" }>): Promise<number> {
+  const { fleet, seed, sets, each, services } = order;
+  const signer = signerFromSeed(readFileSync(seed, "utf8"));
+  const publisher = createPublisher({
+    fleet,
+    connection,
+    signer,
+    trust: [{ key: signer.publicKey }],
+    consumer: "many",
+    clock: systemClock,
+    signal: AbortSignal.timeout(order.timeoutMillis),
+  });
+  let generation = 0;
+  for (let i = 0; i < sets; i += 1) {
+    const names = Array.from({ length: each }, (_, k) => `s${(i * each + k) % services}`);
+    const puts = names.map((name) => ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: "default" },
+      spec: { type: "LoadBalancer", ports: [{ port: 1 + (i % 60_000) }] },
+    }));
+    const gone = `/Service/default/s${(i * each + each) % services}` as ResourceKey;
+    const change = (state: FleetState) => ({
+      puts,
+      deletes: i % 10 === 9 && state.puts.has(gone) ? [gone] : [],
+    });
+    const done = await publisher.publish(change, false);
+    if (done.type === "refused") throw new Error(JSON.stringify(done.refusals));
+    if (done.type === "set") ({ generation } = done.set);
+  }
+  return generation;
+}
+
 async function obey(order: DriverOrder): Promise<unknown> {
   switch (order.do) {
     case "connected":
@@ -136,6 +174,8 @@ async function obey(order: DriverOrder): Promise<unknown> {
     }
     case "raw":
       return raw(order);
+    case "publish-many":
+      return publishMany(order);
     case "stop":
       for (const stop of stops) stop.abort();
       return connection.close();
