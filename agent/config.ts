@@ -17,19 +17,14 @@ import {
 } from "yaml";
 import type { z } from "zod";
 import { fieldText, type Path } from "../events/resources/reading.ts";
-import {
-  type AgentConfig,
-  type AgentOptions,
-  mergeConfig,
-  type WrittenConfig,
-  writtenConfig,
-} from "./config-schema.ts";
+import { type AgentConfig, type AgentOptions, mergeConfig } from "./config-schema.ts";
 import { errorCode } from "./errno.ts";
 import {
   type PublisherConfig,
   publisherConfig,
   writtenPublisher,
 } from "./fleet/publisher-config.ts";
+import { type WrittenConfig, writtenConfig } from "./written-config.ts";
 
 export const DEFAULT_CONFIG = "/etc/rutter/agent.yaml";
 

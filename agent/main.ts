@@ -23,7 +23,7 @@ function version(): string {
 
 async function runAgent({ listen, filename, ...flags }: AgentFlags): Promise<void> {
   const [{ parseListenAt }, { Failure }, compose] = await Promise.all([
-    import("./config-schema.ts"),
+    import("./written-config.ts"),
     import("./cli/failure.ts"),
     import("./compose.ts"),
   ]);

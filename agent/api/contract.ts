@@ -7,6 +7,7 @@
  * Reads next: core.ts (who gives these), routes.ts (where they go out).
  */
 import { z } from "zod";
+import { BfdJson } from "./bfd-json.ts";
 import { DaemonJson } from "./daemon-json.ts";
 import { FleetJson } from "./fleet-json.ts";
 import { ShadowJson } from "./shadow-json.ts";
@@ -91,28 +92,6 @@ export const ConfirmAnswer = z.object({
   seq: SeqJson.nullable(),
 });
 export type ConfirmAnswer = z.infer<typeof ConfirmAnswer>;
-
-export const BfdJson = z.object({
-  peer: z.string(),
-  /** Empty for the default one. */
-  vrf: z.string(),
-  localAddress: z.string().nullable(),
-  multihop: z.boolean(),
-  state: z.enum(["AdminDown", "Down", "Init", "Up"]),
-  diagnostic: z.string(),
-  localDiscriminator: z.int(),
-  remoteDiscriminator: z.int(),
-  /** Microseconds, as on the wire (RFC 5880 §4.1). */
-  transmitInterval: z.int(),
-  receiveInterval: z.int(),
-  detectMultiplier: z.int(),
-  detectionTime: z.int(),
-  /** `unanswered`: the peer sent none back yet, so control packets alone detect. */
-  echo: z.enum(["off", "unanswered", "active"]),
-  since: Time.nullable(),
-  transitions: z.int(),
-});
-export type BfdJson = z.infer<typeof BfdJson>;
 
 export const SessionStateJson = z.enum([
   "Idle",

@@ -7,9 +7,9 @@
  */
 import type { BackendName } from "../../backends/intent.ts";
 import type { Actor } from "../../events/envelope.ts";
+import type { BfdJson } from "./bfd-json.ts";
 import type {
   ApplyAnswer,
-  BfdJson,
   AtGetJson,
   AtStatusJson,
   ConfirmAnswer,

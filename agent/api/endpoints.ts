@@ -5,6 +5,7 @@
  * A GET changes nothing. Reads next: server.ts.
  */
 import { z } from "zod";
+import { BfdJson } from "./bfd-json.ts";
 import * as answers from "./contract.ts";
 import type { Caller, Core } from "./core.ts";
 import { generatedNamed, viewNamed } from "./kind-names.ts";
@@ -105,7 +106,7 @@ export const endpoints: readonly Endpoint[] = [
       url: "/v1/bfd",
       summary: "All BFD sessions, also those that are down.",
       access: "read",
-      answer: z.array(answers.BfdJson),
+      answer: z.array(BfdJson),
     },
     async (core) => json(await core.bfd()),
   ),

@@ -6,7 +6,8 @@
  */
 import type { RouteCounts } from "../../backends/backend.ts";
 import type { Family } from "../../events/address.ts";
-import type { BfdJson, KernelJson, PeerJson, StatusJson } from "./contract.ts";
+import type { BfdJson } from "./bfd-json.ts";
+import type { KernelJson, PeerJson, StatusJson } from "./contract.ts";
 
 export type PeerFigures = Pick<PeerJson, "name" | "vrf" | "state" | "since" | "resets"> & {
   readonly families: Readonly<Record<Family, RouteCounts>>;

@@ -6,7 +6,8 @@
  * for what only grows. Reads next: figures.ts (what the numbers mean), docs/prometheus-alerts.yaml (what to do about them).
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { BfdJson, PeerJson } from "./contract.ts";
+import type { BfdJson } from "./bfd-json.ts";
+import type { PeerJson } from "./contract.ts";
 import type { Durations, Figures } from "./figures.ts";
 
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;

@@ -3,8 +3,8 @@
  *
  * Each asks the API once and prints; `status --watch` draws again whenever the agent says that something changed.
  */
+import type { BfdJson } from "../api/bfd-json.ts";
 import type {
-  BfdJson,
   DoctorJson,
   PeerJson,
   ResourceJson,

@@ -3,8 +3,8 @@
  *
  * Pure: an answer, the time and the terminal in, text out. JSON and YAML show everything; a table leaves out.
  */
+import type { BfdJson } from "../api/bfd-json.ts";
 import type {
-  BfdJson,
   DoctorJson,
   PeerJson,
   PlanAnswer,

@@ -8,7 +8,7 @@ import { type BfdStatus, diagnosticText } from "../../backends/bfd/parameters.ts
 import { type BfdKey, bfdKeyParts, type NeighborKey } from "../../events/ids.ts";
 import { rfc3339 } from "../../events/log/export.ts";
 import type { State } from "../../events/state.ts";
-import type { BfdJson } from "../api/contract.ts";
+import type { BfdJson } from "../api/bfd-json.ts";
 import type { IntentJson } from "../api/intent-json.ts";
 
 /** Turns CLOCK_MONOTONIC microseconds into wall-clock nanoseconds. */

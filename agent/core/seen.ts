@@ -6,7 +6,8 @@
 import type { SessionStatus } from "../../backends/backend.ts";
 import type { BfdClient } from "../../backends/bfd/client.ts";
 import type { NeighborKey } from "../../events/ids.ts";
-import type { BfdJson, PeerJson } from "../api/contract.ts";
+import type { BfdJson } from "../api/bfd-json.ts";
+import type { PeerJson } from "../api/contract.ts";
 import type { Planned } from "../pipeline/reconcile.ts";
 import type { Plan } from "../plan/plan.ts";
 import { bfdOfNeighbors, bfdViews, type WallOfMicros } from "./bfd-view.ts";

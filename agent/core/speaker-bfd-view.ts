@@ -7,7 +7,7 @@
 import type { BfdStatus } from "../../backends/bfd/parameters.ts";
 import type { NeighborIntent, RouterIntent } from "../../backends/intent.ts";
 import { type BfdKey, bfdKeyParts, type NeighborKey } from "../../events/ids.ts";
-import type { BfdJson } from "../api/contract.ts";
+import type { BfdJson } from "../api/bfd-json.ts";
 import type { Plan } from "../plan/plan.ts";
 import { bfdView, type WallOfMicros } from "./bfd-view.ts";
 

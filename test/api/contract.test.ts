@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
+import { BfdJson } from "../../agent/api/bfd-json.ts";
 import * as contract from "../../agent/api/contract.ts";
 import { endpoints } from "../../agent/api/endpoints.ts";
 import { kindNamed } from "../../agent/api/kind-names.ts";
@@ -31,7 +32,7 @@ const promised: readonly (readonly [string, z.ZodObject, string])[] = [
   ],
   [
     "bfd",
-    contract.BfdJson,
+    BfdJson,
     "peer, localAddress, multihop, state, diagnostic, localDiscriminator, remoteDiscriminator, transmitInterval, receiveInterval, detectMultiplier, detectionTime, since, transitions",
   ],
   ["plan", contract.PlanJson, "peers, resets, quarantined, notCarried, warnings"],

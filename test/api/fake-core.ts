@@ -3,9 +3,9 @@
  *
  * A plain object in the shape of agent/api/core.ts. Reads next: serve.ts.
  */
+import type { BfdJson } from "../../agent/api/bfd-json.ts";
 import type {
   ApplyAnswer,
-  BfdJson,
   EnvelopeJson,
   PeerJson,
   ResourceJson,

@@ -271,7 +271,12 @@ describe("a base", () => {
       log: there.log,
       commands: there.commands,
       state,
-      sources: { confirm: async () => {}, states: () => [], rescan: async () => {}, stop: () => {} },
+      sources: {
+        confirm: async () => {},
+        states: () => [],
+        rescan: async () => {},
+        stop: () => {},
+      },
       release: () => {},
     });
     const operator = { type: "user", uid: 1000, name: "o" } as const;

@@ -2,7 +2,8 @@
  * Which speaker is opened with what, and what the plan is told of it.
  */
 import { describe, expect, test } from "vitest";
-import { mergeConfig, type WrittenConfig } from "../../agent/config-schema.ts";
+import { mergeConfig } from "../../agent/config-schema.ts";
+import type { WrittenConfig } from "../../agent/written-config.ts";
 import { frrOptions, planOptionsOf, stopMode } from "../../agent/core/backend-start.ts";
 import { shadowSpeaker } from "../../agent/core/shadow.ts";
 import type { Capability } from "../../backends/backend.ts";

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { prefix } from "../../events/prefix.ts";
 import { ConfigError, loadConfig, parseConfig } from "../../agent/config.ts";
-import { hostFacts, mergeConfig, parseListenAt, writtenConfig } from "../../agent/config-schema.ts";
+import { hostFacts, mergeConfig } from "../../agent/config-schema.ts";
+import { parseListenAt, writtenConfig } from "../../agent/written-config.ts";
 
 let directory = "";
 beforeEach(() => {

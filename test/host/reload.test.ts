@@ -2,7 +2,8 @@
  * SIGHUP: which of a new configuration is taken while the agent runs, and which waits.
  */
 import { expect, test } from "vitest";
-import { type AgentConfig, mergeConfig, type WrittenConfig } from "../../agent/config-schema.ts";
+import { type AgentConfig, mergeConfig } from "../../agent/config-schema.ts";
+import type { WrittenConfig } from "../../agent/written-config.ts";
 import { ConfigError } from "../../agent/config.ts";
 import { reloads, taken, waiting } from "../../agent/core/reload.ts";
 import { until } from "../live/until.ts";

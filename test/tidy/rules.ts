@@ -292,6 +292,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "agent/secrets/": [...EVENTS, ...SEAM, "agent/errno.ts", "node:", "zod"],
   "agent/api/": [...EVENTS, ...SEAM, "events/log/log.ts", "node:", "fastify", "prom-client", "zod"],
   "agent/cli/": [
+    "agent/api/bfd-json.ts",
     "agent/api/contract.ts",
     "agent/api/core.ts",
     "agent/api/view-json.ts",
@@ -302,13 +303,14 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "commander",
   ],
   "agent/cli/offline.ts": [...EVENTS, "events/log/", "agent/api/", "agent/core/", "node:"],
+  "agent/written-config.ts": [...EVENTS, ...SEAM, "agent/fleet/fleet-config.ts", "zod"],
   "agent/config-schema.ts": [
     ...EVENTS,
     ...SEAM,
     "agent/fleet/fleet-config.ts",
+    "agent/written-config.ts",
     "backends/frr/choice.ts",
     "node:path",
-    "zod",
   ],
   "agent/config.ts": [
     ...EVENTS,
@@ -322,7 +324,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   "agent/serve-bfd.ts": ["agent/*.ts", "backends/bfd/process.ts"],
   "agent/service-manager.ts": [...SEAM, "backends/os/datagram.ts", "node:"],
   "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],
-  "systemd/package/": ["agent/serve-bfd.ts", "node:"],
+  "systemd/package/": ["agent/serve-bfd.ts", "node:", "esbuild"],
 };
 
 /** The one file that wires the others together. */
@@ -345,7 +347,7 @@ export const DOORS: Readonly<Record<string, readonly Place[]>> = {
   zod: [
     "events/resources/",
     "agent/config.ts",
-    "agent/config-schema.ts",
+    "agent/written-config.ts",
     "agent/fleet/",
     "agent/report/",
     "agent/api/",
