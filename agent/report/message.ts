@@ -26,6 +26,8 @@ export type Telling = {
   readonly previous: number;
   /** Facts of the same subject that are left out, because this one is newer. */
   readonly standsFor: number;
+  /** Tells a refill from what was told before: the server takes what was purged for a double for two minutes. */
+  readonly refill: string;
 };
 
 export type Message = {
@@ -78,7 +80,7 @@ const signed = (
 
 /** The messages of one fact; `maxPayload`: octets that the server takes, headers included. `signer` undefined: not signed. */
 export async function messagesOf(
-  { row, previousHash, previous, standsFor }: Telling,
+  { row, previousHash, previous, standsFor, refill }: Telling,
   origin: Origin,
   signer: Signer | undefined,
   maxPayload: number,
@@ -109,7 +111,10 @@ export async function messagesOf(
       ...headers,
       "Rutter-Part": `${index + 1}/${count}`,
       // The server drops doubles of one id within two minutes. The hash is in it: another log's fact is no double.
-      "Nats-Msg-Id": `${token(origin.host)} ${origin.lane} ${row.seq} ${row.hash.slice(0, 16)} ${index + 1}`,
+      "Nats-Msg-Id": [
+        `${token(origin.host)} ${origin.lane}`,
+        `${row.seq} ${row.hash.slice(0, 16)} ${index + 1}${refill}`,
+      ].join(" "),
     },
     body: octets.subarray(index * room, (index + 1) * room),
   }));

@@ -63,6 +63,8 @@ type Told = {
   /** The window that waits, and since when it has been seen here. */
   window?: { readonly opened: number; readonly sinceMillis: number };
   readonly readFrom: number;
+  /** Part of its messages' ids; empty unless it is told anew. */
+  readonly refill: string;
   /** Up to here the lane was told, acknowledged or not. */
   previous: number;
   /** Up to here it was acknowledged. */
@@ -109,6 +111,7 @@ export function startOutbox(plan: OutboxPlan): Outbox {
     for (const lane of plan.lanes.keys()) lasts.set(lane, await placeIn(lane));
     const isLost = [...lasts.values()].includes(undefined);
     const readers = isLost ? await plan.readers() : [];
+    const { lastSequence } = await connection.streamInfo(auditStream);
     lanes = [...plan.lanes].map(([lane, budget]) => {
       const last = lasts.get(lane);
       const { upTo, readFrom, why } = resume(
@@ -119,8 +122,16 @@ export function startOutbox(plan: OutboxPlan): Outbox {
         logger.info({ lane, why, from: readFrom }, "the audit stream is told from here");
       }
       const sequence = last?.sequence ?? 0;
-      const coalescing = coalescer(budget);
-      return { lane, why, coalescing, readFrom, previous: upTo, confirmed: upTo, sequence };
+      return {
+        lane,
+        why,
+        coalescing: coalescer(budget),
+        readFrom,
+        refill: why === "goes-on" ? "" : ` behind ${lastSequence}`,
+        previous: upTo,
+        confirmed: upTo,
+        sequence,
+      };
     });
     next = Math.min(...lanes.map(({ readFrom }) => readFrom));
     const foreign = lanes.some(({ why }) => why === "foreign");
@@ -164,7 +175,8 @@ export function startOutbox(plan: OutboxPlan): Outbox {
     if (row === undefined || previousHash === undefined) {
       throw new LogError("LOG_CORRUPT", `seq ${seq} is missing`);
     }
-    await tell(lane, { row, previousHash, previous: lane.previous, standsFor }, way);
+    const { previous, refill } = lane;
+    await tell(lane, { row, previousHash, previous, standsFor, refill }, way);
   }
 
   /** Looks at the rows that follow; false: there are none. */
@@ -218,7 +230,9 @@ export function startOutbox(plan: OutboxPlan): Outbox {
       clock.monotonicMillis() + LOOK_MILLIS * (0.9 + 0.2 * clock.random());
     for (let look = nextLook(); !signal.aborted;) {
       news = Promise.withResolvers();
-      while (await lookOn(way)) await turn(undefined, { signal });
+      // Others have their turn before each look, whatever there is to do.
+      do await turn(undefined, { signal });
+      while (await lookOn(way));
       const windowEnd = await closeWindows(way);
       await way.landed();
       await sleep(Math.min(look, windowEnd) - clock.monotonicMillis());

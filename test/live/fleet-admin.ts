@@ -45,7 +45,7 @@ async function list(stream: string): Promise<void> {
 if (action === "make") await make(name);
 else if (action === "delete") await manager.streams.delete(name);
 else if (action === "purge") {
-  await manager.streams.purge(name, filter === undefined ? {} : { filter });
+  await manager.streams.purge(name, filter === undefined ? undefined : { filter });
 } else if (action === "list") await list(name);
 else throw new Error(`unknown: ${action}`);
 await connection.close();

@@ -56,6 +56,7 @@ const NOT_DESIRED =
 
 export const isDesired = ({ type }: { readonly type: string }): boolean => !NOT_DESIRED.test(type);
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller names the shape of the contract
 const parsed = <T>({ stdout }: Finished): readonly T[] =>
   stdout
     .split("\n")

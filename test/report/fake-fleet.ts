@@ -19,7 +19,7 @@ export type FakeFleet = {
   readonly asked: { count: number; most: number; mostOctets: number };
   down(): void;
   up(): void;
-  /** The stream is purged or made anew; doubles are forgotten with it. */
+  /** The stream is purged; as the server does, it goes on to take what was told before for doubles. */
   wipe(): void;
   /** The publication of this index (from 0, counted from now) is not stored and fails; the next ones are stored. */
   lose(index: number): void;
@@ -104,7 +104,15 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
       return stored.findLast((message) => message.subject === subject);
     },
     at: refuse,
-    streamInfo: refuse,
+    async streamInfo() {
+      need();
+      return {
+        created: "created",
+        firstSequence: stored[0]?.sequence ?? 0,
+        lastSequence: sequence,
+        messages: stored.length,
+      };
+    },
     ensureStream: refuse,
     ensureBucket: refuse,
     async kvPut(bucket, key, value) {
@@ -131,7 +139,6 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
     },
     wipe() {
       stored.length = 0;
-      ids.clear();
     },
     lose(index) {
       lost = new Set([...lost, asked.count + index]);

@@ -36,7 +36,7 @@ async function told(all: readonly Row[], seq: number, payload = PAYLOAD, standsF
   const row = all[seq - 1];
   if (row === undefined) throw new Error(`no seq ${seq}`);
   const previousHash = all[seq - 2]?.hash ?? GENESIS;
-  const telling = { row, previousHash, previous: seq - 1, standsFor };
+  const telling = { row, previousHash, previous: seq - 1, standsFor, refill: "" };
   const messages = await messagesOf(telling, origin, signer, payload);
   return messages.map(({ headers, body }) => ({ headers: confirming(headers, seq - 1), body }));
 }
