@@ -32,8 +32,8 @@ export type Caller = { readonly actor: Actor; readonly source: "cli" | "api" };
 export type ManifestFile = { readonly name: string; readonly text: string };
 
 export type ChangeOptions = {
-  /** Who will own what is applied, `cli` where the request names nobody. */
-  readonly owner: "cli" | `file:${string}` | `feed:${string}`;
+  /** Who will own what is applied, `cli` where the request names nobody; never a feed, whose resources change by its signed sets. */
+  readonly owner: "cli" | `file:${string}`;
   /** Decide and answer, record nothing. */
   readonly dryRun: boolean;
   readonly takeOver: boolean;

@@ -45,7 +45,6 @@ const TimeText = z
 const OwnerText = z.union([
   z.literal("cli"),
   z.templateLiteral(["file:", z.string().min(1).max(NAME_LENGTH)]),
-  z.templateLiteral(["feed:", z.string().min(1).max(NAME_LENGTH)]),
 ]);
 
 const File = z.strictObject({ name: z.string().max(4096), text: z.string() });

@@ -2,8 +2,9 @@
  * What comes by a fleet's feed, judged and recorded: octets in, a verdict out. Whoever reads the stream calls only this.
  *
  * In this order: is the signer anybody, is the signature theirs, can it be read, is it this fleet's, may the signer say all of
- * it, can every manifest be read; then the decision (agent/decide/feed.ts) and its commit. One after the other, and what is no
- * change set is a fact of its own. Never connects anywhere. Reads next: agent/fleet/parts.ts (what makes the octets).
+ * it, can every manifest be read; then the decision (agent/decide/feed.ts) and its commit. What is no change set is a fact of
+ * its own. Calls are decided in the order in which they are made, and may share a commit. Never connects anywhere.
+ * Reads next: agent/fleet/parts.ts (what makes the octets).
  */
 import type { Actor, Source } from "../../events/envelope.ts";
 import type { FeedPosition } from "../../events/feed-event.ts";
@@ -63,47 +64,63 @@ type Parts = {
   readonly trust: readonly TrustRule[];
   /** This host's curve key; undefined where it has none. */
   readonly opener: Opener | undefined;
-  readonly commands: Pick<Commands, "submit" | "current">;
+  readonly commands: Pick<Commands, "submit" | "head">;
   readonly log: Pick<EventLog, "find">;
   readonly secrets: Pick<Secrets, "batch">;
 };
 
 export function createFeedIntake(parts: Parts): FeedIntake {
-  let turn: Promise<unknown> = Promise.resolve();
-  // What is known is asked of the log: the set before has to be in it.
-  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
-    const mine = turn.then(act);
-    turn = mine.catch(() => undefined);
-    return mine;
+  // What is on its way to the disk is known as what is in the log. Both calls decide before they first wait, so that order holds.
+  const flying = new Set<string>();
+  const isKnown = (source: Placed): boolean =>
+    flying.has(source.position) || parts.log.find(source) !== undefined;
+  const submit: Submit = async (command, actor, source, before) => {
+    const { position = "" } = source;
+    flying.add(position);
+    try {
+      return await parts.commands.submit(command, actor, source, before);
+    } finally {
+      flying.delete(position);
+    }
   };
+  const book: Book = { isKnown, submit };
   return {
-    take: (signed, position) => inTurn(() => take(parts, signed, position)),
-    refuse: (unreadable, position) => inTurn(() => refuse(parts, unreadable, position)),
+    take: (signed, position) => take(parts, book, signed, position),
+    refuse: (unreadable, position) => refuse(parts, book, unreadable, position),
   };
 }
 
-async function take(parts: Parts, signed: SignedOctets, position: FeedPosition): Promise<Taken> {
+type Placed = Source & { readonly position: string };
+type Submit = Commands["submit"];
+type Book = { readonly isKnown: (source: Placed) => boolean; readonly submit: Submit };
+
+async function take(
+  parts: Parts,
+  book: Book,
+  signed: SignedOctets,
+  position: FeedPosition,
+): Promise<Taken> {
   const read = readSet(parts, signed);
   const { signer, digest } = signed;
   if (!read.ok) {
     const { rule, reason } = read;
-    return refuse(parts, { rule, reason, signer, digest }, position);
+    return refuse(parts, book, { rule, reason, signer, digest }, position);
   }
   const { set } = read;
   const source = positionOf(set, digest);
-  const known = parts.log.find(source) !== undefined;
+  const known = book.isKnown(source);
   const { puts: _puts, ...rest } = set;
   const command = { type: "feed", set: rest, digest, signer, position, known } as const;
   const batch = parts.secrets.batch();
   // A set that is not the next one is told apart without its manifests.
-  const documents = feedAwaits(parts.commands.current(), command)
+  const documents = feedAwaits(parts.commands.head(), command)
     ? documentsOf(parts, set, signer, batch)
     : [];
   if ("rule" in documents && set.type === "base") {
     const { rule, reason } = documents;
-    return refuse(parts, { rule, reason, signer, digest }, position);
+    return refuse(parts, book, { rule, reason, signer, digest }, position);
   }
-  const { decision } = await parts.commands.submit(
+  const { decision } = await book.submit(
     { ...command, documents },
     { type: "signer", key: signer },
     // A base may mend again what it brought before: its position stands for the first time only.
@@ -137,21 +154,11 @@ function documentsOf(
 ): readonly Document[] | Refused {
   const read = readPuts(set, opener, batch.seal);
   if (!read.ok) return read;
-  const judgement = judge(
-    keysIn(set, read.documents),
-    signer,
-    trust,
-    nodeLabels(commands.current()),
-  );
+  const judgement = judge(keysIn(set, read.documents), signer, trust, nodeLabels(commands.head()));
   return judgement.ok ? read.documents : judgement;
 }
 
-const positionOf = (
-  { type, fleet, generation }: ChangeSet,
-  digest: string,
-): Source & {
-  readonly position: string;
-} => ({
+const positionOf = ({ type, fleet, generation }: ChangeSet, digest: string): Placed => ({
   name: `feed:${fleet}`,
   position: `${type === "base" ? "base " : ""}${generation} ${digest}`,
 });
@@ -181,21 +188,22 @@ function takenOf(
 const agent: Actor = { type: "agent" };
 
 async function refuse(
-  { fleet, commands, log }: Parts,
+  { fleet, commands }: Parts,
+  { isKnown, submit }: Book,
   { rule, reason, signer, digest }: Unreadable,
   position: FeedPosition,
 ): Promise<Taken> {
   const { stream, created, sequence } = position;
   const source = { name: `feed:${fleet}`, position: `refused ${stream} ${created} ${sequence}` };
-  if (log.find(source) === undefined) {
+  if (!isKnown(source)) {
     // The signer is what the message says, so the agent is who says this.
-    await commands.submit(
+    await submit(
       { type: "feed-refusal", fleet, rule, reason, position, signer, digest },
       agent,
       source,
     );
   }
-  const generation = generationIn(commands.current(), fleet);
+  const generation = generationIn(commands.head(), fleet);
   return { type: "refused", moved: false, generation, rule, reason };
 }
 

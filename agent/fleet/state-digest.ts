@@ -19,9 +19,13 @@ export function fleetDigest(sha256: Sha256): (desired: DesiredState, fleet: stri
     known.set(held, digest);
     return digest;
   };
+  let last: { readonly of: readonly unknown[]; readonly digest: string } | undefined;
   return (desired, fleet) => {
     const feed = desired.feeds?.get(fleet);
     if (feed === undefined || feed.generation === 0) return "";
+    const of = [fleet, feed.digest, feed.generation, desired.resources, desired.allocations];
+    // Mostly nothing changed between two heartbeats.
+    if (last !== undefined && of.every((part, i) => part === last?.of[i])) return last.digest;
     const lines: string[] = [];
     for (const ofType of Object.values(desired.resources)) {
       for (const held of ofType.values()) {
@@ -32,7 +36,8 @@ export function fleetDigest(sha256: Sha256): (desired: DesiredState, fleet: stri
       }
     }
     const head = `${fleet} ${feed.generation} ${feed.digest}`;
-    return sha256([head, ...lines.toSorted()].join("\n"));
+    last = { of, digest: sha256([head, ...lines.toSorted()].join("\n")) };
+    return last.digest;
   };
 }
 

@@ -28,6 +28,8 @@ export type Commands = {
   /** Desired state that may take effect: everything committed, and what was observed since. */
   readonly desired$: Observable<DesiredState>;
   current(): DesiredState;
+  /** What the next command is decided on: current(), and what is on its way to the disk. */
+  head(): DesiredState;
   /** Decides without recording: what `--dry-run` and `plan` show. */
   preview(command: Command): Decision;
   /**
@@ -136,6 +138,7 @@ export function createCommands(
   return {
     desired$: live.asObservable(),
     current: () => live.value,
+    head: () => head,
     takeCauses: () => {
       const taken = causes;
       causes = [];

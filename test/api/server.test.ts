@@ -89,6 +89,14 @@ describe("a request", () => {
     });
   });
 
+  test("in the name of a feed is refused: only its signed sets change what it owns", async () => {
+    await using api = await serve();
+    const request = { files: [{ name: "a", text: "" }], owner: "feed:berlin" };
+    const answer = await ask(api.socketPath, "POST", "/v1/apply", JSON.stringify(request));
+    expect(answer.status).toBe(400);
+    expect(json(answer)).toMatchObject({ detail: expect.stringContaining("body.owner") });
+  });
+
   test("gets a problem with a code for every sort of nonsense", async () => {
     await using api = await serve();
     const codes = await Promise.all(

@@ -2,16 +2,7 @@
  * A feed's sets as decisions: what takes its place, what waits, what is left, and that nothing is deleted for being absent.
  */
 import { describe, expect, test } from "vitest";
-import {
-  applying,
-  asideIn,
-  deleting,
-  peer,
-  pool,
-  service,
-  together,
-  world,
-} from "../plan/world.ts";
+import { applying, deleting, peer, pool, service, together, world } from "../plan/world.ts";
 import {
   addressesOn,
   bare,
@@ -20,7 +11,6 @@ import {
   FLEET,
   host,
   key,
-  type Made,
   made,
   OWNER,
   publisher,
@@ -210,6 +200,16 @@ describe("a base", () => {
     expect(fed(there.desired())).toEqual(["/Service/default/t"]);
     expect(types(there.command(confirm))).toEqual([]);
   });
+  test("a stray that somebody took over meanwhile is not deleted by the confirmation", () => {
+    const [from, there] = [publisher(), host()];
+    there.give(from.change(service("s")));
+    there.give(made({ ...from.base().set, generation: 2, puts: [] }));
+    there.command(applying(service("s"), { takeOver: true }));
+    expect(types(there.command(confirm))).toEqual(["feed-converged"]);
+    expect([...(there.desired().resources["/Service"]?.keys() ?? [])]).toEqual([
+      "/Service/default/s",
+    ]);
+  });
   test("a stray that a later set names or deletes is one no more", () => {
     const [from, there] = [publisher(), host()];
     there.give(from.change(together(service("s"), service("t"))));
@@ -243,6 +243,16 @@ describe("a base", () => {
     there.give(from.base());
     expect(fed(there.desired())).toEqual(["/Service/default/s", "/Service/default/t"]);
     expect(there.feed()).toMatchObject({ generation: 2, base: 0 });
+  });
+  test("of where we are waits for what another owner made of its own meanwhile", () => {
+    const [from, there] = [publisher(), host()];
+    there.give(from.change(service("s")));
+    there.command(Object.assign(deleting("/Service/default/s"), { takeOver: true }));
+    there.command(applying(service("s")));
+    expect(there.feed().left).toEqual([]);
+    expect(types(there.give(from.base()))).toEqual(["feed-advanced"]);
+    expect(there.feed().left).toMatchObject([{ key: "/Service/default/s" }]);
+    expect(types(there.give(from.base()))).toEqual([]);
   });
   test("that is refused is recorded and moves nothing", () => {
     const [from, there] = [publisher(), host()];
@@ -323,64 +333,19 @@ describe("a resource that another owner has here", () => {
     const [from, there] = [publisher(), host(world({}, service("s")))];
     there.give(from.change(together(one, service("s"))));
     there.give(from.change(service("t", { loadBalancerIP: "192.0.2.5" })));
+    const changed = from.change(service("s", {}, { app: "web" }));
+    expect(changed.set.allocations).toEqual([]);
+    there.give(changed);
     there.command(deleting("/Service/default/s"));
     expect(addressesOn(there.desired(), "s")).toEqual(["192.0.2.0"]);
   });
-});
-
-describe("addresses", () => {
-  test("are the publisher's, whatever this host's own free ones are", () => {
-    const from = publisher();
-    const local = world({}, together(pool("mine", ["192.0.2.0/29"]), service("a"), service("b")));
-    const [plain, busy] = [host(), host(local)];
-    expect(addressesOn(busy.desired(), "a")).toEqual(["192.0.2.0"]);
-    const sets = [together(one, service("s")), service("t"), service("u")].map((text) =>
-      from.change(text),
-    );
-    for (const set of sets) for (const there of [plain, busy]) there.give(set);
-    for (const name of ["s", "t", "u"]) {
-      expect(addressesOn(busy.desired(), name)).toEqual(addressesOn(plain.desired(), name));
-      expect(addressesOn(plain.desired(), name)).toEqual(addressesOn(from.state().desired, name));
-    }
-    expect(addressesOn(plain.desired(), "u")).toEqual(["192.0.2.2"]);
-  });
-  test("that the fleet gives away are taken from this host's own Services", () => {
-    const local = world({}, together(pool("mine", ["192.0.2.0/30"]), service("a")));
-    const there = host(local);
-    there.give(publisher().change(together(pool("other", ["192.0.2.0/32"]), service("s"))));
-    expect(asideIn({ desired: there.desired(), decisions: [] })).toEqual({ other: "pool-overlap" });
-    expect(addressesOn(there.desired(), "s")).toEqual(["192.0.2.0"]);
-    expect(addressesOn(there.desired(), "a")).toEqual(["192.0.2.1"]);
-  });
-  test("are given by nobody here: a Service that the set gives none waits and says so", () => {
-    const there = host(world({}, one));
-    there.give(bare({ puts: putsOf(service("s")) }));
-    expect(addressesOn(there.desired(), "s")).toEqual([]);
-    expect(there.desired().awaiting.get(key("/Service/default/s"))?.reason).toContain("publisher");
-  });
-  test("are taken back by an empty list, and by a base that gives none", () => {
-    const back = (last: (first: Made) => Made): readonly string[] => {
-      const [from, there] = [publisher(), host()];
-      const first = from.change(together(one, service("s")));
-      for (const set of [first, last(first)]) there.give(set);
-      return addressesOn(there.desired(), "s");
-    };
-    const allocations = [{ service: key("/Service/default/s"), addresses: [] }];
-    expect(back((first) => bare({ generation: 2, previous: first.digest, allocations }))).toEqual(
-      [],
-    );
-    expect(
-      back((first) =>
-        made({ ...first.set, type: "base", previous: first.digest, allocations: [] }),
-      ),
-    ).toEqual([]);
-  });
-  test("stay with a Service whose pool is gone only as the publisher says", () => {
-    const [from, there] = [publisher(), host()];
+  test("gets the address that a set without it gave while it waited", () => {
+    const [from, there] = [publisher(), host(world({}, service("s")))];
     there.give(from.change(together(one, service("s"))));
-    const set = from.change("", ["metallb.io/IPAddressPool/metallb-system/one"]);
-    expect(set.set.allocations).toEqual([{ service: "/Service/default/s", addresses: [] }]);
-    there.give(set);
-    expect(addressesOn(there.desired(), "s")).toEqual([]);
+    const moved = from.change(pool("one", ["192.0.2.6/31"]));
+    expect(moved.set.puts).toHaveLength(1);
+    there.give(moved);
+    there.command(deleting("/Service/default/s"));
+    expect(addressesOn(there.desired(), "s")).toEqual(["192.0.2.6"]);
   });
 });

@@ -72,6 +72,15 @@ const advanced = (generation: number, more: object): Parameters<typeof feedsAfte
 });
 const fact = "fact-1" as EventId;
 
+test("a base forgets the verdicts that it skips, and one of where we are forgets none", () => {
+  const refused = { verdict: { result: "refused", rule: "r", reason: "" } };
+  const one = feedsAfter(undefined, advanced(1, refused), fact);
+  const mended = feedsAfter(one, advanced(1, { set: "base" }), fact);
+  const skipped = feedsAfter(mended, advanced(2, { set: "base" }), fact);
+  expect(mended.get("f")).toMatchObject({ base: 0, verdicts: [{ generation: 1 }] });
+  expect(skipped.get("f")).toMatchObject({ base: 2, verdicts: [] });
+});
+
 test("what is remembered has a bound: the newest verdicts and tombstones stay", () => {
   const refused = { verdict: { result: "refused", rule: "r", reason: "" } };
   let feeds: Parameters<typeof feedsAfter>[0];

@@ -122,6 +122,13 @@ describe("the fold", () => {
     expect(digestIn(state.desired)).toBe(digestIn(from.state().desired));
     expect(baseOf(state)).toEqual(baseOf(from.state()));
   });
+  test("has no manifest that the newest base has not", () => {
+    const from = publisher();
+    from.change(together(service("s"), service("t")));
+    const without = made({ ...from.base().set, generation: 2, puts: putsOf(service("t")) });
+    const { state } = foldSet(from.state(), { ...without, ...by }, trust);
+    expect(baseOf(state).puts).toEqual(putsOf(service("t")));
+  });
   test("refuses what the set's signer may not say, as every host does, and goes on", () => {
     const set = bare({ puts: putsOf(service("s")) });
     const narrow = [{ key: signer.publicKey, kinds: ["IPAddressPool"] }];

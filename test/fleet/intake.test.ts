@@ -124,7 +124,10 @@ describe("a change set", () => {
     const there = await machine();
     const from = publisher();
     const sets = [service("s"), service("t"), service("u")].map((text) => from.change(text));
+    const commits: number[] = [];
+    there.log.follow((committed) => commits.push(committed.length));
     const taken = await Promise.all([...sets, ...sets].map((set) => there.take(signed(set))));
+    expect(commits.length).toBeLessThan(sets.length);
     expect(taken.map(({ type }) => type)).toEqual([
       "advanced",
       "advanced",
@@ -202,7 +205,7 @@ describe("a change set", () => {
     const broken = createFeedIntake({
       ...there.parts,
       commands: {
-        current: there.commands.current,
+        head: there.commands.head,
         submit: () => Promise.reject(new Error("full")),
       },
     });
@@ -254,6 +257,7 @@ describe("a base", () => {
       expect(there.fed()).toEqual(["/Service/default/s"]);
     }
     expect(await there.take(base)).toEqual({ type: "known", generation: 1 });
+    expect(there.types().filter((type) => type === "feed-advanced")).toHaveLength(3);
   });
   test("without what is here holds it until somebody confirms that it may go", async () => {
     const there = await machine();

@@ -5,8 +5,9 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { applying, pool, service, together, world } from "../plan/world.ts";
-import { addressesOn, digestIn, fed, host, type Made, publisher } from "./fleet.ts";
+import { applyDesired } from "../../events/fold.ts";
+import { applying, nextId, pool, service, together, world } from "../plan/world.ts";
+import { addressesOn, digestIn, fed, host, key, type Made, publisher } from "./fleet.ts";
 
 const NAMES = ["a", "b", "c", "d"] as const;
 
@@ -124,6 +125,13 @@ test("the digest tells states apart, and not what else a host has", () => {
   busy.command(applying(service("mine")));
   expect(digestIn(busy.desired())).toBe(digestIn(plain.desired()));
   expect(digestIn(behind.desired())).not.toBe(digestIn(plain.desired()));
+  const reason = "somebody's mistake";
+  const without = applyDesired(
+    plain.desired(),
+    { type: "address-released", service: key("/Service/default/a"), reason },
+    nextId(),
+  );
+  expect(digestIn(without)).not.toBe(digestIn(plain.desired()));
   busy.command(applying(service("a"), { takeOver: true }));
   expect(digestIn(busy.desired())).not.toBe(digestIn(plain.desired()));
 });

@@ -17,7 +17,6 @@ import {
   type Put,
   type Refused,
   refusedFor,
-  signedOctets,
 } from "../change-set.ts";
 import {
   baseOf,
@@ -234,7 +233,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const send = async (into: Reading, set: ChangeSet): Promise<boolean> => {
     const octets = encodeSet(set);
     const messages = splitSet(octets, signer, connection.maxPayload());
-    const first = String(into.last + 1);
+    const begin = String(into.last + 1);
     let sequence = into.last;
     try {
       for (const { headers, body } of messages) {
@@ -242,7 +241,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
           stream: names.feedStream,
           subject: set.type === "base" ? names.bases : names.changes,
           body,
-          headers: { ...headers, [HEADERS.first]: first },
+          headers: { ...headers, [HEADERS.first]: begin },
           expected: sequence,
         });
         ({ sequence } = sent);
@@ -254,7 +253,11 @@ export function createPublisher(parts: PublisherParts): Publisher {
       return false;
     }
     // Nothing stands between: it need not be read back.
-    take(into, { type: "set", signed: signedOf(octets, signer), sequence });
+    const [first] = messages;
+    const signature = Buffer.from(first?.headers[HEADERS.signature] ?? "", "base64url");
+    const { publicKey } = signer;
+    const signed = { octets, digest: digestOf(octets), signer: publicKey, signature };
+    take(into, { type: "set", signed, sequence });
     into.last = sequence;
     return true;
   };
@@ -283,9 +286,12 @@ export function createPublisher(parts: PublisherParts): Publisher {
     writeBase,
     async publish(change, dryRun) {
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        const before = await readOn();
+        // What was read last is very likely the end still; where it is not, the stream refuses what was decided on it.
+        const known = attempt === 0 && !dryRun ? reading : undefined;
+        const before = known ?? (await readOn());
         const { puts, deletes } = change(before.state);
         const next = nextSet(before.state, puts, deletes);
+        if (next.type !== "set" && known !== undefined) continue;
         if (next.type !== "set") return next;
         const octets = encodeSet(next.set);
         const digest = digestOf(octets);
@@ -321,11 +327,6 @@ export function createPublisher(parts: PublisherParts): Publisher {
     return result.type === "refused" ? { rule: result.rule, message: result.reason } : undefined;
   }
 }
-
-const signedOf = (octets: Uint8Array, signer: Signer): SignedOctets => {
-  const digest = digestOf(octets);
-  return { octets, digest, signer: signer.publicKey, signature: signer.sign(signedOctets(digest)) };
-};
 
 /** What a host asks as well, before it looks at what a set holds. */
 function verifiedSet(
