@@ -207,10 +207,7 @@ fleet: { name: ${FLEET}, servers: ["${SERVER}"], trust: [{ key: ${signer.publicK
   const options = ["--state", file("state"), "--socket", file("api.sock")];
   const child = spawn(
     process.execPath,
-    [
-      ...[PROGRAM, "agent", ...options],
-      ...["--config", file("agent"), "--listen", `127.0.0.1:${index + 1}`],
-    ],
+    [PROGRAM, "agent", ...options, "--config", file("agent"), "--listen", `127.0.0.1:${index + 1}`],
     { stdio: ["ignore", "pipe", "ignore"] },
   );
   await new Promise((resolve) => {
