@@ -15,6 +15,7 @@ import { peerCredentials } from "../backends/native/io/libc.ts";
 import { createBfdClient } from "../backends/bfd/client.ts";
 import { openSocketReader } from "../backends/kernel/io/listening-sockets.ts";
 import { rfc3339 } from "../events/log/export.ts";
+import type { Writer } from "../events/log/open-log.ts";
 import { socketGroup, thisHost } from "./api/access.ts";
 import type { Api } from "./api/server.ts";
 import { prepareSocketPath } from "./api/socket-path.ts";
@@ -23,7 +24,7 @@ import { openKernel } from "./core/kernel-start.ts";
 import { bfdStarter } from "./core/bfd-start.ts";
 import { type Book, openBook } from "./core/book.ts";
 import { loadConfig } from "./config.ts";
-import { type AgentOptions, hostFacts } from "./config-schema.ts";
+import { type AgentConfig, type AgentOptions, hostFacts } from "./config-schema.ts";
 import { confirmer } from "./core/confirm.ts";
 import { createCore } from "./core/core.ts";
 import { startFleet } from "./core/fleet-start.ts";
@@ -59,16 +60,18 @@ import { stopSignal } from "./stop-signal.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
+/** Of the start: what main.ts had before this file was loaded. */
+export type Early = { readonly config: AgentConfig; readonly writer: Writer };
+
 /** Runs until SIGTERM or SIGINT. Rejects where the start fails: nothing was applied then. */
-export async function runAgent(options: AgentOptions): Promise<void> {
+export async function runAgent(options: AgentOptions, { config, writer }: Early): Promise<void> {
   // From the first moment on: a stop while it starts ends it in order, too.
   const stopped = stopSignal();
-  const config = loadConfig(options);
   const reloading = reloads(config, () => loadConfig(options));
   const logger = createLogger(config.log.level);
   const manager = thisService(logger);
   const program = programVersion();
-  const book = await openBook(config.stateDirectory, program, logger);
+  const book = await openBook(config.stateDirectory, program, logger, writer);
   const { log, pen, before } = book;
   // Before the first session: an agent that nobody can ask must not speak for this host either.
   await prepareSocketPath(config.socket, socketGroup(thisHost));

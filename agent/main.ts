@@ -22,10 +22,11 @@ function version(): string {
 }
 
 async function runAgent({ listen, filename, ...flags }: AgentFlags): Promise<void> {
-  const [{ parseListenAt }, { Failure }, compose] = await Promise.all([
+  const [{ parseListenAt }, { Failure }, { loadConfig }, { startLog }] = await Promise.all([
     import("./written-config.ts"),
     import("./cli/failure.ts"),
-    import("./compose.ts"),
+    import("./config.ts"),
+    import("./core/early-log.ts"),
   ]);
   const places = listen?.map((text) => {
     const place = parseListenAt(text);
@@ -37,7 +38,10 @@ async function runAgent({ listen, filename, ...flags }: AgentFlags): Promise<voi
     ...(places === undefined ? {} : { listen: places }),
     ...(filename === undefined ? {} : { manifests: filename }),
   };
-  await compose.runAgent(options).catch((error: unknown) => {
+  const config = loadConfig(options);
+  const writer = startLog(config.stateDirectory);
+  const compose = await import("./compose.ts");
+  await compose.runAgent(options, { config, writer }).catch((error: unknown) => {
     // The log's writer or a session may have begun already and would keep the process; `run` says why first.
     setImmediate(() => process.exit());
     throw error;

@@ -4,12 +4,11 @@
  * A snapshot shortens the replay and never changes its result; without one the whole log is folded. Follows the log from
  * then on, so that `state()` is always everything committed. Reads next: ../compose.ts.
  */
-import { hostname } from "node:os";
 import type { Logger } from "../../backends/clock.ts";
 import { evolve, FOLD_VERSION } from "../../events/fold.ts";
 import type { RunId } from "../../events/ids.ts";
 import { type EventLog, LogError } from "../../events/log/log.ts";
-import { openLog } from "../../events/log/open-log.ts";
+import { openLog, type Writer } from "../../events/log/open-log.ts";
 import { snapshotText, stateFromSnapshot } from "../../events/snapshot.ts";
 import { nothingRecorded, type State } from "../../events/state.ts";
 import { bootId, hostId, instants, newRunId } from "../identity.ts";
@@ -32,16 +31,20 @@ export type Book = {
 /** A replay of this many facts takes well below a tenth of a second; a snapshot of 10,000 prefixes takes longer to write. */
 const SNAPSHOT_AFTER = 20_000;
 
-export async function openBook(directory: string, program: string, logger: Logger): Promise<Book> {
+/** `writer`: of that very directory (early-log.ts). */
+export async function openBook(
+  directory: string,
+  program: string,
+  logger: Logger,
+  writer: Writer,
+): Promise<Book> {
   const boot = bootId();
   const run = newRunId();
   const pen = createPen(run, instants(boot));
-  const log = await openLog({
-    directory,
-    host: hostId(),
-    program: `${program} on ${hostname()}`,
-    birth: (event) => pen.own(event, "log"),
-  });
+  const log = await openLog(
+    { directory, host: hostId(), program, birth: (event) => pen.own(event, "log") },
+    writer,
+  );
   const restored = fromSnapshot(log, logger);
   let state = restored;
   let snapshotSeq = restored.seq;

@@ -63,18 +63,36 @@ type Waiting = {
 };
 type Settle = { readonly resolve: () => void; readonly reject: (error: Error) => void };
 
-/** Opens or makes the log of a directory. Rejects with LogError LOG_HELD, LOG_FOREIGN, LOG_NEWER, LOG_CORRUPT, LOG_UNREADABLE. */
-export async function openLog(options: LogOptions): Promise<EventLog> {
-  const { directory, host, program, recover = false } = options;
+/** The writer's thread, which opens the log by itself, and its first word. */
+export type Writer = { readonly worker: Worker; readonly opened: Promise<FromWriter[]> };
+
+/** Starts the thread; whoever does must openLog() with it, for it holds the log from now on. */
+export function startWriter({
+  directory,
+  host,
+  program,
+  recover = false,
+}: Pick<LogOptions, "directory" | "host" | "program" | "recover">): Writer {
   const worker = new Worker(new URL("./writer.ts", import.meta.url), {
     workerData: { directory, host, program, recover } satisfies WriterStart,
     execArgv: [],
     env: workerEnvironment(),
   });
-  const [opened]: FromWriter[] = await once(worker, "message");
+  const opened: Promise<FromWriter[]> = once(worker, "message");
+  // It is waited for in openLog(), which says what went wrong.
+  opened.catch(() => undefined);
+  return { worker, opened };
+}
+
+/** Opens or makes the log of a directory. Rejects with LogError LOG_HELD, LOG_FOREIGN, LOG_NEWER, LOG_CORRUPT, LOG_UNREADABLE. */
+export async function openLog(
+  options: LogOptions,
+  { worker, opened: first }: Writer = startWriter(options),
+): Promise<EventLog> {
+  const [opened] = await first;
   if (opened?.type === "not-opened") throw new LogError(opened.code, opened.message);
   if (opened?.type !== "opened") throw new Error(`the writer begins with ${opened?.type}`);
-  const log = logOf(worker, directory, {
+  const log = logOf(worker, options.directory, {
     seq: asSeq(opened.head.seq),
     hash: opened.head.seq === 0 ? "" : opened.head.hash,
   });

@@ -7,8 +7,7 @@
  * The one door of esbuild. Reads next: layout.ts.
  */
 import { copyFileSync, globSync, mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { build, type BuildOptions, type Plugin } from "esbuild";
 
 export const ROOT = join(import.meta.dirname, "../..");
@@ -62,6 +61,8 @@ async function bundle(
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: "none",
+    // Paths of packages stand in the bundle: where node_modules really is must not.
+    preserveSymlinks: true,
     banner: { js: BANNER },
     loader: { ".node": "copy" },
     entryNames: "[name]",
@@ -93,21 +94,18 @@ const builtins = (): Plugin => ({
 /** better-sqlite3 and koffi look for their binaries when they are loaded; here it is known which they are. */
 function nativeModules(): Plugin {
   const platform = `linux-${process.arch}`;
-  const from = createRequire(join(ROOT, "package.json"));
-  const koffi = dirname(
-    createRequire(from.resolve("koffi")).resolve(`@koromix/koffi-${platform}/package.json`),
-  );
-  const binary = join(koffi, platform.replace("-", "_"), "koffi.node");
+  const packages = join(ROOT, "node_modules");
+  const koffi = join(packages, `@koromix/koffi-${platform}`, platform.replace("-", "_"));
   return {
     name: "native modules",
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^better-sqlite3$/ }, () => ({
-        path: from.resolve(`better-sqlite3/${platform}`),
+        path: join(packages, `better-sqlite3/lib/${platform}.js`),
       }));
-      onResolve({ filter: /^koffi$/ }, () => ({ path: binary, namespace: "koffi" }));
-      onLoad({ filter: /.*/, namespace: "koffi" }, ({ path }) => ({
-        contents: `module.exports = require(${JSON.stringify(path)});`,
-        resolveDir: dirname(path),
+      onResolve({ filter: /^koffi$/ }, () => ({ path: "koffi", namespace: "native" }));
+      onLoad({ filter: /.*/, namespace: "native" }, () => ({
+        contents: 'module.exports = require("./koffi.node");',
+        resolveDir: koffi,
       }));
     },
   };

@@ -1,14 +1,13 @@
 /**
  * What systemd is told, when, and by which socket (sd_notify(3)).
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { serviceManager } from "../../agent/service-manager.ts";
 import { sendDatagram } from "../../backends/os/datagram.ts";
-import { until } from "../live/until.ts";
+import { calls, check, closeFd, SOCK_DGRAM, SOCK_NONBLOCK } from "../../backends/os/libc.ts";
 import { virtualClock } from "../virtual-clock.ts";
 
 const turn = (): Promise<void> =>
@@ -93,31 +92,28 @@ test("without a socket nothing is said, and one that is gone is only told in a l
   expect(gone.warned).toEqual(["systemd could not be told"]);
 });
 
-describe("a datagram", () => {
-  const receiver = `
-import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1].replace("@", "\\0", 1))
-print("bound", flush=True)
-print(s.recv(1000).decode(), flush=True)
-`;
+/** A socket as sockaddr_un has it: family 1, then the path and NUL, or NUL and the abstract name. */
+function receiver(name: string): () => string {
+  const text = name.startsWith("@") ? `\0${name.slice(1)}` : `${name}\0`;
+  const address = Buffer.concat([Buffer.from([1, 0]), Buffer.from(text)]);
+  const fd = check(calls.socket(1, SOCK_DGRAM | SOCK_NONBLOCK, 0) as number, "socket");
+  onTestFinished(() => closeFd(fd));
+  check(calls.bind(fd, address, address.length) as number, "bind");
+  return () => {
+    const octets = Buffer.alloc(100);
+    const length = check(Number(calls.recv(fd, octets, octets.length, 0)), "recv");
+    return octets.toString("utf8", 0, length);
+  };
+}
 
-  test.each(["path", "abstract"] as const)("arrives at a socket with a %s name", async (kind) => {
+describe("a datagram", () => {
+  test.each(["path", "abstract"] as const)("arrives at a socket with a name of kind %s", (kind) => {
     const directory = mkdtempSync(join(tmpdir(), "rutter-notify-"));
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
     const name = kind === "path" ? join(directory, "s") : `@rutter-${process.pid}`;
-    const child = spawn("python3", ["-c", receiver, name], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    onTestFinished(() => void child.kill("SIGKILL"));
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-    await until(() => said.includes("bound"), { what: "the receiver" });
+    const received = receiver(name);
     sendDatagram(name, "READY=1");
-    await until(() => said.includes("READY=1"), { what: "the datagram" });
-    expect(said).toBe("bound\nREADY=1\n");
+    expect(received()).toBe("READY=1");
   });
 
   test("says why it can't be sent", () => {

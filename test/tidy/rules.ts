@@ -323,7 +323,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   ],
   "agent/serve-bfd.ts": ["agent/*.ts", "backends/bfd/process.ts"],
   "agent/service-manager.ts": [...SEAM, "backends/os/datagram.ts", "node:"],
-  "agent/main.ts": ["agent/*.ts", "agent/cli/", "node:"],
+  "agent/main.ts": ["agent/*.ts", "agent/cli/", "agent/core/early-log.ts", "node:"],
   "systemd/package/": ["agent/serve-bfd.ts", "node:", "esbuild"],
 };
 
