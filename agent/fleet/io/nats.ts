@@ -213,11 +213,6 @@ export function connectFleet(
       using(async ({ kvm }) => {
         await (await kvm.open(bucket, { allow_direct: true })).put(key, value);
       }),
-    kvGet: (bucket, key) =>
-      using(async ({ kvm }) => {
-        const entry = await (await kvm.open(bucket, { allow_direct: true })).get(key);
-        return entry?.operation === "PUT" ? entry.value : undefined;
-      }),
     async close() {
       closing.abort();
       await live?.nc.close();
