@@ -65,7 +65,8 @@ export async function fleetLog(
   const reader = auditReader({
     fleet,
     lane,
-    known: (one) => (one === flags.accept ? undefined : heads.of(one)),
+    known: heads.of,
+    accept: flags.accept,
     positions: (one) => before.get(one)?.lanes ?? {},
   });
   const facts = new Map<string, number>();

@@ -7,7 +7,7 @@
 import type { StoredMessage } from "../fleet/io/connection.ts";
 import { hostOfSubject } from "../fleet/subjects.ts";
 import { readCheckpoint } from "./checkpoint.ts";
-import type { KnownHost } from "./heads.ts";
+import { isGivenUp, type KnownHost } from "./heads.ts";
 import { isLane, type Lane } from "./lanes.ts";
 import { type AuditFact, readFact } from "./message.ts";
 import { assembler } from "./parts.ts";
@@ -39,18 +39,27 @@ export type AuditReaderPlan = {
   readonly lane: Lane | undefined;
   readonly known: (host: string) => KnownHost | undefined;
   readonly positions: (host: string) => LaneSeqs;
+  /** A host whose log is taken as it is now. */
+  readonly accept?: string | undefined;
 };
 
+const NOTHING: Taken = { fact: undefined, words: [] };
 /** Of a dead letter. */
 const SHOWN_CHARACTERS = 500;
 
-export function auditReader({ fleet, lane, known, positions }: AuditReaderPlan): AuditReader {
+export function auditReader({
+  fleet,
+  lane,
+  known,
+  positions,
+  accept,
+}: AuditReaderPlan): AuditReader {
   const hosts = new Map<string, HostReading>();
   const parts = assembler();
   const of = (host: string): HostReading => {
     const before = hosts.get(host);
     if (before !== undefined) return before;
-    const made = hostReading(known(host), positions(host));
+    const made = hostReading(known(host), positions(host), host === accept);
     hosts.set(host, made);
     return made;
   };
@@ -62,15 +71,23 @@ export function auditReader({ fleet, lane, known, positions }: AuditReaderPlan):
     findings.map((finding) => ({
       host,
       text: textOf(finding),
-      isFault: finding.type !== "begins-behind",
+      isFault: finding.type !== "begins-behind" && finding.type !== "accepted",
     }));
 
-  async function takeFact(host: string, from: Lane, message: StoredMessage): Promise<Taken> {
+  async function takeFact(
+    host: string,
+    from: Lane,
+    message: StoredMessage,
+    created: string,
+  ): Promise<Taken> {
     const whole = parts.push(`${host} ${from}`, message);
-    if (whole === undefined) return { fact: undefined, words: [] };
+    if (whole === undefined) return NOTHING;
     const read = await readFact(whole, { fleet, host, lane: from });
     if (!read.ok) return only(host, `message ${message.sequence} is not believed: ${read.reason}`);
-    const { isNew, findings } = of(host).fact(from, read.fact);
+    const { isNew, findings } = of(host).fact(from, read.fact, {
+      created,
+      sequence: message.sequence,
+    });
     return {
       fact: isNew ? { host, lane: from, fact: read.fact } : undefined,
       words: wordsOf(host, findings),
@@ -82,12 +99,15 @@ export function auditReader({ fleet, lane, known, positions }: AuditReaderPlan):
     async take(message, created) {
       const host = hostOfSubject(fleet, message.subject);
       const [, , , , what, from = ""] = message.subject.split(".");
+      const place = { created, sequence: message.sequence };
+      if (host !== undefined && isGivenUp(known(host), place)) return NOTHING;
       if (host !== undefined && what === "audit" && isLane(from)) {
-        if (lane === undefined || lane === from) return takeFact(host, from, message);
+        if (lane === undefined || lane === from) {
+          return takeFact(host, from, message, created);
+        }
       } else if (host !== undefined && what === "checkpoint") {
         const read = readCheckpoint(message, { fleet, host });
         if (!read.ok) return only(host, `a checkpoint is not believed: ${read.reason}`);
-        const place = { created, sequence: message.sequence };
         const findings = of(host).checkpoint(read.checkpoint, place);
         return { fact: undefined, words: wordsOf(host, findings) };
       } else if (host !== undefined && what === "dead") {
@@ -95,7 +115,7 @@ export function auditReader({ fleet, lane, known, positions }: AuditReaderPlan):
         const word = { host, text: `could not take something of the feed: ${text}` };
         return { fact: undefined, words: [{ ...word, isFault: false }] };
       }
-      return { fact: undefined, words: [] };
+      return NOTHING;
     },
   };
 }
@@ -106,6 +126,8 @@ function textOf(finding: Finding): string {
       return `${finding.lane}: facts above seq ${finding.from} and up to seq ${finding.to} are missing`;
     case "begins-behind":
       return `${finding.lane}: the stream begins behind seq ${finding.to}`;
+    case "accepted":
+      return `its log was written anew, and is accepted as it is: ${finding.reason}`;
     case "rewritten":
       return `ITS LOG WAS WRITTEN ANEW: ${finding.reason}`;
     case "other-key":

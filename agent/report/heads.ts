@@ -19,6 +19,8 @@ const KnownHost = z.object({
   /** Of the newest checkpoint, RFC 3339. */
   at: z.string(),
   place: StreamPlace,
+  /** Where in the stream this log began that an operator took for another one's place; what stands before is of that other. */
+  begins: StreamPlace.optional(),
 });
 export type KnownHost = Readonly<z.infer<typeof KnownHost>>;
 
@@ -97,8 +99,15 @@ export function noted(
   place: StreamPlace,
 ): KnownHost {
   const heads = (known?.heads ?? []).filter((head) => head.seq < seq);
-  return { key, heads: thinned([...heads, { seq, hash }]), at, place };
+  const begins = known?.begins === undefined ? {} : { begins: known.begins };
+  return { key, heads: thinned([...heads, { seq, hash }]), at, place, ...begins };
 }
+
+/** Whether a message is of a log that was given up. */
+export const isGivenUp = (
+  known: KnownHost | undefined,
+  { created, sequence }: StreamPlace,
+): boolean => known?.begins?.created === created && sequence < known.begins.sequence;
 
 /** Every other one of the older half goes, but the first. */
 function thinned(heads: readonly Head[]): readonly Head[] {

@@ -15,7 +15,11 @@ export type Finding =
   | { readonly type: "gap"; readonly lane: Lane; readonly from: number; readonly to: number }
   /** Nothing of the lane up to `to` is in the stream, and this reader never saw it. */
   | { readonly type: "begins-behind"; readonly lane: Lane; readonly to: number }
-  | { readonly type: "rewritten" | "other-key" | "unsigned"; readonly reason: string };
+  /** `accepted`: rewritten, and an operator has said that it is to be taken as it is. */
+  | {
+      readonly type: "rewritten" | "accepted" | "other-key" | "unsigned";
+      readonly reason: string;
+    };
 
 export type Seen = {
   /** False: it was read before. */
@@ -25,12 +29,12 @@ export type Seen = {
 
 /** Of one host. */
 export type HostReading = {
-  fact(lane: Lane, fact: AuditFact): Seen;
+  fact(lane: Lane, fact: AuditFact, place: StreamPlace): Seen;
   checkpoint(checkpoint: Checkpoint, place: StreamPlace): readonly Finding[];
   /** Of each lane: everything up to this seq was read. */
   positions(): Readonly<Partial<Record<Lane, number>>>;
   gaps(): readonly { readonly lane: Lane; readonly from: number; readonly to: number }[];
-  /** What is to be remembered of it; undefined where the log was found rewritten, or was never heard of. */
+  /** What is to be remembered of it; as before where the log was found rewritten. */
   known(): KnownHost | undefined;
   isRewritten(): boolean;
   /** The newest checkpoint of this reading. */
@@ -44,9 +48,11 @@ const GAPS_LIMIT = 1000;
 /** Hashes kept, the newest, to hold others against: of one host some hundred kilobytes. */
 const HASHES_LIMIT = 4096;
 
+/** `accepts`: another log in this one's place is taken for the host's from now on. */
 export function hostReading(
   remembered: KnownHost | undefined,
   positions: Readonly<Partial<Record<Lane, number>>>,
+  accepts = false,
 ): HostReading {
   const lanes = new Map<Lane, Read>();
   for (const lane of ["desired", "sessions", "routes"] as const) {
@@ -56,6 +62,7 @@ export function hostReading(
   const hashes = new Map<number, string>();
   let known = remembered;
   let isRewritten = false;
+  let begins: StreamPlace | undefined;
   let newest: Checkpoint | undefined;
 
   const remember = (seq: number, hash: string): void => {
@@ -64,11 +71,13 @@ export function hostReading(
     if (hashes.size > HASHES_LIMIT && oldest !== undefined) hashes.delete(oldest);
   };
   /** From here on another log is read; what is remembered of the old one stays in the file. */
-  const beginAnew = (): void => {
-    isRewritten = true;
+  const beginAnew = (reason: string, place: StreamPlace): Finding => {
+    isRewritten = !accepts;
+    begins = place;
     known = undefined;
     hashes.clear();
     lanes.clear();
+    return { type: accepts ? "accepted" : "rewritten", reason };
   };
   const contrary = ({ seq, hash, previousHash }: AuditFact): string | undefined => {
     const old = hashes.get(seq);
@@ -83,13 +92,10 @@ export function hostReading(
     );
   };
 
-  function fact(lane: Lane, one: AuditFact): Seen {
+  function fact(lane: Lane, one: AuditFact, place: StreamPlace): Seen {
     const findings: Finding[] = [];
     const reason = contrary(one);
-    if (reason !== undefined) {
-      findings.push({ type: "rewritten", reason });
-      beginAnew();
-    }
+    if (reason !== undefined) findings.push(beginAnew(reason, place));
     if (known !== undefined && one.signer !== known.key) {
       const by = one.signer === undefined ? "nobody signed it" : `it is signed by ${one.signer}`;
       findings.push({ type: "unsigned", reason: `seq ${one.seq}: ${by}, not ${known.key}` });
@@ -120,16 +126,12 @@ export function hostReading(
   function checkpoint(one: Checkpoint, place: StreamPlace): readonly Finding[] {
     const findings: Finding[] = [];
     const judgement = judge(known, one, place);
-    if (judgement.type === "rewritten" || judgement.type === "other-key") {
-      findings.push(judgement);
-      if (judgement.type === "rewritten") beginAnew();
-      else return findings;
-    }
+    if (judgement.type === "other-key") return [judgement];
+    if (judgement.type === "rewritten") findings.push(beginAnew(judgement.reason, place));
     if (judgement.type === "known") return findings;
     const told = hashes.get(one.seq);
     if (told !== undefined && told !== one.hash) {
-      findings.push({ type: "rewritten", reason: `seq ${one.seq} was told with another hash` });
-      beginAnew();
+      findings.push(beginAnew(`seq ${one.seq} was told with another hash`, place));
     }
     known = noted(known, one, place);
     newest = one;
@@ -149,7 +151,10 @@ export function hostReading(
     positions: () =>
       Object.fromEntries([...lanes].map(([lane, read]) => [lane, read.gaps[0]?.from ?? read.upTo])),
     gaps: () => [...lanes].flatMap(([lane, read]) => read.gaps.map((gap) => ({ lane, ...gap }))),
-    known: () => (isRewritten ? remembered : known),
+    known: () => {
+      if (isRewritten) return remembered;
+      return known === undefined || begins === undefined ? known : { ...known, begins };
+    },
     isRewritten: () => isRewritten,
     newest: () => newest,
   };

@@ -171,9 +171,11 @@ test(
     const file = join(stage.network.nodes.server.directory, "verify.json");
     const host = (await stage.told())[0]?.host ?? "";
     expect(await verify(stage)).toMatchObject({ code: 1 });
-    await stage.fleet("log", "--verify", "--heads", file, "--accept", host);
-    const { stderr } = await verify(stage, "other.json");
-    expect(stderr).toContain("WRITTEN ANEW");
+    const accepted = await stage.fleet("log", "--verify", "--heads", file, "--accept", host);
+    expect(accepted.code).toBe(0);
+    expect(accepted.stderr).toContain("accepted as it is");
+    expect(await verify(stage)).toMatchObject({ code: 0, stderr: "" });
+    expect((await verify(stage, "other.json")).stderr).toContain("WRITTEN ANEW");
   },
 );
 

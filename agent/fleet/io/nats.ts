@@ -367,7 +367,12 @@ function fleetError(error: unknown): unknown {
 }
 
 function codeOf(error: unknown): FleetErrorCode | undefined {
-  if (error instanceof JetStreamApiError) return API_CODES.get(error.code) ?? "FLEET_REFUSED";
+  if (error instanceof JetStreamApiError) {
+    // 503: a leader is being elected; what was asked may happen all the same.
+    return (
+      API_CODES.get(error.code) ?? (error.status === 503 ? "FLEET_NO_ANSWER" : "FLEET_REFUSED")
+    );
+  }
   // Heartbeats that stay away, a consumer that was deleted.
   if (error instanceof JetStreamError) return "FLEET_READING_ENDED";
   if (error instanceof errors.PermissionViolationError) return "FLEET_FORBIDDEN";
