@@ -127,7 +127,6 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
       need();
       keys.set(`${bucket}/${key}`, octetsOf(value));
     },
-    kvGet: refuse,
     close: () => Promise.resolve(),
   };
   return {
