@@ -204,10 +204,11 @@ ${ALWAYS}kernel: { bindAddresses: never }
 fleet: { name: ${FLEET}, servers: ["${SERVER}"], trust: [{ key: ${signer.publicKey} }] }
 `,
   );
+  const listen = `127.0.0.1:${index + 1}`;
   const options = ["--state", file("state"), "--socket", file("api.sock")];
   const child = spawn(
     process.execPath,
-    [PROGRAM, "agent", ...options, "--config", file("agent"), "--listen", `127.0.0.1:${index + 1}`],
+    [PROGRAM, "agent", ...options, "--config", file("agent"), "--listen", listen],
     { stdio: ["ignore", "pipe", "ignore"] },
   );
   await new Promise((resolve) => {

@@ -5,6 +5,9 @@ import { z } from "zod";
 
 export const FleetJson = z.object({
   name: z.string(),
+  /** What signs this host's checkpoints (U…), and what values are sealed to for it (X…); null where they can't be had, or not now. */
+  hostKey: z.string().nullable(),
+  sealTo: z.string().nullable(),
   /** To a NATS server of the fleet. What the fleet wants stays in force without one. */
   connected: z.boolean(),
   /** Of the last change of `connected`; null where that is not known (`at`). */

@@ -98,7 +98,12 @@ export async function startFleet(parts: Parts): Promise<FleetPart | undefined> {
   return {
     view: (wallOf) => {
       const desired = commands.current();
-      return fleetView(recordedFleet(desired, fleet.name, digest(desired)), feed.state(), wallOf);
+      const recorded = recordedFleet(desired, fleet.name, digest(desired));
+      const own = {
+        hostKey: keys?.signer.publicKey ?? null,
+        sealTo: keys?.opener.publicKey ?? null,
+      };
+      return fleetView(recorded, own, feed.state(), wallOf);
     },
     async stop() {
       await feed.stop();

@@ -14,6 +14,8 @@ export function recordedFleet(desired: DesiredState, name: string, stateDigest: 
   const diverged = feed?.diverged;
   return {
     name,
+    hostKey: null,
+    sealTo: null,
     connected: false,
     since: null,
     reason: "",
@@ -31,10 +33,12 @@ export function recordedFleet(desired: DesiredState, name: string, stateDigest: 
 /** And how the feed itself is now. */
 export const fleetView = (
   recorded: FleetJson,
+  keys: Pick<FleetJson, "hostKey" | "sealTo">,
   { connected, sinceMillis, reason, lag }: FleetFeedState,
   wallOf: (monotonicMillis: number) => bigint,
 ): FleetJson => ({
   ...recorded,
+  ...keys,
   connected,
   since: rfc3339(wallOf(sinceMillis)),
   reason,

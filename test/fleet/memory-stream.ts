@@ -140,7 +140,6 @@ export function memoryStream(maxPayload = 1024 * 1024): MemoryStream {
     ensureStream: async () => {},
     ensureBucket: async () => {},
     kvPut: unused,
-    kvGet: unused,
     close: async () => {},
   };
   return {

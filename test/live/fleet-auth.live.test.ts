@@ -76,7 +76,13 @@ test("a host reads the feed and writes what is its own, and nothing else", async
   }
   expect((await client.last(NAMES.auditStream, own.checkpoint))?.subject).toBe(own.checkpoint);
   await client.put(NAMES.statusBucket, own.statusKey, "{}");
-  await client.watch(own.consumer, NAMES.readersBucket, `*.${own.statusKey}`);
+  await client.read("readers", {
+    stream: `KV_${NAMES.readersBucket}`,
+    consumer: own.consumer,
+    filter: `$KV.${NAMES.readersBucket}.*.${own.statusKey}`,
+    from: "newest-of-each-subject",
+  });
+  expect((await client.messages("readers")).ended).toBeUndefined();
 
   // Not its own.
   for (const subject of [

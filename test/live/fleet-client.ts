@@ -52,13 +52,7 @@ export type DriverOrder =
       readonly name: string;
       readonly reading: Omit<Reading, "onMessage" | "onStart">;
     }
-  | { readonly do: "messages" | "entries"; readonly name: string }
-  | {
-      readonly do: "watch";
-      readonly name: string;
-      readonly bucket: string;
-      readonly filter: string;
-    }
+  | { readonly do: "messages"; readonly name: string }
   | { readonly do: "last"; readonly stream: string; readonly subject: string }
   | { readonly do: "at"; readonly stream: string; readonly sequence: number }
   | { readonly do: "info"; readonly stream: string }
@@ -70,7 +64,6 @@ export type DriverOrder =
       readonly key: string;
       readonly value: string;
     }
-  | { readonly do: "get"; readonly bucket: string; readonly key: string }
   | {
       readonly do: "raw";
       readonly act: "subscribe" | "publish" | "request";
@@ -85,15 +78,12 @@ export type FleetClient = AsyncDisposable & {
   publish(message: Publication): Promise<number>;
   read(name: string, reading: Omit<Reading, "onMessage" | "onStart">): Promise<void>;
   messages(name: string): Promise<{ messages: readonly DriverMessage[]; ended?: string }>;
-  watch(name: string, bucket: string, filter: string): Promise<void>;
-  entries(name: string): Promise<Readonly<Record<string, string>>>;
   last(stream: string, subject: string): Promise<DriverMessage | null>;
   at(stream: string, sequence: number): Promise<DriverMessage | null>;
   info(stream: string): Promise<StreamInfo>;
   stream(spec: StreamSpec): Promise<void>;
   bucket(name: string, replicas?: number): Promise<void>;
   put(bucket: string, key: string, value: string): Promise<void>;
-  get(bucket: string, key: string): Promise<string | null>;
   /** So many change sets, by the publisher that `rutter fleet apply` has, in one process; gives the last generation. */
   publishMany(many: Many): Promise<number>;
   /** With a plain client of the same rights: `done`, an answer's text, or the server's words. */
@@ -151,15 +141,12 @@ export async function startFleetClient(
       (await ask<{ sequence: number }>({ do: "publish", message })).sequence,
     read: (name, reading) => ask({ do: "read", name, reading }),
     messages: (name) => ask({ do: "messages", name }),
-    watch: (name, bucket, filter) => ask({ do: "watch", name, bucket, filter }),
-    entries: (name) => ask({ do: "entries", name }),
     last: (stream, subject) => ask({ do: "last", stream, subject }),
     at: (stream, sequence) => ask({ do: "at", stream, sequence }),
     info: (stream) => ask({ do: "info", stream }),
     stream: (spec) => ask({ do: "stream", spec }),
     bucket: (name, replicas = 1) => ask({ do: "bucket", spec: { name, replicas } }),
     put: (bucket, key, value) => ask({ do: "put", bucket, key, value }),
-    get: (bucket, key) => ask({ do: "get", bucket, key }),
     publishMany: (many) => ask({ do: "publish-many", ...many }),
     raw: (act, subject, body = "") => ask({ do: "raw", act, subject, body }),
     async [Symbol.asyncDispose]() {

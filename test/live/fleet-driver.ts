@@ -17,7 +17,6 @@ import { signerFromSeed } from "../../agent/fleet/signing.ts";
 import type { FleetState } from "../../agent/fleet/fleet-state.ts";
 import { createPublisher } from "../../agent/fleet/io/publisher.ts";
 import { connectFleet } from "../../agent/fleet/io/nats.ts";
-import { watchBucket } from "../../agent/fleet/io/watch.ts";
 import { systemClock } from "../../backends/clock.ts";
 import type { ResourceKey } from "../../events/ids.ts";
 import type { DriverMessage, DriverOrder } from "./fleet-client.ts";
@@ -28,7 +27,6 @@ const access = JSON.parse(text) as FleetAccess;
 const quiet = { info: () => {}, warn: () => {} };
 const connection = connectFleet(access, systemClock, quiet);
 const readings = new Map<string, { messages: DriverMessage[]; ended: string | undefined }>();
-const watches = new Map<string, Map<string, string>>();
 const stops: AbortController[] = [];
 
 const shown = (message: StoredMessage): DriverMessage => ({
@@ -55,20 +53,6 @@ function read({ name, ...order }: Extract<DriverOrder, { do: "read" }>): void {
 
 const codeOf = (error: unknown): string =>
   error instanceof FleetError ? error.code : String(error);
-
-function watch({ name, bucket, filter }: Extract<DriverOrder, { do: "watch" }>): void {
-  const entries = new Map<string, string>();
-  watches.set(name, entries);
-  watchBucket(connection, systemClock, {
-    bucket,
-    consumer: name,
-    filter,
-    onEntry: (key, value) => {
-      if (value === undefined) entries.delete(key);
-      else entries.set(key, new TextDecoder().decode(value));
-    },
-  });
-}
 
 /** What a plain client is told: `done`, or the server's words. */
 async function raw({ act, subject, body }: Extract<DriverOrder, { do: "raw" }>): Promise<string> {
@@ -148,10 +132,6 @@ async function obey(order: DriverOrder): Promise<unknown> {
       return read(order);
     case "messages":
       return readings.get(order.name);
-    case "watch":
-      return watch(order);
-    case "entries":
-      return Object.fromEntries(watches.get(order.name) ?? []);
     case "last": {
       const found = await connection.lastOfSubject(order.stream, order.subject);
       return found && shown(found);
@@ -168,10 +148,6 @@ async function obey(order: DriverOrder): Promise<unknown> {
       return connection.ensureBucket(order.spec);
     case "put":
       return connection.kvPut(order.bucket, order.key, order.value);
-    case "get": {
-      const value = await connection.kvGet(order.bucket, order.key);
-      return value && new TextDecoder().decode(value);
-    }
     case "raw":
       return raw(order);
     case "publish-many":

@@ -93,33 +93,38 @@ describe("one server", () => {
     expect(await ended("newer")).toBe("FLEET_READING_ENDED");
   });
 
-  test("keys of a bucket are told, changed and told again after a break", async () => {
+  test("keys of a bucket are put, and read newest first; a server that is away is told at once", async () => {
     await using network = await makeNetwork(["server", "host"]);
     await using server = await startNats(network.nodes.server);
     await using client = await startFleetClient(network.nodes.host, { servers: [server.url] });
     await client.connected();
-    await client.watch("w", "status", "a.*");
     await client.bucket("status");
     await client.put("status", "a.one", "1");
     await client.put("status", "b.one", "other");
-    const entries = (wanted: Readonly<Record<string, string>>) =>
-      until(async () => JSON.stringify(await client.entries("w")) === JSON.stringify(wanted), {
-        what: `entries ${JSON.stringify(wanted)}`,
-        timeoutMs: 60_000,
-      });
-    await entries({ "a.one": "1" });
-    expect(await client.get("status", "a.one")).toBe("1");
-    expect(await client.get("status", "a.two")).toBeNull();
+    await client.put("status", "a.one", "2");
+    const newest = { stream: "KV_status", from: "newest-of-each-subject" } as const;
+    await client.read("w", { ...newest, consumer: "w", filter: "$KV.status.a.*" });
+    const entries = await until(
+      async () => {
+        const { messages } = await client.messages("w");
+        return messages.length > 0 && messages;
+      },
+      { what: "the key" },
+    );
+    expect(entries.map(({ subject, body }) => [subject, text(body)])).toEqual([
+      ["$KV.status.a.one", "2"],
+    ]);
     await server.kill();
     await until(async () => !(await client.state()).connected, {
       what: "the end of the connection",
     });
-    await expect(client.put("status", "a.one", "2")).rejects.toThrow("FLEET_NOT_CONNECTED");
+    await expect(client.put("status", "a.one", "3")).rejects.toThrow("FLEET_NOT_CONNECTED");
     expect((await client.state()).reason).not.toBe("");
+    expect((await client.messages("w")).ended).toMatch(/FLEET_(?:NOT_CONNECTED|READING_ENDED)/);
     await server.restart();
     await client.connected();
-    await client.put("status", "a.one", "2");
-    await entries({ "a.one": "2" });
+    await client.put("status", "a.one", "3");
+    expect(text((await client.last("KV_status", "$KV.status.a.one"))?.body ?? "")).toBe("3");
   });
 });
 

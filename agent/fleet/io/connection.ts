@@ -2,7 +2,7 @@
  * What the fleet's ends know of NATS JetStream: our own small types, so that only nats.ts knows the client's.
  *
  * A connection is for ever: it comes and goes by itself, and whoever asks something of it while it is away is told so at once.
- * Nothing here decides what is read or published. Reads next: nats.ts, watch.ts.
+ * Nothing here decides what is read or published. Reads next: nats.ts.
  */
 
 /** The connection of one program. Files are read again at each attempt to connect. */
@@ -137,8 +137,6 @@ export type FleetConnection = {
   ensureStream(spec: StreamSpec): Promise<void>;
   ensureBucket(spec: { readonly name: string; readonly replicas: number }): Promise<void>;
   kvPut(bucket: string, key: string, value: Uint8Array | string): Promise<void>;
-  /** undefined: there is no such key. */
-  kvGet(bucket: string, key: string): Promise<Uint8Array | undefined>;
   /** Ends all readings and the connection; nothing is tried again. Idempotent. */
   close(): Promise<void>;
 };

@@ -213,11 +213,6 @@ export function connectFleet(
       using(async ({ kvm }) => {
         await (await kvm.open(bucket, { allow_direct: true })).put(key, value);
       }),
-    kvGet: (bucket, key) =>
-      using(async ({ kvm }) => {
-        const entry = await (await kvm.open(bucket, { allow_direct: true })).get(key);
-        return entry?.operation === "PUT" ? entry.value : undefined;
-      }),
     async close() {
       closing.abort();
       await live?.nc.close();
@@ -372,7 +367,12 @@ function fleetError(error: unknown): unknown {
 }
 
 function codeOf(error: unknown): FleetErrorCode | undefined {
-  if (error instanceof JetStreamApiError) return API_CODES.get(error.code) ?? "FLEET_REFUSED";
+  if (error instanceof JetStreamApiError) {
+    // 503: a leader is being elected; what was asked may happen all the same.
+    return (
+      API_CODES.get(error.code) ?? (error.status === 503 ? "FLEET_NO_ANSWER" : "FLEET_REFUSED")
+    );
+  }
   // Heartbeats that stay away, a consumer that was deleted.
   if (error instanceof JetStreamError) return "FLEET_READING_ENDED";
   if (error instanceof errors.PermissionViolationError) return "FLEET_FORBIDDEN";
