@@ -48,10 +48,11 @@ try {
   await subject.start();
   await subject.stop("SIGTERM");
   const rows = [
-    await measure("snapshot", false),
-    await measure("none", true),
+    await measure("sources", false),
     await measure("package", false, packaged),
-    await measure("none", true, packaged),
+    // From here on the snapshot is gone.
+    await measure("sources, no", true),
+    await measure("package, no", true, packaged),
   ];
   print(["snapshot", "first s", "last s", "lowest", "highest"], rows);
 } finally {

@@ -155,7 +155,22 @@ describe("installed and started", () => {
     expect(await booted.must(["rutter", "doctor"])).not.toContain("priority");
   });
 
-  test("what it does not know of nobody starts: an installation alone runs nothing", async () => {
+  test("members of its groups may ask or change, and others may not", async () => {
+    await using world = await installed();
+    const { booted } = world;
+    const groups = { reader: "rutter", writer: "rutter,rutter-admin", other: "users" };
+    const answers: Record<string, readonly number[]> = {};
+    for (const [name, list] of Object.entries(groups)) {
+      await booted.must(["useradd", "--groups", list, name]);
+      const as = ["setpriv", `--reuid=${name}`, `--regid=${name}`, "--init-groups", "rutter"];
+      const asked = await booted.run([...as, "status"]);
+      const changed = await booted.run([...as, "apply", "-f", "-"], poolManifest(["10.9.0.0/24"]));
+      answers[name] = [asked.code, changed.code];
+    }
+    expect(answers).toEqual({ reader: [0, 1], writer: [0, 0], other: [1, 1] });
+  });
+
+  test("an installation alone runs nothing", async () => {
     await using network = await makeNetwork(["host"]);
     await using booted = await bootDebian(network.nodes.host, files);
     const said = await booted.must(["dpkg", "--install", `/job/${VERSIONS[0]}.deb`]);
