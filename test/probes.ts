@@ -115,6 +115,7 @@ const probes = {
   frr: executable("/usr/lib/frr/bgpd"),
   gobgp: executable("/usr/bin/gobgpd"),
   nats: executable("/usr/sbin/nats-server"),
+  openssl: executable("/usr/bin/openssl"),
   nft,
   "tcp-md5": tcpMd5,
   guest: lackingGuest,

@@ -156,7 +156,8 @@ describe("who connects", () => {
 });
 
 describe("over TLS", () => {
-  test("a server is believed by its certificate, read anew at each attempt; a name that does not fit is said", async () => {
+  test("a server is believed by its certificate, read anew at each attempt; a name that does not fit is said", async (context) => {
+    skipUnless("openssl")(context);
     await using network = await makeNetwork(["server", "host"]);
     const { server: node, host } = network.nodes;
     const authority = await newAuthority(node, "authority");
