@@ -31,7 +31,7 @@ describe("one server", () => {
     await using server = await startNats(network.nodes.server);
     await using client = await startFleetClient(network.nodes.host, { servers: [server.url] });
     await client.connected();
-    await expect(client.publish(message("too early"))).rejects.toThrow("FLEET_NO_STREAM");
+    await expect(client.publish(message("too early"))).rejects.toThrow("FLEET_NO_ANSWER");
     await expect(client.info("feed")).rejects.toThrow("FLEET_NO_STREAM");
     await client.stream(SPEC);
     await client.stream(SPEC);

@@ -370,7 +370,8 @@ function codeOf(error: unknown): FleetErrorCode | undefined {
   // Heartbeats that stay away, a consumer that was deleted.
   if (error instanceof JetStreamError) return "FLEET_READING_ENDED";
   if (error instanceof errors.PermissionViolationError) return "FLEET_FORBIDDEN";
-  if (error instanceof errors.NoRespondersError) return "FLEET_NO_STREAM";
+  // No such stream, or none that has a leader now: only streamInfo() tells the one from the other.
+  if (error instanceof errors.NoRespondersError) return "FLEET_NO_ANSWER";
   if (error instanceof errors.TimeoutError) return "FLEET_NO_ANSWER";
   if (error instanceof errors.InvalidArgumentError) return "FLEET_REFUSED";
   if (error instanceof errors.ClosedConnectionError) return "FLEET_NOT_CONNECTED";
