@@ -42,6 +42,7 @@ type Body = NonNullable<EnvelopeJson["body"]>;
 function gist(type: string, body: Body): string {
   if (type === "resource-applied") return textOf(body["owner"]);
   if (type === "applied") return deltaGist(body);
+  if (type === "feed-advanced") return feedGist(body);
   return Object.entries(body)
     .map(([key, value]) => pairOf(key, value))
     .filter((text) => text !== "")
@@ -62,6 +63,20 @@ function listOf(values: readonly unknown[]): string {
 
 const textOf = (value: unknown): string =>
   typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+
+/** A set that was refused looks like any other but for its verdict. */
+function feedGist(body: Body): string {
+  const verdict: unknown = body["verdict"];
+  const { result, reason = "" }: { result?: unknown; reason?: unknown } =
+    typeof verdict === "object" && verdict !== null ? verdict : {};
+  const counts = ["applied", "deleted", "left"].map((key) => pairOf(key, body[key]));
+  const words = [
+    `${textOf(body["set"])} ${textOf(body["generation"])} of ${textOf(body["fleet"])}`,
+    result === "refused" ? `REFUSED: ${textOf(reason)}` : "",
+    ...counts,
+  ];
+  return words.filter((word) => word !== "").join(" ");
+}
 
 function deltaGist(body: Body): string {
   const delta: unknown = body["delta"];

@@ -53,6 +53,19 @@ describe("text from outside", () => {
     expect(line.split("\n")).toHaveLength(2);
     expect(line.length).toBeLessThan(300);
   });
+
+  test("a change set of a fleet that was refused says so in its line", () => {
+    const advanced = (verdict: object) =>
+      factLine({
+        ...fact(1),
+        type: "feed-advanced",
+        body: { fleet: "berlin", set: "change", generation: 7, verdict, applied: ["a", "b"] },
+      });
+    expect(advanced({ result: "applied" })).toContain("change 7 of berlin applied=2");
+    expect(advanced({ result: "refused", rule: "scope", reason: "not its kind" })).toContain(
+      "change 7 of berlin REFUSED: not its kind",
+    );
+  });
 });
 
 test("YAML reads back as the value it was written from", () => {

@@ -4,6 +4,7 @@
  * It drops doubles of one message id as the server does, and it stores in the order in which it is told. Nothing of it knows
  * a socket. Read next: outbox.test.ts.
  */
+import { setImmediate as turn } from "node:timers/promises";
 import {
   type FleetConnection,
   FleetError,
@@ -23,6 +24,8 @@ export type FakeFleet = {
   wipe(): void;
   /** The publication of this index (from 0, counted from now) is not stored and fails; the next ones are stored. */
   lose(index: number): void;
+  /** The next publication to a subject with this end fails. */
+  loseOneOf(end: string): void;
   /** Acknowledgements wait until release() is called. */
   hold(): void;
   release(): void;
@@ -39,6 +42,7 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
   let connected = true;
   let sequence = 0;
   let lost = new Set<number>();
+  let lostEnd: string | undefined;
   let flying = 0;
   let flyingOctets = 0;
   let gate: PromiseWithResolvers<void> | undefined;
@@ -79,7 +83,11 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
       asked.most = Math.max(asked.most, flying);
       asked.mostOctets = Math.max(asked.mostOctets, flyingOctets);
       try {
-        if (lost.has(index)) throw new FleetError("FLEET_NO_ANSWER", "no leader");
+        // No server answers within the turn in which it was asked.
+        await turn();
+        const isLost = subject.endsWith(lostEnd ?? "\0");
+        if (isLost) lostEnd = undefined;
+        if (isLost || lost.has(index)) throw new FleetError("FLEET_NO_ANSWER", "no leader");
         const at = put({ subject, headers, body: octets });
         await (gate?.promise ?? Promise.resolve());
         need();
@@ -141,6 +149,9 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
     },
     lose(index) {
       lost = new Set([...lost, asked.count + index]);
+    },
+    loseOneOf(end) {
+      lostEnd = end;
     },
     hold() {
       gate = Promise.withResolvers();

@@ -172,6 +172,16 @@ test("dead letters are told, later where there is no server, and bounded in numb
   expect(text.join("")).not.toContain("planted-secret-1");
 });
 
+test("a dead letter that the server did not take is told again", async () => {
+  const { fleet, start } = await bench();
+  fleet.loseOneOf(".dead");
+  const report = start();
+  report.deadLetter("feed 7", "poison", new Uint8Array(3));
+  const letters = () => fleet.stored.filter(({ subject }) => subject.endsWith(".dead"));
+  await until(() => letters().length === 1, { what: "the letter" });
+  expect(new TextDecoder().decode(letters()[0]?.body)).toContain("feed 7");
+});
+
 test("without a host key nothing is signed and no checkpoint is made", async () => {
   const { fleet, start } = await bench({ signer: undefined });
   start();
