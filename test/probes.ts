@@ -116,6 +116,7 @@ const probes = {
   frr: executable("/usr/lib/frr/bgpd"),
   gobgp: executable("/usr/bin/gobgpd"),
   nats: executable("/usr/sbin/nats-server"),
+  openssl: executable("/usr/bin/openssl"),
   nft,
   systemd: executable("/usr/bin/systemd-analyze"),
   "tcp-md5": tcpMd5,

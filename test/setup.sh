@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="bird2 frr gobgpd iproute2 nats-server nftables"
+packages="bird2 frr gobgpd iproute2 nats-server nftables openssl"
 stamp=node_modules/.installed-package-lock.json
 policy=/usr/sbin/policy-rc.d
 say() { printf 'setup: %s\n' "$*"; }

@@ -11,7 +11,13 @@ import { EnvelopeJson } from "../api/contract.ts";
 import { FleetError, type ReadMessage } from "../fleet/io/connection.ts";
 import { readKeys, readUpToEnd } from "../fleet/io/to-end.ts";
 import { fleetNames, keyToken, readerKey, token, untoken } from "../fleet/subjects.ts";
-import { auditReader, type AuditReader, type NewFact, type Word } from "../report/audit-reader.ts";
+import {
+  auditReader,
+  type AuditReader,
+  gapText,
+  type NewFact,
+  type Word,
+} from "../report/audit-reader.ts";
 import { isLane } from "../report/lanes.ts";
 import { positionText, readPosition, type ReaderPosition } from "../report/positions.ts";
 import { factHeading, factLine } from "./fact-lines.ts";
@@ -71,8 +77,9 @@ export async function fleetLog(
   });
   const facts = new Map<string, number>();
   const faults = new Set<string>();
-  const say = ({ host: of, text, isFault }: Word): void => {
-    if (isFault) faults.add(of);
+  const say = ({ host: of, text, weight }: Word): void => {
+    if (weight === "fault") faults.add(of);
+    if (weight === "passing" && flags.follow !== true) return;
     io.err(`rutter: ${safe(of)}: ${safe(text)}\n`);
   };
   const save = saver(joined, flags, reader, heads, place);
@@ -98,6 +105,9 @@ export async function fleetLog(
   }
   await readUpToEnd(connection, { ...reading, from: place.sequence + 1 });
   await save("now", io.nowMillis());
+  for (const [of, one] of reader.hosts) {
+    for (const gap of one.gaps()) say({ host: of, text: gapText(gap), weight: "fault" });
+  }
   if (flags.verify === true) await io.out(verdict(reader, facts, context));
   if (faults.size > 0) {
     const text = `not everything adds up: ${[...faults].map(safe).join(", ")}`;

@@ -20,8 +20,8 @@ export type NewFact = { readonly host: string; readonly lane: Lane; readonly fac
 export type Word = {
   readonly host: string;
   readonly text: string;
-  /** False: worth knowing, and nothing is wrong. */
-  readonly isFault: boolean;
+  /** `passing`: it may still change, and is told for who watches; `note`: worth knowing, and nothing is wrong. */
+  readonly weight: "fault" | "note" | "passing";
 };
 
 export type Taken = { readonly fact: NewFact | undefined; readonly words: readonly Word[] };
@@ -43,6 +43,15 @@ export type AuditReaderPlan = {
   readonly accept?: string | undefined;
 };
 
+/** A gap is one only where it is still there in the end: a message that was lost on the way is told again behind later ones. */
+const WEIGHTS: Readonly<Record<Finding["type"], Word["weight"]>> = {
+  gap: "passing",
+  "begins-behind": "passing",
+  accepted: "note",
+  rewritten: "fault",
+  "other-key": "fault",
+  unsigned: "fault",
+};
 const NOTHING: Taken = { fact: undefined, words: [] };
 /** Of a dead letter. */
 const SHOWN_CHARACTERS = 500;
@@ -65,13 +74,13 @@ export function auditReader({
   };
   const only = (host: string, text: string): Taken => ({
     fact: undefined,
-    words: [{ host, text, isFault: true }],
+    words: [{ host, text, weight: "fault" }],
   });
   const wordsOf = (host: string, findings: readonly Finding[]): readonly Word[] =>
     findings.map((finding) => ({
       host,
       text: textOf(finding),
-      isFault: finding.type !== "begins-behind" && finding.type !== "accepted",
+      weight: WEIGHTS[finding.type],
     }));
 
   async function takeFact(
@@ -113,17 +122,20 @@ export function auditReader({
       } else if (host !== undefined && what === "dead") {
         const text = new TextDecoder().decode(message.body).slice(0, SHOWN_CHARACTERS);
         const word = { host, text: `could not take something of the feed: ${text}` };
-        return { fact: undefined, words: [{ ...word, isFault: false }] };
+        return { fact: undefined, words: [{ ...word, weight: "note" }] };
       }
       return NOTHING;
     },
   };
 }
 
+export const gapText = ({ lane, from, to }: ReturnType<HostReading["gaps"]>[number]): string =>
+  `${lane}: facts above seq ${from} and up to seq ${to} are missing`;
+
 function textOf(finding: Finding): string {
   switch (finding.type) {
     case "gap":
-      return `${finding.lane}: facts above seq ${finding.from} and up to seq ${finding.to} are missing`;
+      return gapText(finding);
     case "begins-behind":
       return `${finding.lane}: the stream begins behind seq ${finding.to}`;
     case "accepted":

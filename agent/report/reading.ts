@@ -41,7 +41,9 @@ export type HostReading = {
   newest(): Checkpoint | undefined;
 };
 
-type Read = { upTo: number; gaps: { from: number; to: number }[] };
+/** `isBefore`: of before this reader began; it may come, and is not missed. */
+type Gap = { readonly from: number; readonly to: number; readonly isBefore: boolean };
+type Read = { upTo: number; gaps: Gap[] };
 
 /** A stream with more holes has lost what it was for; the oldest gaps are said and forgotten. */
 const GAPS_LIMIT = 1000;
@@ -105,7 +107,8 @@ export function hostReading(
     remember(one.seq - 1, one.previousHash);
     const read = lanes.get(lane);
     if (read === undefined) {
-      lanes.set(lane, { upTo: one.seq, gaps: [] });
+      const before = { from: 0, to: one.previous, isBefore: true };
+      lanes.set(lane, { upTo: one.seq, gaps: one.previous > 0 ? [before] : [] });
       if (one.previous > 0) findings.push({ type: "begins-behind", lane, to: one.previous });
       return { isNew: true, findings };
     }
@@ -118,9 +121,9 @@ export function hostReading(
   }
 
   function miss(lane: Lane, read: Read, to: number): Finding {
-    const gap = { from: read.upTo, to };
-    read.gaps = [...read.gaps, gap].slice(-GAPS_LIMIT);
-    return { type: "gap", lane, ...gap };
+    const from = read.upTo;
+    read.gaps = [...read.gaps, { from, to, isBefore: false }].slice(-GAPS_LIMIT);
+    return { type: "gap", lane, from, to };
   }
 
   function checkpoint(one: Checkpoint, place: StreamPlace): readonly Finding[] {
@@ -149,8 +152,13 @@ export function hostReading(
     fact,
     checkpoint,
     positions: () =>
-      Object.fromEntries([...lanes].map(([lane, read]) => [lane, read.gaps[0]?.from ?? read.upTo])),
-    gaps: () => [...lanes].flatMap(([lane, read]) => read.gaps.map((gap) => ({ lane, ...gap }))),
+      Object.fromEntries(
+        [...lanes].map(([lane, read]) => [lane, missed(read)[0]?.from ?? read.upTo]),
+      ),
+    gaps: () =>
+      [...lanes].flatMap(([lane, read]) =>
+        missed(read).map(({ from, to }) => ({ lane, from, to })),
+      ),
     known: () => {
       if (isRewritten) return remembered;
       return known === undefined || begins === undefined ? known : { ...known, begins };
@@ -160,14 +168,12 @@ export function hostReading(
   };
 }
 
+const missed = ({ gaps }: Read): readonly Gap[] => gaps.filter(({ isBefore }) => !isBefore);
+
 /** What is left of a gap when everything above `from` and up to `to` was told. */
-function without(
-  gap: { readonly from: number; readonly to: number },
-  from: number,
-  to: number,
-): { from: number; to: number }[] {
+function without(gap: Gap, from: number, to: number): Gap[] {
   if (to <= gap.from || from >= gap.to) return [gap];
-  const below = from > gap.from ? [{ from: gap.from, to: from }] : [];
-  const above = to < gap.to ? [{ from: to, to: gap.to }] : [];
+  const below = from > gap.from ? [{ ...gap, to: from }] : [];
+  const above = to < gap.to ? [{ ...gap, from: to }] : [];
   return [...below, ...above];
 }

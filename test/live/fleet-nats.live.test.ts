@@ -3,8 +3,11 @@
  *
  * Method: real nats-servers in namespaces, and a client of ours in another one.
  */
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
+import { type Certificate, newAuthority, newCertificate } from "./certificates.ts";
 import { startFleetClient } from "./fleet-client.ts";
 import { startCluster, startNats } from "./nats.ts";
 import { makeNetwork } from "./netns.ts";
@@ -28,7 +31,7 @@ describe("one server", () => {
     await using server = await startNats(network.nodes.server);
     await using client = await startFleetClient(network.nodes.host, { servers: [server.url] });
     await client.connected();
-    await expect(client.publish(message("too early"))).rejects.toThrow("FLEET_NO_STREAM");
+    await expect(client.publish(message("too early"))).rejects.toThrow("FLEET_NO_ANSWER");
     await expect(client.info("feed")).rejects.toThrow("FLEET_NO_STREAM");
     await client.stream(SPEC);
     await client.stream(SPEC);
@@ -149,6 +152,44 @@ describe("who connects", () => {
     fromSeed(first.file, second.seed);
     await client.connected();
     expect((await client.state()).connected).toBe(true);
+  });
+});
+
+describe("over TLS", () => {
+  test("a server is believed by its certificate, read anew at each attempt; a name that does not fit is said", async (context) => {
+    skipUnless("openssl")(context);
+    await using network = await makeNetwork(["server", "host"]);
+    const { server: node, host } = network.nodes;
+    const authority = await newAuthority(node, "authority");
+    const stranger = await newAuthority(node, "stranger");
+    const fitting = await newCertificate(node, "fitting", authority, `IP:${node.ipv4}`);
+    const misnamed = await newCertificate(node, "misnamed", authority, "IP:192.0.2.9");
+    const tls = ({ certificate, key }: Certificate): string =>
+      `tls { cert_file: "${certificate}", key_file: "${key}" }`;
+    await using server = await startNats(node, { config: tls(misnamed) });
+    const ca = join(host.directory, "ca.pem");
+    copyFileSync(authority.certificate, ca);
+    const access = { servers: [server.url.replace("nats:", "tls:")], tls: { ca } };
+    await using client = await startFleetClient(host, access);
+    const refusal = (pattern: RegExp) =>
+      until(async () => pattern.test((await client.state()).reason), {
+        what: `a reason like ${pattern}`,
+        explain: async () => JSON.stringify(await client.state()),
+      });
+    await refusal(/does not match certificate/);
+    expect((await client.state()).connected).toBe(false);
+
+    await server.reload(tls(fitting));
+    await client.connected();
+
+    // Whoever vouches may change while the agent runs.
+    copyFileSync(stranger.certificate, ca);
+    await server.kill();
+    await server.restart();
+    await refusal(/certificate/);
+    expect((await client.state()).connected).toBe(false);
+    copyFileSync(authority.certificate, ca);
+    await client.connected();
   });
 });
 

@@ -103,7 +103,8 @@ ${more}`;
     configFile,
     rutter,
     async apply(manifests, ...args) {
-      const done = await rutter(["apply", "-f", "-", ...args], manifests);
+      // A cluster that was cut in half takes its time on a busy machine.
+      const done = await rutter(["apply", "-f", "-", "--timeout", "90", ...args], manifests);
       if (done.code !== 0) throw new Error(`fleet apply ends with ${done.code}: ${done.stderr}`);
       return done.stdout;
     },

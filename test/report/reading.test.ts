@@ -56,6 +56,10 @@ test("a stream that begins later than the log is no gap for who never read it", 
     { type: "begins-behind", lane: "desired", to: 7 },
   ]);
   expect(one.gaps()).toEqual([]);
+  expect(one.positions()).toEqual({ desired: 9 });
+  // It was lost on its way, and is told again behind the later one.
+  expect(one.fact("desired", fact(7, 0), place(1)).isNew).toBe(true);
+  expect(one.fact("desired", fact(7, 0), place(1)).isNew).toBe(false);
 });
 
 describe("a gap", () => {

@@ -86,11 +86,11 @@ export type FleetErrorCode =
   | "FLEET_NOT_CONNECTED"
   /** The server does not allow it to this program. */
   | "FLEET_FORBIDDEN"
-  /** There is no such stream, or no JetStream. */
+  /** There is no such stream. */
   | "FLEET_NO_STREAM"
   /** A publication with `expected`: another message came first. */
   | "FLEET_SEQUENCE_MOVED"
-  /** No answer: it may have happened or not. */
+  /** No answer, or nobody there to give one (no leader, no such stream, no JetStream): it may have happened or not. */
   | "FLEET_NO_ANSWER"
   /** A reading was broken off: its consumer is gone, or a message was missed. It can be begun anew. */
   | "FLEET_READING_ENDED"

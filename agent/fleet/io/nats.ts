@@ -5,7 +5,6 @@
  * are read from their files anew, nothing that a server says ends the attempts, and no request outlives the connection that it
  * was made on. Readings end with their connection, too; who reads begins again from what it has. Reads next: backoff.ts.
  */
-import { readFileSync } from "node:fs";
 import {
   AckPolicy,
   DeliverPolicy,
@@ -32,6 +31,7 @@ import {
 } from "@nats-io/transport-node";
 import type { Clock, Logger } from "../../../backends/clock.ts";
 import { errorCode } from "../../errno.ts";
+import { hostOf, octetsIn, seedIn } from "./access.ts";
 import { backoffMillis, pause } from "./backoff.ts";
 import {
   type ConnectionState,
@@ -93,8 +93,8 @@ export function connectFleet(
   };
 
   /** Until the connection has ended; gives how long it stood, in milliseconds. */
-  const connectOnce = async (): Promise<number> => {
-    const nc = await connect(connectOptions(access));
+  const connectOnce = async (server: string): Promise<number> => {
+    const nc = await connect(connectOptions(access, server));
     if (closing.signal.aborted) {
       await nc.close();
       return 0;
@@ -115,9 +115,13 @@ export function connectFleet(
     return clock.monotonicMillis() - began;
   };
   const keepConnected = async (): Promise<void> => {
+    const { servers } = access;
+    // Hosts begin with different ones; each attempt goes to the next.
+    const first = Math.floor(clock.random() * servers.length);
     for (let attempt = 0; !closing.signal.aborted; attempt += 1) {
       try {
-        if ((await connectOnce()) > GOOD_MILLIS) attempt = 0;
+        const server = servers[(first + attempt) % servers.length] ?? "";
+        if ((await connectOnce(server)) > GOOD_MILLIS) attempt = 0;
       } catch (error) {
         // Whatever it is (a file, a name, a certificate, a refusal): the next attempt may find it mended.
         become(false, textOf(error));
@@ -221,9 +225,10 @@ export function connectFleet(
   };
 }
 
-function connectOptions({ servers, name, inbox, credentials, seed, tls }: FleetAccess) {
+function connectOptions(access: FleetAccess, server: string): NodeConnectionOptions {
+  const { name, inbox, credentials, seed, tls } = access;
   const options: NodeConnectionOptions = {
-    servers: [...servers],
+    servers: [server],
     name,
     inboxPrefix: inbox,
     reconnect: false,
@@ -233,30 +238,19 @@ function connectOptions({ servers, name, inbox, credentials, seed, tls }: FleetA
     maxPingOut: 2,
     noAsyncTraces: true,
   };
-  if (credentials !== undefined) options.authenticator = credsAuthenticator(fileOf(credentials));
-  else if (seed !== undefined) options.authenticator = nkeyAuthenticator(seedOf(seed));
-  if (tls !== undefined) {
-    options.tls = {
-      ...(tls.ca === undefined ? {} : { caFile: tls.ca }),
-      ...(tls.certificate === undefined ? {} : { certFile: tls.certificate }),
-      ...(tls.key === undefined ? {} : { keyFile: tls.key }),
+  if (credentials !== undefined) options.authenticator = credsAuthenticator(octetsIn(credentials));
+  else if (seed !== undefined) options.authenticator = nkeyAuthenticator(seedIn(seed));
+  if (tls !== undefined || server.startsWith("tls:")) {
+    const files = {
+      ...(tls?.ca === undefined ? {} : { caFile: tls.ca }),
+      ...(tls?.certificate === undefined ? {} : { certFile: tls.certificate }),
+      ...(tls?.key === undefined ? {} : { keyFile: tls.key }),
     };
+    // The client hands these on to node:tls, which without it compares a certificate with "localhost" where an address was dialled.
+    options.tls = Object.assign(files, { host: hostOf(server) });
   }
   return options;
 }
-
-function fileOf(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === "") throw error;
-    throw new FleetError("FLEET_REFUSED", `${path} cannot be read: ${code}`, { cause: error });
-  }
-}
-
-const seedOf = (path: string): Uint8Array =>
-  new TextEncoder().encode(new TextDecoder().decode(fileOf(path)).trim());
 
 /** What the server does not allow is said once for each subject, for it is a fault of the configuration. */
 function sayRefusals(nc: NatsConnection, logger: Pick<Logger, "warn">): void {
@@ -376,7 +370,8 @@ function codeOf(error: unknown): FleetErrorCode | undefined {
   // Heartbeats that stay away, a consumer that was deleted.
   if (error instanceof JetStreamError) return "FLEET_READING_ENDED";
   if (error instanceof errors.PermissionViolationError) return "FLEET_FORBIDDEN";
-  if (error instanceof errors.NoRespondersError) return "FLEET_NO_STREAM";
+  // No such stream, or none that has a leader now: only streamInfo() tells the one from the other.
+  if (error instanceof errors.NoRespondersError) return "FLEET_NO_ANSWER";
   if (error instanceof errors.TimeoutError) return "FLEET_NO_ANSWER";
   if (error instanceof errors.InvalidArgumentError) return "FLEET_REFUSED";
   if (error instanceof errors.ClosedConnectionError) return "FLEET_NOT_CONNECTED";
