@@ -24,7 +24,8 @@ type HostJson = {
 };
 
 const status = async (stage: Stage): Promise<HostJson | undefined> => {
-  const { stdout } = await stage.fleet("status", "-o", "json");
+  const { code, stdout, stderr } = await stage.fleet("status", "-o", "json");
+  if (code !== 0) throw new Error(stderr);
   const [only]: readonly HostJson[] = JSON.parse(stdout);
   return only;
 };

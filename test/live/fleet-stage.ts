@@ -82,6 +82,8 @@ export async function makeStage(): Promise<Stage> {
   const fleet = (...args: readonly string[]): Promise<Finished> =>
     server.run([process.execPath, PROGRAM, "fleet", ...args, "--fleet-config", config], {
       timeoutMs: 60_000,
+      // What is known of the hosts' logs is of this test alone.
+      env: { ...process.env, XDG_STATE_HOME: server.directory },
     });
   const told = async (...args: readonly string[]): Promise<readonly ToldFact[]> => {
     heads += 1;

@@ -5,25 +5,43 @@
  */
 import type { FleetConnection, Reading } from "./connection.ts";
 
-/** Resolves after the last message that there is; rejects with FleetError, as read() does. */
+/** A server that has more sends it at once; one that counted what is gone by now sends nothing. */
+const IDLE_MILLIS = 3000;
+
+/**
+ * Resolves after the last message that there was at the beginning; rejects with FleetError, as read() does. The server's count
+ * of what is pending is not trusted alone: a key that is written anew while it is read is counted twice by some.
+ */
 export async function readUpToEnd(
   connection: Pick<FleetConnection, "read">,
   reading: Omit<Reading, "onStart">,
 ): Promise<void> {
   const ended = new AbortController();
-  await connection.read(
-    {
-      ...reading,
-      onStart: (pending) => {
-        if (pending === 0) ended.abort();
+  const end = (): void => ended.abort();
+  let wanted = 0;
+  let idle: NodeJS.Timeout | undefined;
+  try {
+    await connection.read(
+      {
+        ...reading,
+        onStart: (pending) => {
+          wanted = pending;
+          if (pending === 0) end();
+          else idle = setTimeout(end, IDLE_MILLIS);
+        },
+        onMessage: async (message) => {
+          clearTimeout(idle);
+          await reading.onMessage(message);
+          wanted -= 1;
+          if (message.pending === 0 || wanted <= 0) end();
+          else idle = setTimeout(end, IDLE_MILLIS);
+        },
       },
-      onMessage: async (message) => {
-        await reading.onMessage(message);
-        if (message.pending === 0) ended.abort();
-      },
-    },
-    ended.signal,
-  );
+      ended.signal,
+    );
+  } finally {
+    clearTimeout(idle);
+  }
 }
 
 /** Every key of a bucket that matches `filter` (`*` for a whole token), with its value. */
