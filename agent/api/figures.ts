@@ -7,6 +7,7 @@
 import type { RouteCounts } from "../../backends/backend.ts";
 import type { Family } from "../../events/address.ts";
 import type { BfdJson } from "./bfd-json.ts";
+import type { FleetJson } from "./fleet-json.ts";
 import type { KernelJson, PeerJson, StatusJson } from "./contract.ts";
 
 export type PeerFigures = Pick<PeerJson, "name" | "vrf" | "state" | "since" | "resets"> & {
@@ -31,6 +32,11 @@ export type Figures = {
   readonly bfd: readonly Pick<BfdJson, "peer" | "vrf" | "localAddress" | "state" | "transitions">[];
   /** Null where this agent leaves the kernel alone. */
   readonly kernel: KernelJson | null;
+  /** Null where this host is in no fleet. */
+  readonly fleet: Pick<
+    FleetJson,
+    "name" | "connected" | "generation" | "lag" | "verdicts" | "left" | "diverged"
+  > | null;
   readonly services: { readonly all: number; readonly announced: number };
   readonly endpoints: { readonly healthy: number; readonly unhealthy: number };
   readonly quarantined: number;

@@ -60,6 +60,7 @@ export function metricsText(figures: Figures, own: ProcessFigures): Promise<stri
   addPeers(page, figures.peers);
   addBfd(page, figures.bfd);
   addKernel(page, figures.kernel);
+  addFleet(page, figures.fleet);
   addPlan(page, figures);
   addApplies(page, figures.applies);
   addLog(page, figures.log);
@@ -232,6 +233,37 @@ function addKernel(page: Page, kernel: Figures["kernel"]): void {
   ]);
   page.gauge("rutter_kernel_problems", "Own entries that the kernel does not take.", [
     kernel.problems.length,
+  ]);
+}
+
+function addFleet(page: Page, fleet: Figures["fleet"]): void {
+  if (fleet === null) return;
+  const of = { fleet: fleet.name };
+  page.gauge("rutter_fleet_connected", "1 where a NATS server of the fleet answers.", [
+    flag(fleet.connected),
+    of,
+  ]);
+  page.gauge("rutter_fleet_generation", "Generation of the newest change set here.", [
+    fleet.generation,
+    of,
+  ]);
+  page.gauge(
+    "rutter_fleet_lag_messages",
+    "Messages of the feed that are not handled yet; absent while that is not known.",
+    ...(fleet.lag === null ? [] : [[fleet.lag, of] as const]),
+  );
+  page.gauge(
+    "rutter_fleet_refused_generation",
+    "Generation of the newest change set that was refused here; 0: none was.",
+    [fleet.verdicts.at(-1)?.generation ?? 0, of],
+  );
+  page.gauge("rutter_fleet_left_resources", "What the fleet wants and another owner here has.", [
+    fleet.left.length,
+    of,
+  ]);
+  page.gauge("rutter_fleet_diverged", "1 where this host does not follow the fleet's history.", [
+    flag(fleet.diverged !== null),
+    of,
   ]);
 }
 

@@ -32,7 +32,7 @@ export type FigureParts = {
   readonly complaints: () => readonly string[];
   readonly withheld: () => ReadonlyMap<Prefix, string>;
   readonly logFile: string;
-  readonly now: () => Pick<Now, "state">;
+  readonly now: () => Pick<Now, "state" | "fleet">;
 };
 
 export function figures(
@@ -44,15 +44,17 @@ export function figures(
   const recorded = parts.recorded();
   const { durations, failures, pending } = parts.lastApply();
   const { counts, head, interruption } = parts.log;
+  const { state, fleet } = parts.now();
   return {
     node: desired.host?.facts.node ?? "",
     backend: parts.backend.name,
     program: recorded.run?.program ?? "",
-    state: parts.now().state,
+    state,
     ready: readiness(parts).ok,
     peers: peerFigures(parts, peers),
     bfd,
     kernel: kernelView(parts.kernel),
+    fleet,
     services: servicesOf(plan, parts.withheld()),
     endpoints: endpointsOf(desired),
     quarantined: desired.quarantined.size,
@@ -69,7 +71,10 @@ export function figures(
 }
 
 /** Whether the speaker has had a whole plan in this run: before that nothing of this host's state may be believed from outside. */
-export function readiness({ lastApply, now }: Pick<FigureParts, "lastApply" | "now">): HealthJson {
+export function readiness({
+  lastApply,
+  now,
+}: Pick<FigureParts, "lastApply"> & { readonly now: () => Pick<Now, "state"> }): HealthJson {
   const { applied, failure } = lastApply();
   const stopping: readonly StatusJson["state"][] = ["stopping", "stopped"];
   if (stopping.includes(now().state)) return { ok: false, reason: "the agent is stopping" };

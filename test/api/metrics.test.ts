@@ -58,6 +58,18 @@ describe("a scrape", () => {
     expect(await of("rutter_peer_routes_accepted")).toEqual([11, 21, 0, 0]);
   });
 
+  test("tells of the fleet, where there is one", async () => {
+    const fleet = { fleet: "berlin" };
+    expect(await valuesOf("rutter_fleet_connected")).toEqual([[fleet, 1]]);
+    expect(await valuesOf("rutter_fleet_generation")).toEqual([[fleet, 71]]);
+    expect(await valuesOf("rutter_fleet_lag_messages")).toEqual([[fleet, 72]]);
+    expect(await valuesOf("rutter_fleet_refused_generation")).toEqual([[fleet, 70]]);
+    expect(await valuesOf("rutter_fleet_left_resources")).toEqual([[fleet, 0]]);
+    expect(await valuesOf("rutter_fleet_diverged")).toEqual([[fleet, 1]]);
+    const alone = await page({ ...figures, fleet: null });
+    expect([...alone.keys()].filter((name) => name.startsWith("rutter_fleet_"))).toEqual([]);
+  });
+
   test("tells of BFD, the kernel, Services, applies and the log", async () => {
     const found = await page();
     const told = [...found.values()].flatMap(({ samples }) => samples);
