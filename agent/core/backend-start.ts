@@ -50,9 +50,9 @@ const SPEAKERS: Readonly<Record<BackendName, Open>> = {
     const options = frrOptions(parts);
     return openFrr({ ...options, facts: await probeFrr(options) });
   },
-  async gobgp({ config, logger, reveal, restart }) {
+  async gobgp({ config, logger, reveal, restart, addresses }) {
     const { openGobgp } = await import("./gobgp-start.ts");
-    return openGobgp(config, logger, reveal, restart);
+    return openGobgp(config, logger, reveal, restart, addresses);
   },
 };
 

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { RestartContext, RevealSecret, SpeakerBackend } from "../../backends/backend.ts";
+import type { ReadAddresses } from "../../backends/host-address.ts";
 import { type Logger, systemClock } from "../../backends/clock.ts";
 import { createGobgpBackend } from "../../backends/gobgp/gobgp-backend.ts";
 import type { AgentConfig } from "../config-schema.ts";
@@ -17,6 +18,7 @@ export function openGobgp(
   logger: Logger,
   reveal: RevealSecret,
   restart: RestartContext,
+  addresses: ReadAddresses | undefined,
 ): SpeakerBackend {
   const { address, tls, supervise, takeOver } = config.gobgp;
   const own =
@@ -30,5 +32,6 @@ export function openGobgp(
     gobgpd: { address: own ?? address, tls: own === undefined ? tls : undefined },
     takeOver,
     supervise,
+    addresses,
   });
 }

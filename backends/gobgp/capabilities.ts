@@ -7,7 +7,14 @@ import type { Capabilities } from "../backend.ts";
 import { LINUX_VRF, UNNUMBERED } from "./render/speaking.ts";
 
 export const capabilities: Capabilities = {
-  has: new Set(["tcp-md5", "graceful-restart", "local-as", "routers-per-vrf", "bfd"]),
+  has: new Set([
+    "tcp-md5",
+    "graceful-restart",
+    "local-as",
+    "routers-per-vrf",
+    "source-interface",
+    "bfd",
+  ]),
   missing: new Map([
     ["vrf", LINUX_VRF],
     ["vrf-import", LINUX_VRF],

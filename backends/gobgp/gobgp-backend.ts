@@ -18,6 +18,7 @@ import {
 } from "../backend.ts";
 import type { Clock, Logger } from "../clock.ts";
 import { deltaOf, neighborsOf, routeChanges } from "../delta.ts";
+import type { ReadAddresses } from "../host-address.ts";
 import type { NeighborIntent, SpeakerIntent } from "../intent.ts";
 import { ADMIN_STATE, ESTABLISHED, type ListedPeer } from "./api/messages.ts";
 import { capabilities, FOREIGN } from "./capabilities.ts";
@@ -31,7 +32,7 @@ import {
 } from "./desired.ts";
 import type { WantedPeer } from "./difference.ts";
 import { type GobgpAddress, openClient } from "./io/client.ts";
-import { deviceWith, hostRouterId, ourAddress } from "./io/host.ts";
+import { createSources, deviceWith, hostRouterId, ourAddress } from "./io/host.ts";
 import { sayGoodbye } from "./goodbye.ts";
 import { openGobgpd } from "./gobgpd.ts";
 import { createLearned } from "./learned.ts";
@@ -54,6 +55,8 @@ export type GobgpOptions = {
   readonly takeOver: TakeOver;
   /** gobgpd is ours to start, on the Unix socket of `gobgpd.address`; undefined: it is not. */
   readonly supervise: { readonly program: string } | undefined;
+  /** Absent: asked of the system. */
+  readonly addresses?: ReadAddresses | undefined;
 };
 
 /** What somebody else undoes is made again this often at most. */
@@ -82,6 +85,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   let turn: Promise<unknown> = Promise.resolve();
   let away: string | undefined = `${GONE}has not answered yet`;
   let isClosed = false;
+  const sources = createSources(options.addresses);
   const daemon = openGobgpd(options, (address, reason) => heard.set(address, reason));
 
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
@@ -117,7 +121,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
     now: readonly Speaking[],
     listed: readonly ListedPeer[],
   ): ReadonlyMap<string, WantedPeer> => {
-    const before = neighborsOf(applied);
+    const [before, after] = [neighborsOf(applied), neighborsOf(intent)];
     const known = new Set(listed.map((one) => one.conf?.neighbor_address));
     return new Map(
       now.map((one) => {
@@ -133,7 +137,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
         const isForgiven =
           intent !== applied &&
           old !== undefined &&
-          JSON.stringify(old) !== JSON.stringify(neighbor);
+          JSON.stringify(old) !== JSON.stringify(after.get(neighbor.key));
         return [
           address,
           { message, down, takeOver: mayTakeOver(options.takeOver, address), isForgiven },
@@ -145,7 +149,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
   const reconcileAll = async (intent: SpeakerIntent): Promise<void> => {
     const known = held;
     held = undefined;
-    const now = speakingsOf(intent, otherNextHop, hasSecret);
+    const now = speakingsOf(intent, { otherNextHop, hasSecret, near: sources.near });
     let wasThere = false;
     const result = await reconcile(
       client,
@@ -241,6 +245,7 @@ export function createGobgpBackend(options: GobgpOptions): SpeakerBackend {
       if (peer !== undefined) lookAfter(neighbor, address, peer);
     }
     learned.check();
+    if (sources.moved(known.values())) void again();
     const now = clock.monotonicMillis();
     if (!isOther || held === undefined || now - repaired < REPAIR_MILLIS) return;
     repaired = now;

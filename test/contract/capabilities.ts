@@ -1,7 +1,7 @@
 /**
  * What each backend may lack, with the reason and its source. One that declares more fails the suite.
  *
- * Only data. A row of `owed` is no leave for ever: it goes when the backend has learned it.
+ * Only data.
  * Read next: speakers.ts (who declares), declared.live.test.ts (who compares).
  */
 import type { Capability } from "../../backends/backend.ts";
@@ -36,7 +36,6 @@ export const NEEDS: readonly Need[] = Object.keys(ALL).filter((name): name is Ne
 export type Excuse = { readonly reason: string; readonly source: string };
 
 const BY_DESIGN = "design §7";
-const OWED = "owed: not built yet";
 
 export const MAY_LACK: Readonly<Record<BackendName, Readonly<Partial<Record<Need, Excuse>>>>> = {
   native: {
@@ -59,8 +58,6 @@ export const MAY_LACK: Readonly<Record<BackendName, Readonly<Partial<Record<Need
     evpn: { reason: "the gobgp backend has no EVPN", source: BY_DESIGN },
     raw: { reason: "raw lines are FRR's", source: BY_DESIGN },
     "vrf-import": { reason: "leaking needs Linux VRF", source: BY_DESIGN },
-    "routers-per-vrf": { reason: "gobgpd has one AS", source: OWED },
-    "source-interface": { reason: "a source is written as an address", source: OWED },
   },
 };
 

@@ -168,16 +168,27 @@ describe("peers", () => {
       peer(A),
       peer(B, { authentication: secret }),
       peer("192.0.2.3", { remote: { type: "interface", interface: "eth0", port: 179 } }),
+      peer("fe80::1", { localInterface: "eth0" }),
+      peer("192.0.2.4", { localInterface: "lo" }),
+      peer("192.0.2.5", { localInterface: "bare" }),
     ];
-    const { speaking, refused } = speakingsOf(
-      intentOf({ neighbors }),
-      () => undefined,
-      ({ authentication }) => authentication === undefined,
-    );
-    expect(speaking.map((one) => one.address)).toEqual([A]);
+    const { speaking, refused } = speakingsOf(intentOf({ neighbors }), {
+      otherNextHop: () => undefined,
+      hasSecret: ({ authentication }) => authentication === undefined,
+      near: ({ localInterface }) =>
+        localInterface === "bare"
+          ? { address: undefined, problem: "nothing to speak from" }
+          : { address: localInterface === "lo" ? address("192.0.2.99") : undefined },
+    });
+    expect(speaking.map((one) => [one.address, one.neighbor.localAddress])).toEqual([
+      [A, undefined],
+      ["192.0.2.4", "192.0.2.99"],
+    ]);
     expect(refused.map(({ reason }) => reason)).toEqual([
       expect.stringContaining("the password k is missing"),
       expect.stringContaining("name this peer's address"),
+      expect.stringContaining("link-local"),
+      "nothing to speak from",
     ]);
   });
 });

@@ -46,11 +46,11 @@ export function rendered(
   dialect = THREE,
 ): Rendered {
   const intent = intentOf({ neighbors, routes });
-  const { speaking } = speakingsOf(
-    intent,
-    (_, family) => (family === "ipv6" ? address("fd99::1") : undefined),
-    () => true,
-  );
+  const { speaking } = speakingsOf(intent, {
+    otherNextHop: (_, family) => (family === "ipv6" ? address("fd99::1") : undefined),
+    hasSecret: () => true,
+    near: ({ localAddress }) => ({ address: localAddress }),
+  });
   const book = bookOf(intent, new Map(), emptyBook(), () => true);
   return { intent, speaking, book, policies: policiesOf(speaking, routeClasses(book), dialect) };
 }

@@ -11,7 +11,7 @@ import { makeNetwork, type Node } from "./netns.ts";
 import { keyOf, spokenNeighbor, startSpeaker } from "./speaker.ts";
 import { until } from "./until.ts";
 
-beforeEach(skipUnless("netns", "bird"));
+beforeEach(skipUnless("netns", "bird", "gobgp"));
 
 const HOST_AS = 64512;
 const FAR_AS = 64999;
@@ -36,53 +36,61 @@ const configuration = (router: Node): string =>
     },
   });
 
-test("it follows the address, and waits with a reason while there is none", async () => {
-  await using network = await makeNetwork(["host", "router"]);
-  const { host, router } = network.nodes;
-  for (const one of [FIRST, THEN]) {
-    await router.ip("route", "add", `${one}/32`, "via", host.ipv4);
-  }
-  const neighbour = (name: string, address: string) => ({
-    name,
-    address,
-    asn: HOST_AS,
-    localAddress: router.ipv4,
-    multihop: 2,
-    passive: true,
-  });
-  await using bird = await startBird(router, {
-    asn: FAR_AS,
-    routerId: router.ipv4,
-    neighbours: [neighbour("one", FIRST), neighbour("two", THEN)],
-  });
-  await using agent = await startAgent(host, { config: ALWAYS });
-  await agent.apply(configuration(router));
-  type Seen = {
-    readonly state: string;
-    readonly reason: string;
-    readonly localAddress: string | null;
-  };
-  const peer = async () => (await agent.ask<Seen[]>("peers"))[0];
-  const explain = async () => `${JSON.stringify(await peer())}\n${await bird.explain()}`;
-  const waitFor = (what: string, look: () => Promise<boolean>) =>
-    until(look, { what, explain, timeoutMs: PATIENCE_MS });
-  const isUp = (address: string) => async () => (await bird.session(address)).established;
-  const waits = async () =>
-    (await peer())?.reason ===
-    "waits for an address to speak from: lo has no IPv4 one (sourceaddress)";
+const SPEAKERS = {
+  native: ALWAYS,
+  gobgp: `${ALWAYS}backend: gobgp\ngobgp: {supervise: {}}\n`,
+};
 
-  await waitFor("the reason", waits);
-  await host.ip("address", "add", `${FIRST}/32`, "dev", "lo");
-  await waitFor("a session from the first address", isUp(FIRST));
-  // It stays where it is as long as it can.
-  await host.ip("address", "add", `${THEN}/32`, "dev", "lo");
-  await host.ip("address", "delete", `${FIRST}/32`, "dev", "lo");
-  await waitFor("a session from the other address", isUp(THEN));
-  await host.ip("address", "delete", `${THEN}/32`, "dev", "lo");
-  await waitFor("the reason again", waits);
-  expect((await bird.session(FIRST)).timesEstablished).toBe(1);
-  expect((await bird.session(THEN)).timesEstablished).toBe(1);
-});
+test.each(Object.entries(SPEAKERS))(
+  "%s: it follows the address, and waits with a reason while there is none",
+  async (_, config) => {
+    await using network = await makeNetwork(["host", "router"]);
+    const { host, router } = network.nodes;
+    for (const one of [FIRST, THEN]) {
+      await router.ip("route", "add", `${one}/32`, "via", host.ipv4);
+    }
+    const neighbour = (name: string, address: string) => ({
+      name,
+      address,
+      asn: HOST_AS,
+      localAddress: router.ipv4,
+      multihop: 2,
+      passive: true,
+    });
+    await using bird = await startBird(router, {
+      asn: FAR_AS,
+      routerId: router.ipv4,
+      neighbours: [neighbour("one", FIRST), neighbour("two", THEN)],
+    });
+    await using agent = await startAgent(host, { config });
+    await agent.apply(configuration(router));
+    type Seen = {
+      readonly state: string;
+      readonly reason: string;
+      readonly localAddress: string | null;
+    };
+    const peer = async () => (await agent.ask<Seen[]>("peers"))[0];
+    const explain = async () => `${JSON.stringify(await peer())}\n${await bird.explain()}`;
+    const waitFor = (what: string, look: () => Promise<boolean>) =>
+      until(look, { what, explain, timeoutMs: PATIENCE_MS });
+    const isUp = (address: string) => async () => (await bird.session(address)).established;
+    const waits = async () =>
+      (await peer())?.reason ===
+      "waits for an address to speak from: lo has no IPv4 one (sourceaddress)";
+
+    await waitFor("the reason", waits);
+    await host.ip("address", "add", `${FIRST}/32`, "dev", "lo");
+    await waitFor("a session from the first address", isUp(FIRST));
+    // It stays where it is as long as it can.
+    await host.ip("address", "add", `${THEN}/32`, "dev", "lo");
+    await host.ip("address", "delete", `${FIRST}/32`, "dev", "lo");
+    await waitFor("a session from the other address", isUp(THEN));
+    await host.ip("address", "delete", `${THEN}/32`, "dev", "lo");
+    await waitFor("the reason again", waits);
+    expect((await bird.session(FIRST)).timesEstablished).toBe(1);
+    expect((await bird.session(THEN)).timesEstablished).toBe(1);
+  },
+);
 
 test("a link-local peer is spoken to from the link-local address of that interface", async () => {
   await using network = await makeNetwork(["host", "router"]);

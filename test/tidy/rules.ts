@@ -95,6 +95,7 @@ export const MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   [`${GOBGP}io/`]: [
     GOBGP,
     `${NATIVE}host-addresses.ts`,
+    `${NATIVE}session-ends.ts`,
     ...SEAM,
     ...EVENTS,
     "node:",

@@ -5,8 +5,18 @@
  */
 import { hostname, networkInterfaces } from "node:os";
 import { type Address, type Family, familyOf, parseAddress } from "../../../events/address.ts";
+import type { NeighborKey } from "../../../events/ids.ts";
 import { hostPrefix, parsePrefix, prefixContains } from "../../../events/prefix.ts";
-import { deviceOf, type Endpoint, nextHopsFrom } from "../../native/host-addresses.ts";
+import type { ReadAddresses } from "../../host-address.ts";
+import type { NeighborIntent } from "../../intent.ts";
+import {
+  deviceOf,
+  type Endpoint,
+  nextHopsFrom,
+  systemAddresses,
+} from "../../native/host-addresses.ts";
+import { type Source, sourceOf } from "../../native/session-ends.ts";
+import type { Near } from "../render/speaking.ts";
 
 /** The device that has the address; empty where none does. GoBGP says no zone of a link-local one. */
 export const deviceWith = (local: Address | undefined): string => deviceOf(endpointOf(local), "");
@@ -20,6 +30,37 @@ export const ourAddress = (
   local: Address | undefined,
   family: Family,
 ): Address | undefined => nextHopsFrom(endpointOf(local ?? onLinkWith(remote)), "", false)[family];
+
+export type Sources = {
+  near(neighbor: NeighborIntent): Near;
+  /** Whether an interface says something else than when near() was asked last. */
+  moved(neighbors: Iterable<NeighborIntent>): boolean;
+};
+
+/** gobgpd is told an address to speak from; where the intent names an interface, it is looked up whenever somebody asks. */
+export function createSources(read: ReadAddresses = systemAddresses): Sources {
+  const known = new Map<NeighborKey, { readonly device: string; readonly source: Source }>();
+  const of = (neighbor: NeighborIntent, device: string): Source => {
+    const before = known.get(neighbor.key);
+    if (before?.device === device) return before.source;
+    const source = sourceOf(neighbor, "");
+    known.set(neighbor.key, { device, source });
+    return source;
+  };
+  return {
+    near(neighbor) {
+      const { localInterface } = neighbor;
+      if (localInterface === undefined) return { address: neighbor.localAddress };
+      const source = of(neighbor, localInterface);
+      source.look(read);
+      return { address: source.address(), problem: source.problem() };
+    },
+    moved: (neighbors) =>
+      [...neighbors].some(
+        (one) => one.localInterface !== undefined && of(one, one.localInterface).look(read),
+      ),
+  };
+}
 
 function onLinkWith(remote: Address): Address | undefined {
   for (const { address, cidr } of addresses()) {

@@ -3,7 +3,7 @@
  *
  * Pure. Reads next: peers.ts, policies.ts.
  */
-import { type Address, type Family, familyOf } from "../../../events/address.ts";
+import { type Address, type Family, familyOf, isLinkLocal } from "../../../events/address.ts";
 import type { Asn } from "../../../events/ids.ts";
 import type { NeighborIntent, RouterIntent, SpeakerIntent } from "../../intent.ts";
 
@@ -27,17 +27,25 @@ export type Speakings = {
   readonly refused: readonly Refused[];
 };
 
-/** `otherNextHop`: our address of `family` towards a neighbour, as far as this host tells it. */
-export function speakingsOf(
-  intent: SpeakerIntent,
-  otherNextHop: (neighbor: NeighborIntent, family: Family) => Address | undefined,
-  hasSecret: (neighbor: NeighborIntent) => boolean,
-): Speakings {
+/** Where a neighbour is spoken from. No address: the kernel chooses, or, with a problem, there is none (yet). */
+export type Near = { readonly address: Address | undefined; readonly problem?: string | undefined };
+
+/** What this host says of a neighbour: our address of `family` towards it, as far as that is known, and where it is spoken from. */
+export type HostSays = {
+  readonly otherNextHop: (neighbor: NeighborIntent, family: Family) => Address | undefined;
+  readonly hasSecret: (neighbor: NeighborIntent) => boolean;
+  readonly near: (neighbor: NeighborIntent) => Near;
+};
+
+/** A neighbour that is spoken to from an interface has its address here. */
+export function speakingsOf(intent: SpeakerIntent, host: HostSays): Speakings {
   const speaking: Speaking[] = [];
   const refused: Refused[] = [];
   for (const router of intent.routers) {
-    for (const neighbor of router.neighbors) {
-      const reason = refusalOf(router, neighbor, intent.routers[0], hasSecret);
+    for (const asked of router.neighbors) {
+      const near = host.near(asked);
+      const neighbor = near.address === asked.localAddress ? asked : at(asked, near.address);
+      const reason = refusalOf(router, neighbor, intent.routers[0], host.hasSecret) ?? near.problem;
       const { remote } = neighbor;
       if (reason !== undefined || remote.type !== "address") {
         refused.push({ neighbor, reason: reason ?? UNNUMBERED });
@@ -51,15 +59,24 @@ export function speakingsOf(
         localAs,
         internal:
           remoteAs.type === "internal" || (remoteAs.type === "asn" && remoteAs.asn === localAs),
-        otherNextHop: otherNextHop(neighbor, familyOf(remote.address) === "ipv4" ? "ipv6" : "ipv4"),
+        otherNextHop: host.otherNextHop(
+          neighbor,
+          familyOf(remote.address) === "ipv4" ? "ipv6" : "ipv4",
+        ),
       });
     }
   }
   return { speaking, refused };
 }
 
+const at = (neighbor: NeighborIntent, localAddress: Address | undefined): NeighborIntent => ({
+  ...neighbor,
+  localAddress,
+});
+
 export const UNNUMBERED =
   "gobgpd is driven by addresses: name this peer's address instead of its interface";
+const LINK_LOCAL = "gobgpd is not told of link-local peers: use an address of the network";
 export const LINUX_VRF = "GoBGP has no Linux VRF: its VRFs are those of VPN routes (RFC 4364)";
 
 /** The plan refuses what a capability is missing for; this stands behind it. */
@@ -70,6 +87,7 @@ function refusalOf(
   hasSecret: (neighbor: NeighborIntent) => boolean,
 ): string | undefined {
   if (router.vrf !== "") return LINUX_VRF;
+  if (neighbor.remote.type === "address" && isLinkLocal(neighbor.remote.address)) return LINK_LOCAL;
   if (
     first?.routerId !== undefined &&
     router.routerId !== undefined &&
