@@ -229,6 +229,7 @@ export async function runAgent(options: AgentOptions, { config, writer }: Early)
     kernel,
     bfd,
     recorded: book.state,
+    allRecorded: recorder.idle,
     planned: () => planned$.value,
     planOptions,
     shadow: (name) => shadowSpeaker(name, config, planOptions),

@@ -5,6 +5,7 @@
  * class (design §7): hitless, soft (the routes are told or judged anew) or hard (the session resets). A parameter that is
  * not in the table does not compile.
  */
+import { canonicalJson } from "../events/digest.ts";
 import type { AppliedDelta } from "../events/event.ts";
 import type { NeighborKey } from "../events/ids.ts";
 import { diff, PersistentMap } from "../events/persistent-map.ts";
@@ -57,8 +58,9 @@ export function classify(
 const content = (neighbor: NeighborIntent, field: keyof typeof EFFECTS): unknown =>
   field === "authentication" ? neighbor.authentication?.secret.digest : neighbor[field];
 
+/** In whatever order the members stand: what was read from the log has another one than what was planned. */
 const same = (a: unknown, b: unknown): boolean =>
-  a === b || JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+  a === b || canonicalJson(a ?? null) === canonicalJson(b ?? null);
 
 /** Text of who is told what; equal texts mean the same on the wire, and exportsFromText() gives it back. */
 export const setText = (exports: readonly Export[]): string => JSON.stringify(exports);

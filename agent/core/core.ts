@@ -35,6 +35,7 @@ import type { Unexplained } from "../pipeline/upgrade.ts";
 import type { PlanOptions } from "../plan/options.ts";
 import type { Plan } from "../plan/plan.ts";
 import { preview } from "../plan/preview.ts";
+import { asRecorded } from "../pipeline/upgrade.ts";
 import { shadowOf, type ShadowSpeaker } from "../plan/shadow.ts";
 import { why } from "../plan/why.ts";
 import type { SecretBatch, Secrets } from "../secrets/secrets.ts";
@@ -71,6 +72,8 @@ export type CoreParts = SeenParts & {
   readonly bfd: SeenParts["bfd"] & Pick<BfdClient, "refresh">;
   /** Everything committed, folded. */
   readonly recorded: () => State;
+  /** Resolves when what was observed up to now is in the log, or could not be. */
+  readonly allRecorded: () => Promise<void>;
   readonly planOptions: PlanOptions;
   /** What is known of a speaker, whether it runs or not. */
   readonly shadow: (backend: BackendName) => Promise<ShadowSpeaker>;
@@ -124,6 +127,8 @@ export function createCore(parts: CoreParts): Core {
 
     async plan(request) {
       const other = request.backend && (await parts.shadow(request.backend));
+      // What was told a moment ago may be on its way into the log.
+      if (other !== undefined) await parts.allRecorded();
       const read = readRequest(request, parts.secrets.batch());
       const refused = hasErrors(read.complaints) && !request.keepGoing;
       const command = applyCommand({ ...request, ...previewOptions }, read);
@@ -133,6 +138,7 @@ export function createCore(parts: CoreParts): Core {
         options: other?.options ?? parts.planOptions,
       });
       const before = planned();
+      const wireNow = () => asRecorded(before.plan, parts.recorded().wires);
       const foreseen = withOffers(parts.kernel, decision.after);
       const foreseeing =
         other === undefined || refused
@@ -140,7 +146,7 @@ export function createCore(parts: CoreParts): Core {
               ...preview(before.plan, refused ? before.plan : parts.replan(before, foreseen)),
               shadow: null,
             }
-          : shadowOf(before.plan, parts.backend.name, foreseen, other);
+          : shadowOf(wireNow(), parts.backend.name, foreseen, other);
       const { resources, complaints } = refused ? refusedAnswer(read, true) : answer;
       const outcome = refused || decision.type === "refused" ? "refused" : "planned";
       const held = holdView(parts.held(), (key) => neighborName(parts, key));

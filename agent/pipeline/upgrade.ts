@@ -5,15 +5,17 @@
  * told; whatever differs is the version's doing. Withdrawals and resets in it wait for `rutter confirm` (design §4).
  */
 import { classify, exportsFromText } from "../../backends/delta.ts";
-import type {
-  NeighborIntent,
-  OwnRoute,
-  RouterIntent,
-  SpeakerIntent,
+import {
+  type NeighborIntent,
+  NO_SPEAKER,
+  type OwnRoute,
+  type RouterIntent,
+  type SpeakerIntent,
 } from "../../backends/intent.ts";
 import type { NeighborKey } from "../../events/ids.ts";
 import { PersistentMap } from "../../events/persistent-map.ts";
-import type { Wire, WireKey } from "../../events/state.ts";
+import type { State, Wire, WireKey } from "../../events/state.ts";
+import type { Plan } from "../plan/plan.ts";
 import { parametersText, splitWireKey } from "./effects.ts";
 
 export type Unexplained = {
@@ -72,6 +74,31 @@ export function holdBack(intent: SpeakerIntent, held: Unexplained, wire: Wire): 
     routers.set(name, { ...router, routes: router.routes.set(prefix, route) });
   }
   return { ...intent, routers: [...routers.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
+}
+
+/**
+ * The plan with what the log says that each speaker was told in place of what it is to be told. Of raw lines, leaking and EVPN the
+ * log has a digest alone: these are the plan's.
+ */
+export function asRecorded(planned: Plan, wires: State["wires"]): Plan {
+  const speakers = Object.entries(planned.speakers).map(([name, intent]) => {
+    const wire = wires[name];
+    return [name, wire === undefined ? NO_SPEAKER : recordedIntent(intent, wire)] as const;
+  });
+  return { ...planned, speakers: Object.fromEntries(speakers) };
+}
+
+function recordedIntent(planned: SpeakerIntent, wire: Wire): SpeakerIntent {
+  const all = { withdrawals: [...wire.routes.keys()], resets: [...wire.neighbors.keys()] };
+  const beside = new Map(planned.routers.map((router) => [router.key, router]));
+  const { routers } = holdBack(NO_SPEAKER, all, wire);
+  return {
+    raw: planned.raw,
+    routers: routers.map((router) => {
+      const { imports, evpn } = beside.get(router.key) ?? router;
+      return { ...router, imports, evpn };
+    }),
+  };
 }
 
 /** Members that were undefined are absent in JSON; the readers of an intent see undefined for both. */

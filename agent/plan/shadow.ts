@@ -1,7 +1,7 @@
 /**
  * What another speaker would be told on this host, beside what the one that runs is told.
  *
- * Pure, and made only when asked: a whole plan for each question. What is told now is the plan in force. Reads next:
+ * Pure, and made only when asked: a whole plan for each question. What is told now is what the log says of the wire. Reads next:
  * preview.ts (what differs), ../core/shadow.ts (what is known of a speaker that is not opened).
  */
 import { classify } from "../../backends/delta.ts";
@@ -22,8 +22,8 @@ export type ShadowSpeaker = {
 type Shadow = Pick<PlanAnswer, "shadow"> & ReturnType<typeof preview>;
 
 /**
- * `desired` planned with that speaker in place of `running`, the first one; what runs beside it stays beside. Another speaker resets
- * every session that it takes over.
+ * `now`: the plan with what is on the wire. `desired` is planned with that speaker in place of `running`, the first one; what runs
+ * beside it stays beside. Another speaker resets every session that it takes over.
  */
 export function shadowOf(
   now: Plan,

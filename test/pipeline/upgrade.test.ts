@@ -6,11 +6,13 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { appliedEvent, intentDigester, withDepartures } from "../../agent/pipeline/effects.ts";
 import {
+  asRecorded,
   explained,
   holdBack,
   nothingUnexplained,
   unexplained,
 } from "../../agent/pipeline/upgrade.ts";
+import { preview } from "../../agent/plan/preview.ts";
 import { deltaOf } from "../../backends/delta.ts";
 import { NO_SPEAKER, type SpeakerIntent } from "../../backends/intent.ts";
 import type { Recorded } from "../../events/envelope.ts";
@@ -111,6 +113,12 @@ describe("a plan that resets", () => {
     const held = holdBack(slower, found, wireOf(intentOf(base)));
     expect(held.routers[0]?.neighbors[0]?.holdTimeSeconds).toBe(90);
   });
+  test("names nobody where what differs resets nothing", () => {
+    const [router] = two.routers;
+    const [neighbor] = router!.neighbors;
+    const renamed = { ...two, routers: [{ ...router!, neighbors: [{ ...neighbor!, name: "q" }] }] };
+    expect(unexplained(renamed, wireOf(two))).toEqual(explained);
+  });
   test("names a neighbour that is gone, and holding brings it back with its routes", () => {
     const none = NO_SPEAKER;
     const found = unexplained(none, wireOf(two));
@@ -131,5 +139,26 @@ test("after a restart only what the log does not have is recorded, with what wen
     neighborsAdded: [],
     routes: [],
     routesRemoved: [["|64512|", "192.0.2.1/32"]],
+  });
+});
+
+describe("a plan with what the log says of the wire", () => {
+  const wanted = planOf(world({}, together(base, service("s"), service("t"))));
+  const differsFrom = (wires: Readonly<Record<string, Wire>>) => {
+    const { peers, resets } = preview(asRecorded(wanted, wires), wanted);
+    return { peers, resets };
+  };
+  test("differs in nothing where all was told", () => {
+    expect(differsFrom({ native: wireOf(two) })).toEqual({ peers: [], resets: [] });
+  });
+  test("lacks what was not told yet", () => {
+    expect(differsFrom({ native: wireOf(one) }).peers).toEqual([
+      { peer: "p1", add: ["192.0.2.1/32"], change: [], remove: [] },
+    ]);
+  });
+  test("has nobody where nothing was ever told", () => {
+    expect(differsFrom({}).peers).toEqual([
+      { peer: "p1", add: ["192.0.2.0/32", "192.0.2.1/32"], change: [], remove: [] },
+    ]);
   });
 });
