@@ -1,5 +1,5 @@
 /**
- * How a command that reads of a fleet gets to its NATS: fleet.yaml, and a connection for as long as the command runs.
+ * How a command gets to its fleet's NATS: fleet.yaml, and a connection for as long as the command runs.
  *
  * Signs nothing and publishes nothing. Reads next: fleet-publisher.ts (who does), ../fleet/io/nats.ts.
  */
@@ -12,32 +12,36 @@ import { inboxOf } from "../fleet/permissions.ts";
 import type { PublisherConfig } from "../fleet/publisher-config.ts";
 import { Failure } from "./failure.ts";
 
-export type ReadingFlags = {
+/** What every command of a fleet is told of its way there. */
+export type MemberFlags = {
   readonly fleetConfig?: string;
   readonly as?: string;
   /** Seconds. */
   readonly timeout: number;
 };
 
-export type Joined = {
+export type Member = {
+  readonly config: PublisherConfig;
   readonly connection: FleetConnection;
-  readonly fleet: string;
   /** What the server's permissions call this member. */
   readonly name: string;
 };
 
-/** Runs `act` connected as a reader. The world's faults become Failures. */
-export async function joined<T>(
-  { fleetConfig, as: name = userInfo().username, timeout }: ReadingFlags,
-  act: (joined: Joined) => Promise<T>,
+export type Joined = Pick<Member, "connection" | "name"> & { readonly fleet: string };
+
+/** Runs `act` with a connection in that role, which may not be up yet. The world's faults become Failures. */
+export async function asMember<T>(
+  { fleetConfig, as: name = userInfo().username }: MemberFlags,
+  role: "reader" | "publisher",
+  act: (member: Member) => Promise<T>,
 ): Promise<T> {
   const config = configOf(fleetConfig);
-  const { name: fleet, servers, login, tls } = config;
+  const { servers, login, tls } = config;
   const connection = connectFleet(
     {
       servers,
       name: `rutter fleet (${name})`,
-      inbox: inboxOf("reader", name),
+      inbox: inboxOf(role, name),
       ...(login.type === "none" ? {} : { [login.type]: login.file }),
       tls,
     },
@@ -45,8 +49,7 @@ export async function joined<T>(
     { info: () => undefined, warn: () => undefined },
   );
   try {
-    await connection.connected(AbortSignal.timeout(timeout * 1000));
-    return await act({ connection, fleet, name });
+    return await act({ config, connection, name });
   } catch (error) {
     if (!(error instanceof FleetError)) throw error;
     throw failureOf(error, config);
@@ -54,6 +57,13 @@ export async function joined<T>(
     await connection.close();
   }
 }
+
+/** Runs `act` connected as a reader. */
+export const joined = <T>(flags: MemberFlags, act: (joined: Joined) => Promise<T>): Promise<T> =>
+  asMember(flags, "reader", async ({ config, connection, name }) => {
+    await connection.connected(AbortSignal.timeout(flags.timeout * 1000));
+    return act({ connection, fleet: config.name, name });
+  });
 
 function configOf(file: string | undefined): PublisherConfig {
   try {

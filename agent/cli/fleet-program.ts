@@ -8,7 +8,6 @@ import {
   type Command,
   contextOf,
   example,
-  InvalidArgumentError,
   printing,
   type Program,
   type Shared,
@@ -16,6 +15,7 @@ import {
 import type { FleetApplyFlags, FleetDeleteFlags } from "./fleet-change.ts";
 import type { FleetGetFlags } from "./fleet-get.ts";
 import type { AuthFlags, KeygenFlags } from "./fleet-keys.ts";
+import { memberOptions } from "./fleet-options.ts";
 import { addFleetReads } from "./fleet-reads.ts";
 import type { RebaseFlags } from "./fleet-rebase.ts";
 
@@ -62,25 +62,12 @@ function addFleetKeys(fleet: Command, program: Program): void {
     );
 }
 
-/** How long a server, or a leader of its cluster, is waited for. */
-const TIMEOUT_SECONDS = 30;
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (value > 0 && value <= 3600) return value;
-  throw new InvalidArgumentError("more than 0, at most 3600");
-}
-
 /** What a publisher is told; fleet.yaml says the rest. */
 const publishingOptions = (command: Command): Command =>
-  command
-    .option(
-      "--fleet-config <file>",
-      "fleet.yaml (default: /etc/rutter/fleet.yaml, else what agent.yaml says of its fleet)",
-    )
-    .option("--signing-seed <file>", "the seed that signs, where fleet.yaml does not name it")
-    .option("--as <name>", "this publisher's name in `fleet auth` (default: the user's name)")
-    .option("--timeout <seconds>", "how long a server is waited for", seconds, TIMEOUT_SECONDS);
+  memberOptions(command, "publisher").option(
+    "--signing-seed <file>",
+    "the seed that signs, where fleet.yaml does not name it",
+  );
 
 function addFleetChanges(fleet: Command, program: Program): void {
   publishingOptions(

@@ -7,40 +7,25 @@ import {
   type Command,
   contextOf,
   example,
-  InvalidArgumentError,
   printing,
   type Program,
   type Shared,
 } from "./commands.ts";
-import type { ReadingFlags } from "./fleet-access.ts";
+import type { MemberFlags } from "./fleet-access.ts";
 import type { FleetLogFlags } from "./fleet-log.ts";
+import { memberOptions } from "./fleet-options.ts";
 import type { FleetStatusFlags } from "./fleet-status.ts";
 
 const access = () => import("./fleet-access.ts");
 
-/** How long a server is waited for. */
-const TIMEOUT_SECONDS = 30;
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (value > 0 && value <= 3600) return value;
-  throw new InvalidArgumentError("more than 0, at most 3600");
-}
-
 const reading = (fleet: Command, usage: string, description: string): Command =>
-  printing(fleet, usage, description)
-    .option(
-      "--fleet-config <file>",
-      "fleet.yaml (default: /etc/rutter/fleet.yaml, else what agent.yaml says of its fleet)",
-    )
-    .option("--as <name>", "this reader's name in `fleet auth` (default: the user's name)")
-    .option("--timeout <seconds>", "how long a server is waited for", seconds, TIMEOUT_SECONDS);
+  memberOptions(printing(fleet, usage, description), "reader");
 
 export function addFleetReads(fleet: Command, program: Program): void {
   reading(fleet, "status", "What every host said last; who is silent, behind, or differs.")
     .option("--check", "end with 1 where a host is silent, stopped, behind, or differs")
     .addHelpText("after", example("rutter fleet status --check"))
-    .action(async (flags: Shared & ReadingFlags & FleetStatusFlags) => {
+    .action(async (flags: Shared & MemberFlags & FleetStatusFlags) => {
       const { fleetStatus } = await import("./fleet-status.ts");
       const context = contextOf(program, flags);
       await (await access()).joined(flags, (joined) => fleetStatus(context, joined, flags));
@@ -62,7 +47,7 @@ export function addFleetReads(fleet: Command, program: Program): void {
     .option("--accept <host>", "take this host's log as it is now, whatever it was before")
     .addHelpText("after", example("rutter fleet log --reader audit --follow"))
     .action(
-      async (flags: Shared & ReadingFlags & Omit<FleetLogFlags, "heads"> & { heads?: string }) => {
+      async (flags: Shared & MemberFlags & Omit<FleetLogFlags, "heads"> & { heads?: string }) => {
         const [{ fleetLog }, { defaultHeadsFile }] = await Promise.all([
           import("./fleet-log.ts"),
           import("./known-heads.ts"),
