@@ -4,7 +4,7 @@
  * A digest of a PersistentMap is a small Merkle tree over its buckets; parts that two versions share are digested once, so
  * that after one change among 100,000 it costs one bucket. SHA-256 itself is handed in: pure code has no node:crypto.
  */
-import type { PersistentMap } from "./persistent-map.ts";
+import { type Bucket, entriesOf, type PersistentMap } from "./persistent-map.ts";
 
 /** Hexadecimal SHA-256 of the text's UTF-8 octets. */
 export type Sha256 = (text: string) => string;
@@ -31,19 +31,19 @@ export function mapDigest<K extends string, V>(
     known.set(part, digest);
     return digest;
   };
-  const ofBucket = (bucket: ReadonlyMap<K, V> | undefined): string =>
+  const ofBucket = (bucket: Bucket | undefined): string =>
     bucket === undefined
       ? ""
       : remember(bucket, () =>
           sha256(
-            [...bucket]
+            [...entriesOf<K, V>(bucket)]
               .map(([key, value]) => `${JSON.stringify(key)}:${text(value, key)}`)
               .toSorted()
               .join("\n"),
           ),
         );
   // A row whose buckets were all emptied again must digest as one that never was: empties are left out, with their place.
-  const ofRow = (row: readonly (ReadonlyMap<K, V> | undefined)[] | undefined): string =>
+  const ofRow = (row: readonly (Bucket | undefined)[] | undefined): string =>
     row === undefined ? "" : remember(row, () => joined(sha256, row.map(ofBucket)));
   return (map) => remember(map.rows, () => joined(sha256, map.rows.map(ofRow)));
 }

@@ -45,6 +45,24 @@ describe("a persistent map", () => {
     );
   });
 
+  test("made of entries with equal keys holds the last one of each, and one by one the same", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.string({ maxLength: 2 }), fc.nat(9))), (list) => {
+        const map = PersistentMap.from(list);
+        expect(new Map(map)).toEqual(new Map(list));
+        expect(map.size).toBe(new Map(list).size);
+        expect([...map.keys()].toSorted()).toEqual([...new Map(list).keys()].toSorted());
+        expect([...map.values()].toSorted()).toEqual([...new Map(list).values()].toSorted());
+        expect([
+          ...diff(
+            map,
+            list.reduce((m, [key, n]) => m.set(key, n), empty),
+          ),
+        ]).toEqual([]);
+      }),
+    );
+  });
+
   test("leaves its older versions as they were", () => {
     const before = empty.set("a", 1).set("b", 2);
     before.set("a", 9).delete("b");
