@@ -27,12 +27,13 @@ import { loadConfig } from "./config.ts";
 import { type AgentConfig, type AgentOptions, hostFacts } from "./config-schema.ts";
 import { confirmer } from "./core/confirm.ts";
 import { createCore } from "./core/core.ts";
+import { firstApply, onTheWire, sessionsUp } from "./core/settling.ts";
 import { startFleet } from "./core/fleet-start.ts";
 import { shadowSpeaker } from "./core/shadow.ts";
 import { complaintsOf, findings } from "./core/findings.ts";
 import { doctorReport } from "./core/doctor.ts";
 import { followManifests } from "./core/manifest-source.ts";
-import { type Speakers, speakersOf } from "./core/speakers.ts";
+import { speakersOf } from "./core/speakers.ts";
 import { holdsAtStart } from "./core/upgrade-holds.ts";
 import { reloads } from "./core/reload.ts";
 import { createProbe } from "./health/probe.ts";
@@ -71,6 +72,7 @@ export async function runAgent(options: AgentOptions, { config, writer }: Early)
   const logger = createLogger(config.log.level);
   const manager = thisService(logger);
   const program = programVersion();
+  const kernelOpening = openKernel(config, logger);
   const book = await openBook(config.stateDirectory, program, logger, writer);
   const { log, pen, before } = book;
   // Before the first session: an agent that nobody can ask must not speak for this host either.
@@ -89,7 +91,7 @@ export async function runAgent(options: AgentOptions, { config, writer }: Early)
     "agent",
   );
   const commands = createCommands(before.desired, log, pen, recorder);
-  const { kernel, problem: kernelProblem, ability } = await openKernel(config, before, logger);
+  const { kernel, problem: kernelProblem, ability } = await kernelOpening.read(before);
   // Node asks for each address with two calls and an object: 20,000 virtual IPs hold the loop for longer than the kernel's dump.
   const networks = () => kernel?.networks() ?? hostNetworks();
   const onHost = (): void => {
@@ -285,7 +287,8 @@ export async function runAgent(options: AgentOptions, { config, writer }: Early)
     wallOf,
   });
   // Loading it holds the loop for a tenth of a second: the peers' answers to our OPENs come first.
-  await sessionsUp(speakers, planned$.value);
+  await firstApply(running);
+  await sessionsUp(speakers, neighborsOfAll(planned$.value.plan.speakers).keys());
   const { serveApi } = await import("./api/server.ts");
   const { openSideDoor } = await import("./api/side-door.ts");
   const api: Api = await serveApi({
@@ -353,36 +356,3 @@ const restartContext = ({ before, boot }: Book): RestartContext => ({
     [...before.sessions.values()].some(({ state }) => state === "Established"),
   forwardingPreserved: before.run?.boot === boot,
 });
-
-/** Peers that answer at once have answered by then; the API waits for no others. */
-const SESSIONS_UP_MILLIS = 200;
-
-async function sessionsUp(speakers: Speakers, { plan: wanted }: Planned): Promise<void> {
-  const awaited = new Set(neighborsOfAll(wanted.speakers).keys());
-  const end = systemClock.monotonicMillis() + SESSIONS_UP_MILLIS;
-  while (awaited.size > 0 && systemClock.monotonicMillis() < end) {
-    await new Promise<void>((resolve) => {
-      systemClock.after(2, resolve);
-    });
-    for (const { neighbor, state } of speakers.sessions()) {
-      if (state === "Established") awaited.delete(neighbor);
-    }
-  }
-}
-
-/** Longer than an apply takes on a busy host; a speaker that needs more has trouble that `status` tells. */
-const WIRE_TIMEOUT_MILLIS = 10_000;
-
-async function onTheWire(settled: () => boolean): Promise<boolean> {
-  const end = systemClock.monotonicMillis() + WIRE_TIMEOUT_MILLIS;
-  while (systemClock.monotonicMillis() < end) {
-    await new Promise<void>((resolve) => {
-      setImmediate(resolve);
-    });
-    if (settled()) return true;
-    await new Promise<void>((resolve) => {
-      systemClock.after(1, resolve);
-    });
-  }
-  return false;
-}

@@ -63,7 +63,16 @@ const same = (a: unknown, b: unknown): boolean =>
   a === b || canonicalJson(a ?? null) === canonicalJson(b ?? null);
 
 /** Text of who is told what; equal texts mean the same on the wire, and exportsFromText() gives it back. */
-export const setText = (exports: readonly Export[]): string => JSON.stringify(exports);
+export function setText(exports: readonly Export[]): string {
+  const known = setTexts.get(exports);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(exports);
+  setTexts.set(exports, text);
+  return text;
+}
+
+/** Many routes share one array of exports (agent/plan/routes.ts). */
+const setTexts = new WeakMap<readonly Export[], string>();
 
 /** Reads what setText() wrote, of this or an older version. */
 export const exportsFromText = (text: string): readonly Export[] =>

@@ -65,6 +65,7 @@ export const prefixFamily = (value: Prefix): Family => (value.includes(":") ? "i
 
 /** True where every address of `inner` is in `outer`. */
 export function prefixContains(outer: Prefix, inner: Prefix): boolean {
+  if (outer === inner) return true;
   const length = prefixLength(outer);
   return (
     prefixFamily(outer) === prefixFamily(inner) &&

@@ -7,8 +7,10 @@
 import type { Logger } from "../../backends/clock.ts";
 import { evolve, FOLD_VERSION } from "../../events/fold.ts";
 import type { RunId } from "../../events/ids.ts";
-import { type EventLog, LogError } from "../../events/log/log.ts";
+import { type EventLog, LogError, type LogHead } from "../../events/log/log.ts";
 import { openLog, type Writer } from "../../events/log/open-log.ts";
+import { placeOf } from "../../events/log/place.ts";
+import { readSnapshot } from "../../events/log/snapshots.ts";
 import { snapshotText, stateFromSnapshot } from "../../events/snapshot.ts";
 import { nothingRecorded, type State } from "../../events/state.ts";
 import { bootId, hostId, instants, newRunId } from "../identity.ts";
@@ -41,11 +43,15 @@ export async function openBook(
   const boot = bootId();
   const run = newRunId();
   const pen = createPen(run, instants(boot));
-  const log = await openLog(
+  const opening = openLog(
     { directory, host: hostId(), program, birth: (event) => pen.own(event, "log") },
     writer,
   );
-  const restored = fromSnapshot(log, logger);
+  // While the writer's thread opens the database; whether the log has it is asked when that is done.
+  const early = earlySnapshot(directory);
+  const log = await opening;
+  const restored =
+    early !== undefined && log.has(early.at) ? early.state : fromSnapshot(log, logger);
   let state = restored;
   let snapshotSeq = restored.seq;
   for (const fact of log.read({ from: restored.seq + 1 })) state = evolve(state, fact);
@@ -82,6 +88,19 @@ export async function openBook(
       await log.close();
     },
   };
+}
+
+/** What the newest snapshot holds, if anything can be read; of which log it is nobody knows yet. */
+function earlySnapshot(
+  directory: string,
+): { readonly at: LogHead; readonly state: State } | undefined {
+  try {
+    const read = readSnapshot(placeOf(directory).snapshots, FOLD_VERSION, () => true);
+    return read && { at: read, state: stateFromSnapshot(read.state) };
+  } catch {
+    // The directory may not be there yet; of anything else fromSnapshot() tells.
+    return undefined;
+  }
 }
 
 function fromSnapshot(log: EventLog, logger: Logger): State {

@@ -8,7 +8,6 @@
 import type { Kernel, KernelFact, KernelLedger } from "../../backends/kernel/facts.ts";
 import type { BackendName } from "../../backends/intent.ts";
 import type { KernelIntent } from "../../backends/kernel/intent.ts";
-import { parseAddress } from "../../events/address.ts";
 import type { EffectEvent, ObservedEvent } from "../../events/event.ts";
 import { diff, type PersistentMap } from "../../events/persistent-map.ts";
 import type { State } from "../../events/state.ts";
@@ -112,11 +111,6 @@ function eventOf(
 }
 
 /** Addresses that the log says we bound, for kernels that do not mark them. */
-export function ledgerOf({ kernel }: State): KernelLedger {
-  const addresses = [...(kernel?.keys() ?? [])].flatMap((entry) => {
-    const [, text = "", device = ""] = /^address ([^/]+)\/\d+ dev (\S+)$/.exec(entry) ?? [];
-    const address = parseAddress(text);
-    return address === undefined ? [] : [{ address, device }];
-  });
-  return { addresses };
-}
+export const ledgerOf = ({ kernel }: State): KernelLedger => ({
+  has: (entry) => kernel?.has(entry) ?? false,
+});

@@ -85,6 +85,8 @@ export type Preferred = {
 
 type Offered = {
   readonly held: Held<BgpAdvertisement>;
+  /** One object for all that it announces: routes.ts knows it again. */
+  readonly to: Contribution["to"];
   readonly attributes: ExportAttributes;
 };
 
@@ -106,7 +108,11 @@ export function contextOf(
     pools: new Map(inForceOf(desired, "metallb.io/IPAddressPool").map((held) => [held.key, held])),
     advertisements: inForceOf(desired, "metallb.io/BGPAdvertisement")
       .filter(({ resource }) => anySelects(resource.spec.nodeSelectors, labels))
-      .map((held) => ({ held, attributes: attributesOf(held.resource, aliases) })),
+      .map((held) => ({
+        held,
+        to: { type: "peers", names: held.resource.spec.peers },
+        attributes: attributesOf(held.resource, aliases),
+      })),
     endpoints: endpointsOf(desired),
     nodeRefuses: nodeOf(desired)?.networkUnavailable
       ? "nodeNetworkUnavailable"
@@ -197,7 +203,7 @@ export function announce(context: Context, held: Held<Service>): Announcement {
     matching.map((one): Contribution => ({
       cause: held.key,
       prefix: prefixOf(address, lengthFor(one.held.resource, familyOf(address))),
-      to: { type: "peers", names: one.held.resource.spec.peers },
+      to: one.to,
       advertisement: one.held.key,
       attributes: one.attributes,
       provenance: [...provenance, one.held.fact],

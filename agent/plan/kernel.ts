@@ -103,20 +103,27 @@ function addressOf(
   );
   if (holders.length === 0) return undefined;
   const prefixes = new Set(holders.flatMap((service) => verdicts.get(service)?.prefixes ?? []));
+  return {
+    address,
+    device: vrfOf(prefixes, routers) || device,
+    // bind(2) asks IPv6 for an address, and IPv4 for a local route.
+    as: bindAs === "routes" && familyOf(address) === "ipv4" ? "route" : "address",
+    announcedAs: [...prefixes].filter((prefix) => prefixContains(prefix, hostPrefix(address))),
+    provenance: holders.flatMap((service) => desired.allocations.get(service)?.fact ?? []),
+  };
+}
+
+/** The VRF of all who are told; empty where that is none, or not one. */
+function vrfOf(prefixes: ReadonlySet<Prefix>, routers: readonly RouterIntent[]): string {
+  // Most hosts have none, and as many prefixes as addresses.
+  if (routers.every(({ vrf }) => vrf === "")) return "";
   const vrfs = new Set(
     routers
       .filter(({ routes }) => [...prefixes].some((prefix) => routes.has(prefix)))
       .map(({ vrf }) => vrf),
   );
   const [vrf = ""] = vrfs;
-  return {
-    address,
-    device: vrfs.size === 1 && vrf !== "" ? vrf : device,
-    // bind(2) asks IPv6 for an address, and IPv4 for a local route.
-    as: bindAs === "routes" && familyOf(address) === "ipv4" ? "route" : "address",
-    announcedAs: [...prefixes].filter((prefix) => prefixContains(prefix, hostPrefix(address))),
-    provenance: holders.flatMap((service) => desired.allocations.get(service)?.fact ?? []),
-  };
+  return vrfs.size === 1 ? vrf : "";
 }
 
 /** Traffic for an address of an aggregate that is not in use ends here, instead of going round with the default route. */

@@ -39,7 +39,7 @@ import { compare } from "./order.ts";
 import { ownContributions, preferredOf } from "./own-prefixes.ts";
 import { feedersIn } from "./peer-backends.ts";
 import { planRaw } from "./raw.ts";
-import { type Interned, routeOf, sameRoute } from "./routes.ts";
+import { type Interned, nothingInterned, routeOf, sameRoute } from "./routes.ts";
 
 export type Plan = {
   /** What each speaker of this host is told: its own neighbours, and own routes for them. */
@@ -94,9 +94,9 @@ export function plan(desired: DesiredState, options: PlanOptions): Plan {
     [...contributions.flatMap(([, list]) => list), ...exportContributions(desired, exporters)],
     ({ prefix }) => prefix,
   );
-  const interned: Interned = new Map();
+  const interned = nothingInterned();
   const sorted = [...contributors].map(
-    ([prefix, list]) => [prefix, list.toSorted(byCause)] as const,
+    ([prefix, list]) => [prefix, list.length > 1 ? list.toSorted(byCause) : list] as const,
   );
   const speakers = Object.fromEntries(
     speakersOf(options).map((speaker): [BackendName, SpeakerIntent] => [

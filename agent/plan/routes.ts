@@ -5,7 +5,7 @@
  * object (events/persistent-map.ts compares by identity).
  */
 import type { Export, ExportAttributes, OwnRoute } from "../../backends/intent.ts";
-import type { Address } from "../../events/address.ts";
+import type { Address, Family } from "../../events/address.ts";
 import type { EventId, NeighborKey } from "../../events/ids.ts";
 import { type Prefix, prefixFamily } from "../../events/prefix.ts";
 import type { Contribution } from "./announce.ts";
@@ -15,8 +15,20 @@ import type { Tellable } from "./neighbors.ts";
 /** A route of a large aggregate names this many of its causes; the others are found by `why` on the Service. */
 const MAX_PROVENANCE = 16;
 
-/** Equal exports are one array. Lives with a plan and its successors; cleared with a plan from scratch. */
-export type Interned = Map<string, readonly Export[]>;
+/** Equal exports are one array. Lives with a plan and its successors; made anew with a plan from scratch. */
+export type Interned = {
+  readonly byText: Map<string, readonly Export[]>;
+  /** Of contributions that stand alone, which nearly all do; by whom they go to, one object for all of an advertisement. */
+  readonly alone: WeakMap<Contribution["to"], Alone>;
+};
+
+type Alone = {
+  readonly attributes: ExportAttributes;
+  readonly neighbors: readonly Tellable[];
+  readonly byFamily: Map<Family, readonly Export[]>;
+};
+
+export const nothingInterned = (): Interned => ({ byText: new Map(), alone: new WeakMap() });
 
 export function routeOf(
   prefix: Prefix,
@@ -24,7 +36,41 @@ export function routeOf(
   neighbors: readonly Tellable[],
   interned: Interned,
 ): OwnRoute | undefined {
-  const family = prefixFamily(prefix);
+  const exports = exportsOf(prefixFamily(prefix), contributions, neighbors, interned);
+  return exports.length === 0 ? undefined : { prefix, exports, provenance: causes(contributions) };
+}
+
+function exportsOf(
+  family: Family,
+  contributions: readonly Contribution[],
+  neighbors: readonly Tellable[],
+  interned: Interned,
+): readonly Export[] {
+  const [first] = contributions;
+  if (first === undefined || contributions.length > 1) {
+    return together(family, contributions, neighbors, interned);
+  }
+  const { to, attributes } = first;
+  let known = interned.alone.get(to);
+  if (known?.attributes !== attributes || known.neighbors !== neighbors) {
+    known = { attributes, neighbors, byFamily: new Map() };
+    interned.alone.set(to, known);
+  }
+  let exports = known.byFamily.get(family);
+  if (exports === undefined) {
+    exports = together(family, contributions, neighbors, interned);
+    known.byFamily.set(family, exports);
+  }
+  return exports;
+}
+
+/** Empty where nobody is told. */
+function together(
+  family: Family,
+  contributions: readonly Contribution[],
+  neighbors: readonly Tellable[],
+  interned: Interned,
+): readonly Export[] {
   const groups = new Map<
     string,
     { readonly attributes: ExportAttributes; readonly to: NeighborKey[] }
@@ -39,12 +85,7 @@ export function routeOf(
     if (group === undefined) groups.set(text, { attributes, to: [neighbor.key] });
     else group.to.push(neighbor.key);
   }
-  if (groups.size === 0) return undefined;
-  return {
-    prefix,
-    exports: intern([...groups.values()], interned),
-    provenance: causes(contributions),
-  };
+  return intern([...groups.values()], interned);
 }
 
 function reaches(to: Contribution["to"], { key, peer }: Tellable): boolean {
@@ -81,16 +122,28 @@ function united(all: readonly ExportAttributes[]): ExportAttributes {
   };
 }
 
-function intern(exports: readonly Export[], interned: Interned): readonly Export[] {
+function intern(exports: readonly Export[], { byText }: Interned): readonly Export[] {
   const text = JSON.stringify(exports);
-  const known = interned.get(text);
+  const known = byText.get(text);
   if (known !== undefined) return known;
-  interned.set(text, exports);
+  byText.set(text, exports);
   return exports;
 }
 
-const causes = (contributions: readonly Contribution[]): readonly EventId[] =>
-  [...new Set(contributions.flatMap(({ provenance }) => provenance))].slice(0, MAX_PROVENANCE);
+function causes(contributions: readonly Contribution[]): readonly EventId[] {
+  const [first] = contributions;
+  // The array itself where it will do: there are as many of them as prefixes.
+  if (first !== undefined && contributions.length === 1 && areFewAndDistinct(first.provenance)) {
+    return first.provenance;
+  }
+  return [...new Set(contributions.flatMap(({ provenance }) => provenance))].slice(
+    0,
+    MAX_PROVENANCE,
+  );
+}
+
+const areFewAndDistinct = (ids: readonly EventId[]): boolean =>
+  ids.length <= MAX_PROVENANCE && ids.every((id, i) => ids.indexOf(id) === i);
 
 /** Equal for the wire and for provenance: then the older object is kept. */
 export const sameRoute = (a: OwnRoute, b: OwnRoute): boolean =>

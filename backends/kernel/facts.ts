@@ -23,7 +23,8 @@ export type KernelCapabilities = {
 
 /** What the log says is ours, for what the kernel itself does not mark: addresses before Linux 5.18. */
 export type KernelLedger = {
-  readonly addresses: readonly { readonly address: Address; readonly device: string }[];
+  /** By the text of `own-changed`. */
+  has(entry: string): boolean;
 };
 
 export type KernelFact =

@@ -22,6 +22,7 @@ import { probeKernel } from "./io/probe.ts";
 import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./io/socket.ts";
 import { addressesOf, createModel, type Model } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
+import { addressText } from "./own.ts";
 import { createOwnKeeping } from "./own-keeping.ts";
 import { createPump, sendAll } from "./pump.ts";
 import { enter, isRouteOfOurs, readAll } from "./reading.ts";
@@ -64,12 +65,17 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     orders.close();
     throw error;
   }
-  const ledger = new Set<string>();
+  let recorded: KernelLedger = { has: () => false };
+  /** Since then. */
+  const bound = new Set<string>();
   const model: Model = createModel({
     nexthopObjects: (options.nexthopObjects ?? true) && capabilities.has.has("nexthop-objects"),
     seed: Math.floor(clock.random() * 2 ** 32),
     repairs: options.drift === "repair",
-    inLedger: (address, device) => ledger.has(`${address} ${device}`),
+    inLedger: (address, device) => {
+      const entry = addressText({ address, device });
+      return bound.has(entry) || recorded.has(entry);
+    },
   });
   const complete = new Set<string>();
   const tell = announcements(clock, model, () => importers.all);
@@ -147,7 +153,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     drift: options.drift,
     lost: (reason) => resyncSoon(reason),
     guarded: (work) => guarded(work),
-    bound: (address, device) => void ledger.add(`${address} ${device}`),
+    bound: (address, device) => void bound.add(addressText({ address, device })),
   });
 
   const hostChanged = async (): Promise<void> => {
@@ -274,8 +280,8 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
 
   return {
     capabilities,
-    async start({ addresses }: KernelLedger) {
-      for (const { address, device } of addresses) ledger.add(`${address} ${device}`);
+    async start(ledger) {
+      recorded = ledger;
       const lost = (): void => resyncSoon("the kernel's news were lost (ENOBUFS)");
       stopNews = openNews({ port: orders.port, receiveOctets, take: onNews, lost });
       for (let attempt = 1; ; attempt += 1) {

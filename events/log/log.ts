@@ -98,7 +98,9 @@ export interface EventLog {
   interruption(): Interruption | undefined;
   counts(): LogCounts;
   saveSnapshot(snapshot: Snapshot): Promise<void>;
-  /** The newest snapshot whose hash is the chain's at its seq and whose fold version is `foldVersion`. */
+  /** Whether the chain has this hash at this seq. */
+  has(at: LogHead): boolean;
+  /** The newest snapshot that the chain has, and whose fold version is `foldVersion`. */
   loadSnapshot(foldVersion: string): Snapshot | undefined;
   /** Waits for what was appended, checkpoints, and gives the database up. */
   close(): Promise<void>;

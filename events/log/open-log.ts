@@ -267,8 +267,9 @@ function logOf(worker: Worker, directory: string, opened: LogHead): EventLog {
         say({ type: "snapshot", ticket, snapshot });
       });
     },
+    has: ({ seq, hash }) => reader.hashAt(seq) === hash,
     loadSnapshot: (foldVersion) =>
-      readSnapshot(place.snapshots, foldVersion, (seq) => reader.hashAt(seq)),
+      readSnapshot(place.snapshots, foldVersion, ({ seq, hash }) => reader.hashAt(seq) === hash),
     close: async () => {
       if (!closing) {
         closing = true;

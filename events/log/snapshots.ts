@@ -10,7 +10,7 @@ import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { seq } from "../ids.ts";
 import { bodyDigest } from "./chain.ts";
-import type { Snapshot } from "./log.ts";
+import type { LogHead, Snapshot } from "./log.ts";
 import { FILE_MODE, syncDirectory } from "./place.ts";
 
 /** The newest, and the one before it in case the newest is not whole. */
@@ -43,17 +43,15 @@ export async function writeSnapshot(directory: string, snapshot: Snapshot): Prom
   await Promise.all(older.map((old) => rm(join(directory, old), { force: true })));
 }
 
-/** The newest snapshot that fits; `hashAt` gives the chain's hash at a seq. */
+/** The newest snapshot that is whole, of this fold version, and of this log. */
 export function readSnapshot(
   directory: string,
   foldVersion: string,
-  hashAt: (seq: number) => string | undefined,
+  isOfLog: (at: LogHead) => boolean,
 ): Snapshot | undefined {
   for (const name of snapshotNames(directory)) {
     const snapshot = parseSnapshot(join(directory, name));
-    if (snapshot?.foldVersion === foldVersion && hashAt(snapshot.seq) === snapshot.hash) {
-      return snapshot;
-    }
+    if (snapshot?.foldVersion === foldVersion && isOfLog(snapshot)) return snapshot;
   }
   return undefined;
 }

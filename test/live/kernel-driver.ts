@@ -125,7 +125,7 @@ async function flood({ count, nextHop }: Extract<DriverOrder, { do: "flood" }>):
 async function obey(order: DriverOrder): Promise<unknown> {
   switch (order.do) {
     case "start":
-      return kernel.start(order.ledger);
+      return kernel.start(new Set(order.ledger));
     case "apply":
       return kernel.apply(intentOf(order.intent));
     case "learn":

@@ -11,7 +11,6 @@ import type { Path } from "../../backends/best-paths.ts";
 import type {
   KernelApplied,
   KernelFact,
-  KernelLedger,
   KernelRoute,
   KernelStatus,
 } from "../../backends/kernel/facts.ts";
@@ -39,7 +38,7 @@ export type DriverIntent = {
 };
 
 export type DriverOrder =
-  | { readonly do: "start"; readonly ledger: KernelLedger }
+  | { readonly do: "start"; readonly ledger: readonly string[] }
   | { readonly do: "apply"; readonly intent: DriverIntent }
   | {
       readonly do: "learn";
@@ -109,7 +108,7 @@ let count = 0;
 export async function startKernel(
   node: Node,
   options: Partial<KernelOptions> = {},
-  ledger: KernelLedger = { addresses: [] },
+  ledger: readonly string[] = [],
 ): Promise<KernelDriver> {
   count += 1;
   const path = join(node.directory, `kernel${count}.sock`);
