@@ -5,7 +5,7 @@
  * last version told, and only then apply. Nothing is withdrawn because something was not read yet.
  * Reads next: core/book.ts (the log and its fold), pipeline/commands.ts, pipeline/speaker.ts, core/core.ts.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { hostname } from "node:os";
 import { BehaviorSubject } from "rxjs";
 import type { RestartContext } from "../backends/backend.ts";
@@ -59,7 +59,7 @@ import { openSecrets } from "./secrets/secrets.ts";
 import { thisService } from "./service-manager.ts";
 import { stopSignal } from "./stop-signal.ts";
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const sha256 = (text: string): string => hash("sha256", text);
 
 /** Of the start: what main.ts had before this file was loaded. */
 export type Early = { readonly config: AgentConfig; readonly writer: Writer };

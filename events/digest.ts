@@ -18,11 +18,18 @@ export function canonicalJson(value: unknown): string {
   );
 }
 
+/** Digests maps of one sort; what it has digested once it knows by the part's identity. */
+export type MapDigest<K extends string, V> = {
+  (map: PersistentMap<K, V>): string;
+  /** Digests it piece by piece, so that who goes through this first has the whole for nothing. */
+  pieces(map: PersistentMap<K, V>): Iterable<unknown>;
+};
+
 /** A digest function for maps whose entries read as `text`; it remembers the digests of shared parts. */
 export function mapDigest<K extends string, V>(
   sha256: Sha256,
   text: (value: V, key: K) => string,
-): (map: PersistentMap<K, V>) => string {
+): MapDigest<K, V> {
   const known = new WeakMap<object, string>();
   const remember = (part: object, make: () => string): string => {
     const before = known.get(part);
@@ -36,8 +43,10 @@ export function mapDigest<K extends string, V>(
       ? ""
       : remember(bucket, () =>
           sha256(
-            [...entriesOf<K, V>(bucket)]
-              .map(([key, value]) => `${JSON.stringify(key)}:${text(value, key)}`)
+            Array.from(
+              entriesOf<K, V>(bucket),
+              ([key, value]) => `${JSON.stringify(key)}:${text(value, key)}`,
+            )
               .toSorted()
               .join("\n"),
           ),
@@ -45,7 +54,13 @@ export function mapDigest<K extends string, V>(
   // A row whose buckets were all emptied again must digest as one that never was: empties are left out, with their place.
   const ofRow = (row: readonly (Bucket | undefined)[] | undefined): string =>
     row === undefined ? "" : remember(row, () => joined(sha256, row.map(ofBucket)));
-  return (map) => remember(map.rows, () => joined(sha256, map.rows.map(ofRow)));
+  const digest = (map: PersistentMap<K, V>): string =>
+    remember(map.rows, () => joined(sha256, map.rows.map(ofRow)));
+  return Object.assign(digest, {
+    *pieces(map: PersistentMap<K, V>) {
+      for (const row of map.rows) yield ofRow(row);
+    },
+  });
 }
 
 function joined(sha256: Sha256, digests: readonly string[]): string {

@@ -20,10 +20,16 @@ export function parametersText(neighbor: NeighborIntent): string {
   return canonicalJson(parameters);
 }
 
+export type IntentDigester = {
+  (intent: SpeakerIntent): string;
+  /** Piece by piece, of large ones; see MapDigest. */
+  pieces(intent: SpeakerIntent): Iterable<unknown>;
+};
+
 /** Digest of an intent, independent of how it came to be; cheap after a small change (events/digest.ts). */
-export function intentDigester(sha256: Sha256): (intent: SpeakerIntent) => string {
+export function intentDigester(sha256: Sha256): IntentDigester {
   const routes = mapDigest(sha256, (route: OwnRoute) => setText(route.exports));
-  return (intent) =>
+  const digest = (intent: SpeakerIntent): string =>
     sha256(
       canonicalJson([
         ...intent.routers.map((router) => [
@@ -36,6 +42,11 @@ export function intentDigester(sha256: Sha256): (intent: SpeakerIntent) => strin
         ...intent.raw.map(({ raw }) => [raw.text, raw.secrets.map((one) => one.digest)]),
       ]),
     );
+  return Object.assign(digest, {
+    *pieces(intent: SpeakerIntent) {
+      for (const router of intent.routers) yield* routes.pieces(router.routes);
+    },
+  });
 }
 
 /** The `applied` event; of what the log has already (`wire`) nothing is said again. */

@@ -79,6 +79,8 @@ export type Speaker = {
   stop(): void;
 };
 
+const DIGEST_TURN_MILLIS = 3;
+
 /** Reasons that one fact shows; the program's own log has them all. */
 const SHOWN_REFUSALS = 5;
 
@@ -142,6 +144,17 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     parts.handover.waits(backend.name, intent);
   const unusable = (): Unusable => parts.kernel?.unusable() ?? allUsable;
 
+  /** Of 10,000 routes it takes a start's tenth of a second, in which sessions would not come up. */
+  const digestInTurns = async (intent: SpeakerIntent): Promise<void> => {
+    let end = parts.clock.monotonicMillis() + DIGEST_TURN_MILLIS;
+    for (const _piece of digest.pieces(intent)) {
+      if (parts.clock.monotonicMillis() < end) continue;
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
+      end = parts.clock.monotonicMillis() + DIGEST_TURN_MILLIS;
+    }
+  };
   const apply = async ({ speaker, kernel }: Wanted, signal: AbortSignal): Promise<Done> => {
     await parts.kernel?.widen(kernel);
     const usable = withhold(speaker, kernel.addresses, unusable());
@@ -150,6 +163,7 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
     parts.handover.told(backend.name, told);
     // What is still announced because it waits for a confirmation stays reachable.
     if (nothingUnexplained(parts.held())) await parts.kernel?.narrow(kernel, backend.name);
+    await digestInTurns(told);
     return { told, applied };
   };
 

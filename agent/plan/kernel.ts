@@ -98,28 +98,35 @@ function addressOf(
 ): OwnAddress | undefined {
   const { bindAddresses: device, bindAs } = desired.host?.facts ?? {};
   if (device === undefined) return undefined;
-  const holders = (desired.addressHolders.get(address) ?? []).filter(
-    (service) => verdicts.get(service)?.bound === true,
-  );
-  if (holders.length === 0) return undefined;
-  const prefixes = new Set(holders.flatMap((service) => verdicts.get(service)?.prefixes ?? []));
+  const holders: ResourceKey[] = [];
+  const prefixesOf: (readonly Prefix[])[] = [];
+  for (const service of desired.addressHolders.get(address) ?? []) {
+    const verdict = verdicts.get(service);
+    if (verdict?.bound !== true) continue;
+    holders.push(service);
+    prefixesOf.push(verdict.prefixes);
+  }
+  const [first] = prefixesOf;
+  if (first === undefined) return undefined;
+  const prefixes = prefixesOf.length === 1 ? first : [...new Set(prefixesOf.flat())];
+  const host = hostPrefix(address);
   return {
     address,
     device: vrfOf(prefixes, routers) || device,
     // bind(2) asks IPv6 for an address, and IPv4 for a local route.
     as: bindAs === "routes" && familyOf(address) === "ipv4" ? "route" : "address",
-    announcedAs: [...prefixes].filter((prefix) => prefixContains(prefix, hostPrefix(address))),
+    announcedAs: prefixes.filter((prefix) => prefixContains(prefix, host)),
     provenance: holders.flatMap((service) => desired.allocations.get(service)?.fact ?? []),
   };
 }
 
 /** The VRF of all who are told; empty where that is none, or not one. */
-function vrfOf(prefixes: ReadonlySet<Prefix>, routers: readonly RouterIntent[]): string {
+function vrfOf(prefixes: readonly Prefix[], routers: readonly RouterIntent[]): string {
   // Most hosts have none, and as many prefixes as addresses.
   if (routers.every(({ vrf }) => vrf === "")) return "";
   const vrfs = new Set(
     routers
-      .filter(({ routes }) => [...prefixes].some((prefix) => routes.has(prefix)))
+      .filter(({ routes }) => prefixes.some((prefix) => routes.has(prefix)))
       .map(({ vrf }) => vrf),
   );
   const [vrf = ""] = vrfs;

@@ -9,6 +9,8 @@ import type { Address } from "../../events/address.ts";
 /** `place`: what tells two of one address apart. */
 export type Bound<T extends { readonly address: Address }> = {
   readonly size: number;
+  /** Another number after each change. */
+  readonly version: number;
   has(address: Address): boolean;
   /** At whatever places. */
   of(address: Address): readonly T[];
@@ -25,9 +27,10 @@ export function newBound<T extends { readonly address: Address }>(
   placeOf: (one: T) => number,
 ): Bound<T> {
   const all = new Map<Address, readonly T[]>();
-  const state = { size: 0 };
+  const state = { size: 0, version: 0 };
   const of = (address: Address): readonly T[] => all.get(address) ?? NOWHERE;
   const remove = (address: Address, place: number): void => {
+    state.version += 1;
     const list = of(address);
     const rest = list.filter((one) => placeOf(one) !== place);
     state.size -= list.length - rest.length;
@@ -37,6 +40,9 @@ export function newBound<T extends { readonly address: Address }>(
   return {
     get size() {
       return state.size;
+    },
+    get version() {
+      return state.version;
     },
     has: (address) => all.has(address),
     of,
@@ -50,6 +56,7 @@ export function newBound<T extends { readonly address: Address }>(
     clear() {
       all.clear();
       state.size = 0;
+      state.version += 1;
     },
     *values() {
       for (const list of all.values()) yield* list;

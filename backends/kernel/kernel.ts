@@ -20,7 +20,7 @@ import { vrfOfLane } from "./imports.ts";
 import type { KernelIntent } from "./intent.ts";
 import { probeKernel } from "./io/probe.ts";
 import { NetlinkError, newBatch, openNews, openOrders, RECEIVE_OCTETS } from "./io/socket.ts";
-import { addressesOf, createModel, type Model } from "./model.ts";
+import { knownAddresses, createModel, type Model } from "./model.ts";
 import type { Message } from "./netlink/codec.ts";
 import { addressText } from "./own.ts";
 import { createOwnKeeping } from "./own-keeping.ts";
@@ -77,6 +77,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
       return bound.has(entry) || recorded.has(entry);
     },
   });
+  const addresses = knownAddresses(model);
   const complete = new Set<string>();
   const tell = announcements(clock, model, () => importers.all);
   const exporter = createExporter(model, tell.fact);
@@ -238,7 +239,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const resync = async (reason: string): Promise<void> => {
     const started = clock.monotonicMillis();
     lastResync = started;
-    if (model.isWhole()) standing = [...addressesOf(model)];
+    if (model.isWhole()) standing = addresses();
     const difference = await pump.alone(async () => {
       model.beforeDump();
       try {
@@ -318,7 +319,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     export: exporter.setRules,
     offers: exporter.offers,
     networks: () => networksOf(model.host),
-    addresses: () => (model.isWhole() ? addressesOf(model) : standing),
+    addresses: () => (model.isWhole() ? addresses() : standing),
     watch: tell.watch,
     status: () =>
       statusOf(model, importers.all.values(), exporter.counts(), {

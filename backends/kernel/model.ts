@@ -18,6 +18,7 @@ import {
 } from "./fib.ts";
 import { createForwardings, type Forwardings } from "./forwarding.ts";
 import { type Host, newHost, type Words } from "./host.ts";
+import type { Link } from "./netlink/entries.ts";
 import { PROTOCOL } from "./netlink/numbers.ts";
 import type { OwnState } from "./own.ts";
 
@@ -133,8 +134,24 @@ export function createModel({ nexthopObjects, seed, repairs, inLedger }: ModelOp
   };
 }
 
+/** addressesOf(), made anew only where an address or a link is another one: each session that begins asks several times. */
+export function knownAddresses(model: Model): () => readonly HostAddress[] {
+  let version = -1;
+  let links: readonly Link[] = [];
+  let known: readonly HostAddress[] = [];
+  return () => {
+    const { addresses } = model.host;
+    const now = [...model.host.links.values()];
+    const isSame = now.length === links.length && now.every((link, i) => link === links[i]);
+    if (!isSame || addresses.version !== version) known = [...addressesOf(model)];
+    version = addresses.version;
+    links = now;
+    return known;
+  };
+}
+
 /** What is bound to devices that are up; ours among it, where it is no local route. */
-export function* addressesOf({ host, isOurs }: Model): Generator<HostAddress> {
+function* addressesOf({ host, isOurs }: Model): Generator<HostAddress> {
   for (const { address, device: index, protocol } of host.addresses.values()) {
     const link = host.links.get(index);
     if (link?.up !== true) continue;

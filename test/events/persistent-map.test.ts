@@ -116,6 +116,20 @@ describe("a digest", () => {
     expect(new Set([map, ...others].map(digest)).size).toBe(5);
   });
 
+  test("is there for one hash once its pieces were gone through, and is the same", () => {
+    let hashes = 0;
+    const counting = mapDigest<string, number>((text) => {
+      hashes += 1;
+      return sha256(text);
+    }, String);
+    const map = PersistentMap.from(Array.from({ length: 500 }, (_, i) => [`k${i}`, i] as const));
+    const pieces = [...counting.pieces(map)];
+    expect(pieces.length).toBeGreaterThan(10);
+    const before = hashes;
+    expect(counting(map)).toBe(digest(map));
+    expect(hashes - before).toBe(1);
+  });
+
   test("of JSON does not see the order of keys", () => {
     expect(canonicalJson({ b: [{ d: 1, c: 2 }], a: undefined })).toBe('{"b":[{"c":2,"d":1}]}');
   });

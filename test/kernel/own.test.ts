@@ -7,7 +7,7 @@ import { createExporter } from "../../backends/kernel/exporter.ts";
 import type { ExportedFact } from "../../backends/kernel/facts.ts";
 import { isOwnAddress, networksOf } from "../../backends/kernel/host.ts";
 import type { OwnAddress } from "../../backends/kernel/intent.ts";
-import { addressesOf, createModel, type Model } from "../../backends/kernel/model.ts";
+import { createModel, knownAddresses, type Model } from "../../backends/kernel/model.ts";
 import { messagesOf } from "../../backends/kernel/netlink/codec.ts";
 import { PROTOCOL } from "../../backends/kernel/netlink/numbers.ts";
 import {
@@ -157,8 +157,26 @@ test("a speaker is told which addresses of the host are ours, of devices that ar
   bind("192.0.2.2", 32, LO, PROTOCOL);
   bind("10.8.0.5", 24, PORT);
   link(PORT, "port", { up: false });
-  expect([...addressesOf(model)]).toEqual([
+  expect(knownAddresses(model)()).toEqual([
     { address: "10.0.0.5", device: "eth0", loopback: false, virtual: false },
     { address: "192.0.2.2", device: "lo", loopback: true, virtual: true },
   ]);
+});
+
+test("the addresses are the same list until one of them, or a link, is another", () => {
+  bind("10.0.0.5", 24, ETH0);
+  const addresses = knownAddresses(model);
+  const texts = (): readonly string[] => addresses().map((one) => one.address);
+  const first = addresses();
+  expect(addresses()).toBe(first);
+  bind("10.0.0.6", 24, ETH0);
+  expect(texts()).toEqual(["10.0.0.5", "10.0.0.6"]);
+  model.host.addresses.delete(address("10.0.0.5"), ETH0);
+  expect(texts()).toEqual(["10.0.0.6"]);
+  link(ETH0, "eth0", { up: false });
+  expect(texts()).toEqual([]);
+  link(ETH0, "eth0");
+  expect(texts()).toEqual(["10.0.0.6"]);
+  model.host.addresses.clear();
+  expect(texts()).toEqual([]);
 });
