@@ -147,7 +147,8 @@ export function startSpeaker(parts: SpeakerParts): Speaker {
   /** Of 10,000 routes it takes a start's tenth of a second, in which sessions would not come up. */
   const digestInTurns = async (intent: SpeakerIntent): Promise<void> => {
     let end = parts.clock.monotonicMillis() + DIGEST_TURN_MILLIS;
-    for (const _piece of digest.pieces(intent)) {
+    const pieces = digest.pieces(intent)[Symbol.iterator]();
+    while (pieces.next().done !== true) {
       if (parts.clock.monotonicMillis() < end) continue;
       await new Promise<void>((resolve) => {
         setImmediate(resolve);
