@@ -13,7 +13,7 @@ import type { SecretRef } from "../events/resources/resource.ts";
 import type { BestPaths } from "./best-paths.ts";
 import type { BfdStatus, BfdTransition } from "./bfd/parameters.ts";
 import type { SpeakerDaemons } from "./daemons.ts";
-import type { BackendName, Provenance, SpeakerIntent } from "./intent.ts";
+import type { BackendName, NeighborIntent, Provenance, SpeakerIntent } from "./intent.ts";
 
 export type Capability =
   | "tcp-md5"
@@ -86,6 +86,7 @@ export type SessionStatus = RouteCounts & {
   readonly sinceMillis: number;
   /** Why it is not Established, or why it was left last, in words an operator can act on; empty if there is nothing to say. */
   readonly reason: string;
+  /** Agreed ones of an Established session, else what is offered. */
   readonly holdTimeSeconds: number;
   readonly keepaliveTimeSeconds: number;
   readonly localAddress: Address | undefined;
@@ -102,6 +103,30 @@ export type SessionStatus = RouteCounts & {
   /** Times an Established session went down since this speaker started. */
   readonly resets: number;
 };
+
+/** Of a neighbour of whom nothing is known yet, or no longer, for that reason. */
+export const idleStatus = (
+  neighbor: NeighborIntent,
+  reason: string,
+  sinceMillis: number,
+): SessionStatus => ({
+  neighbor: neighbor.key,
+  name: neighbor.name,
+  state: "Idle",
+  sinceMillis,
+  reason,
+  holdTimeSeconds: neighbor.holdTimeSeconds,
+  keepaliveTimeSeconds: neighbor.keepaliveTimeSeconds,
+  localAddress: undefined,
+  found: undefined,
+  remoteAs: undefined,
+  remoteRouterId: undefined,
+  capabilities: [],
+  families: [],
+  ...none,
+  byFamily: noRoutes,
+  resets: 0,
+});
 
 /** A route as `routes received|advertised` shows it. */
 export type ShownRoute = {

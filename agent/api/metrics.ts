@@ -7,7 +7,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { BfdJson } from "./bfd-json.ts";
-import type { PeerJson } from "./contract.ts";
+import { SessionStateJson } from "./contract.ts";
 import type { Durations, Figures } from "./figures.ts";
 
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
@@ -15,15 +15,6 @@ export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [value: number, labels?: Labels];
 
-const PEER_STATES = [
-  "Idle",
-  "Connect",
-  "Active",
-  "OpenSent",
-  "OpenConfirm",
-  "Established",
-  "Refused",
-] as const satisfies readonly PeerJson["state"][];
 const STATES = [
   "starting",
   "running",
@@ -163,7 +154,10 @@ function addPeers(page: Page, peers: Figures["peers"]): void {
     "rutter_peer_state",
     "1 for the state of the BGP session; Refused: it is not opened, rutter peers says why.",
     ...peers.flatMap((one) =>
-      PEER_STATES.map((state): Sample => [flag(state === one.state), { ...of(one), state }]),
+      SessionStateJson.options.map((state): Sample => [
+        flag(state === one.state),
+        { ...of(one), state },
+      ]),
     ),
   );
   page.gauge(

@@ -5,7 +5,7 @@
  * end was seen. Reads next: watcher.ts (who looks), ../../backend.ts (SessionStatus).
  */
 import type { SessionState } from "../../../events/event.ts";
-import { noRoutes, type SessionStatus } from "../../backend.ts";
+import { idleStatus, noRoutes, type SessionStatus } from "../../backend.ts";
 import type { NeighborIntent } from "../../intent.ts";
 import type { NeighborDetail } from "./neighbor-detail.ts";
 import type { LastReset, SummaryPeer } from "./summary.ts";
@@ -129,7 +129,7 @@ export function statusOf(
   record: SessionRecord | undefined,
   nowMillis: number,
 ): SessionStatus {
-  if (record === undefined) return downStatus(intent, "not looked at yet", nowMillis);
+  if (record === undefined) return idleStatus(intent, "not looked at yet", nowMillis);
   const up = isUp(record.state) ? record.detail : undefined;
   return {
     neighbor: intent.key,
@@ -162,32 +162,6 @@ const foundOf = (
   remote.type === "address" || detail?.remoteAddress === undefined
     ? undefined
     : { interface: remote.interface, address: detail.remoteAddress };
-
-/** A neighbour of whom nothing is known, for that reason. */
-export const downStatus = (
-  intent: NeighborIntent,
-  reason: string,
-  sinceMillis: number,
-): SessionStatus => ({
-  neighbor: intent.key,
-  name: intent.name,
-  state: "Idle",
-  sinceMillis,
-  reason,
-  holdTimeSeconds: intent.holdTimeSeconds,
-  keepaliveTimeSeconds: intent.keepaliveTimeSeconds,
-  localAddress: undefined,
-  found: undefined,
-  remoteAs: undefined,
-  remoteRouterId: undefined,
-  capabilities: [],
-  families: [],
-  sent: 0,
-  received: 0,
-  accepted: 0,
-  byFamily: noRoutes,
-  resets: 0,
-});
 
 /** What a fact is told for: as the native speaker does, up or down, why, and how often it went down. */
 export const newsOf = ({ state, reason, resets }: SessionStatus): string =>

@@ -8,7 +8,12 @@
  */
 import type { Address } from "../../../events/address.ts";
 import type { NeighborKey } from "../../../events/ids.ts";
-import type { RouteBatch, SessionFact, SessionStatus } from "../../backend.ts";
+import {
+  idleStatus,
+  type RouteBatch,
+  type SessionFact,
+  type SessionStatus,
+} from "../../backend.ts";
 import type { Clock } from "../../clock.ts";
 import { neighborsOf } from "../../delta.ts";
 import type { NeighborIntent, SpeakerIntent } from "../../intent.ts";
@@ -16,14 +21,7 @@ import type { Daemon } from "./daemon.ts";
 import { type PeerName, peerNameOf, remoteName, vrfForFrr } from "./names.ts";
 import { type NeighborDetail, parseNeighbor } from "./neighbor-detail.ts";
 import { IDLE_MILLIS, paced } from "./rhythm.ts";
-import {
-  downStatus,
-  needsDetail,
-  newsOf,
-  observed,
-  statusOf,
-  type SessionRecord,
-} from "./session-record.ts";
+import { needsDetail, newsOf, observed, statusOf, type SessionRecord } from "./session-record.ts";
 import { type Failed, parseFailed, parseSummary, type Summary, type TableSize } from "./summary.ts";
 
 export type Watched = {
@@ -81,7 +79,7 @@ export function createSessionWatch({ daemon, clock, tell }: SessionWatchOptions)
 
   const statusNow = (one: Watched): SessionStatus => {
     const state = daemon.state();
-    if (state.type === "down") return downStatus(one.intent, daemon.problem(), state.sinceMillis);
+    if (state.type === "down") return idleStatus(one.intent, daemon.problem(), state.sinceMillis);
     return statusOf(one.intent, records.get(one.intent.key), clock.monotonicMillis());
   };
   const tellChange = (one: Watched): void => {

@@ -8,6 +8,7 @@ import { type Family, parseAddress } from "../../../events/address.ts";
 import type { SessionState } from "../../../events/event.ts";
 import type { NeighborKey } from "../../../events/ids.ts";
 import {
+  idleStatus,
   noRoutes,
   type RouteBatch,
   type RouteCounts,
@@ -63,34 +64,13 @@ function fromNothing(
   reason: string,
   nowMillis: number,
 ): Tracked {
-  const status = { ...blank(neighbor), reason };
+  const status = idleStatus(neighbor, reason, 0);
   return {
     status: since(status, before?.status, nowMillis),
     notifications: none,
     complete: new Set(),
   };
 }
-
-const blank = (neighbor: NeighborIntent): SessionStatus => ({
-  neighbor: neighbor.key,
-  name: neighbor.name,
-  state: "Idle",
-  sinceMillis: 0,
-  reason: "",
-  holdTimeSeconds: 0,
-  keepaliveTimeSeconds: 0,
-  localAddress: undefined,
-  found: undefined,
-  remoteAs: undefined,
-  remoteRouterId: undefined,
-  capabilities: [],
-  families: [],
-  sent: 0,
-  received: 0,
-  accepted: 0,
-  byFamily: noRoutes,
-  resets: 0,
-});
 
 /** The moment goes on from before where neither the state nor, below Established, its reason is another. */
 function since(
@@ -145,13 +125,15 @@ function fromPeer(
   }
   const said = isUp ? capabilitiesOf(state?.remote_cap ?? []) : undefined;
   const status: SessionStatus = {
-    ...blank(neighbor),
+    ...idleStatus(neighbor, "", 0),
     ...sums,
     byFamily,
     state: name,
     reason: isUp ? "" : reasonOf(neighbor, before, state, notifications, beside),
-    holdTimeSeconds: isUp ? (timers?.state?.negotiated_hold_time ?? 0) : 0,
-    keepaliveTimeSeconds: isUp ? (timers?.state?.keepalive_interval ?? 0) : 0,
+    holdTimeSeconds: isUp ? (timers?.state?.negotiated_hold_time ?? 0) : neighbor.holdTimeSeconds,
+    keepaliveTimeSeconds: isUp
+      ? (timers?.state?.keepalive_interval ?? 0)
+      : neighbor.keepaliveTimeSeconds,
     localAddress: isUp ? parseAddress(transport?.local_address ?? "") : undefined,
     remoteAs: isUp ? state?.peer_asn : undefined,
     remoteRouterId: isUp ? parseAddress(state?.router_id ?? "") : undefined,
