@@ -170,6 +170,10 @@ describe("sessions", () => {
     });
     expect(down({ messages: messages(0, 1) }).reason).toContain("gobgpd ended");
     expect(down({}).reason).toBe("the connection was lost");
+    // What was agreed is over; what is offered is shown.
+    const { holdTimeSeconds, keepaliveTimeSeconds } = neighbor;
+    expect(down({})).toMatchObject({ holdTimeSeconds, keepaliveTimeSeconds });
+    expect(holdTimeSeconds).not.toBe(30);
     expect(down({}, { heard: "hold-timer-expired" }).reason).toBe(
       "gobgpd says: hold-timer-expired",
     );
