@@ -68,6 +68,8 @@ export function openKernel(
         await opened.kernel?.start(ledgerOf(before));
         return opened;
       } catch (error) {
+        // Its sockets would keep the process when it is told to stop.
+        await opened.kernel?.close("leave");
         return without(error);
       }
     },
