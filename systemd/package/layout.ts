@@ -25,6 +25,7 @@ const SYSTEM_FILES: Readonly<Record<string, string>> = {
   "tmpfiles.conf": "usr/lib/tmpfiles.d/rutter.conf",
   "sysctl.conf": "usr/lib/sysctl.d/60-rutter.conf",
   "agent.yaml": "etc/rutter/agent.yaml",
+  "gobgpd.conf": "usr/share/rutter/gobgpd.conf",
 };
 
 /** The launcher: a shell is there a millisecond later than nothing would be. */
@@ -54,6 +55,7 @@ export async function layOut(root: string, version: string): Promise<void> {
   mkdirSync(join(root, "etc/rutter/manifests.d"), { recursive: true });
   const documents = join(root, "usr/share/doc/rutter");
   place(join(documents, "README.md"), join(ROOT, "README.md"));
+  place(join(documents, "credentials.md"), join(ROOT, "docs/credentials.md"));
   write(join(documents, "copyright"), licences([...program.inputs, ...bfd.inputs], nodeBinary()));
 }
 
