@@ -34,7 +34,6 @@ async function startFrr(booted: Booted): Promise<void> {
 async function startGobgpd(booted: Booted): Promise<void> {
   const place = "/etc/systemd/system/gobgpd.service.d/rutter.conf";
   await booted.must(["install", "-D", "/usr/share/rutter/gobgpd.conf", place]);
-  await booted.must(["touch", "/etc/gobgpd.conf"]);
   await booted.must(["systemctl", "daemon-reload"]);
   await booted.must(["systemctl", "start", "gobgpd"]);
 }
