@@ -5,6 +5,9 @@
  * What counts is FRR's word on the session: its end has the same password.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { newSeed, publicKeyOf } from "../../agent/fleet/signing.ts";
+import { startNats } from "../live/nats.ts";
+import type { Node } from "../live/netns.ts";
 import { cannot, skipUnless } from "../probe.ts";
 import type { Booted } from "./booted.ts";
 import { buildDebs, type Debs, SLOW_MS, started, type World } from "./packaged.ts";
@@ -38,10 +41,14 @@ async function dropIn(booted: Booted, ...lines: readonly string[]): Promise<void
   await booted.must(["systemctl", "daemon-reload"]);
 }
 
-const guarded = (prepare: (booted: Booted) => Promise<void>): Promise<World> => {
+const built = (): Debs => {
   if (debs === undefined) throw new Error("no package was built");
+  return debs;
+};
+
+const guarded = (prepare: (booted: Booted) => Promise<void>): Promise<World> => {
   const peer = { extra: ['connectTime: "1s"', "passwordSecret: {name: tor}"] };
-  return started(debs, { neighbour: { password: PASSWORD }, peer, prepare });
+  return started(built(), { neighbour: { password: PASSWORD }, peer, prepare });
 };
 
 const heldBack = async ({ booted }: World): Promise<readonly { readonly reason: string }[]> =>
@@ -84,6 +91,43 @@ test(
     await encrypt(booted);
     await booted.must(["systemctl", "restart", "rutter"]);
     await world.established();
+  },
+  SLOW_MS,
+);
+
+test(
+  "keys of the fleet are files among the unit's credentials: the connection's seed, and the host's own pair",
+  async (context) => {
+    skipUnless("nats")(context);
+    const [login, host, curve] = [newSeed("user"), newSeed("user"), newSeed("curve")];
+    const place = "/run/credentials/rutter.service";
+    const config = (router: Node): string =>
+      `fleet:\n  name: berlin\n  servers: ["nats://${router.ipv4}:4222"]\n  seed: ${place}/fleet-seed\n  hostKey: ${place}/host.nk\n  trust: [{key: ${publicKeyOf(login)}}]\n`;
+    await using world = await started(built(), {
+      config,
+      async prepare(booted, router) {
+        const users = `authorization { users = [ { nkey: ${publicKeyOf(login)} } ] }`;
+        await startNats(router, { config: users });
+        await encrypt(booted, "fleet-seed", login);
+        await encrypt(booted, "host.nk", host);
+        await encrypt(booted, "host.nk.curve", curve);
+        const names = ["fleet-seed", "host.nk", "host.nk.curve"];
+        await dropIn(booted, ...names.map((name) => `LoadCredentialEncrypted=${name}`));
+      },
+    });
+    const { booted } = world;
+    const fleet = async () =>
+      JSON.parse(await booted.must(["rutter", "status", "-o", "json"])).fleet;
+    await world.until("the connection", async () => (await fleet()).connected);
+    expect(await fleet()).toMatchObject({
+      hostKey: publicKeyOf(host),
+      sealTo: publicKeyOf(curve),
+    });
+
+    await booted.must(["rm", "/etc/credstore.encrypted/fleet-seed"]);
+    await booted.must(["systemctl", "restart", "rutter"]);
+    await world.until("a reason", async () => (await fleet()).reason.includes("fleet-seed"));
+    expect((await fleet()).connected).toBe(false);
   },
   SLOW_MS,
 );

@@ -69,8 +69,8 @@ export type World = AsyncDisposable & {
 };
 
 export type WorldPlan = {
-  /** Lines of agent.yaml. */
-  readonly config?: string;
+  /** Lines of agent.yaml; `router` is where the peer is. */
+  readonly config?: string | ((router: Node) => string);
   /** What the router has of its neighbour beyond the usual. */
   readonly neighbour?: Partial<Neighbour>;
   /** What the host's manifest has of its peer beyond the usual. */
@@ -95,7 +95,9 @@ export async function started(debs: Debs, plan: WorldPlan = {}): Promise<World> 
   );
   const booted = stack.use(await bootDebian(host, debs.files));
   await booted.must(["dpkg", "--install", debs.first]);
-  await booted.must(["tee", "/etc/rutter/agent.yaml"], `${ALWAYS}${plan.config ?? ""}`);
+  const { config = "" } = plan;
+  const lines = typeof config === "string" ? config : config(place);
+  await booted.must(["tee", "/etc/rutter/agent.yaml"], `${ALWAYS}${lines}`);
   await plan.prepare?.(booted, place);
   const untilSo: World["until"] = async (what, look) => {
     await until(look, {
