@@ -3,7 +3,7 @@
  * architecture and in dist/.
  *
  * Needs dpkg-deb and no root; the network only for another architecture than this machine's, once. Prints the file's path.
- * With --tree it only lays the files out, in DIR. Reads next: target.ts, layout.ts, deb.ts.
+ * With --tree it only lays the files out, in DIR; with --quick it packs them loosely. Reads next: target.ts, layout.ts, deb.ts.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     arch: { type: "string", default: thisMachine().architecture },
     out: { type: "string", default: join(ROOT, "dist") },
     tree: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
   },
 });
 // What is laid out is for everybody to read, whatever this shell's user keeps to himself.
@@ -40,7 +41,8 @@ async function packed(): Promise<string> {
     mkdirSync(tree);
     await layOut(tree, version, target);
     const file = join(out, `rutter_${version}_${target.architecture}.deb`);
-    pack(tree, file, { version, architecture: target.architecture, epoch: epoch() });
+    const compression = values.quick ? "quick" : "tight";
+    pack(tree, file, { version, architecture: target.architecture, epoch: epoch(), compression });
     return file;
   } finally {
     rmSync(root, { recursive: true, force: true });
