@@ -95,7 +95,7 @@ export async function runAgent(options: AgentOptions, { config, writer }: Early)
   // Node asks for each address with two calls and an object: 20,000 virtual IPs hold the loop for longer than the kernel's dump.
   const networks = () => kernel?.networks() ?? hostNetworks();
   const onHost = (): void => {
-    const facts = hostFacts(reloading.current(), hostname(), networks());
+    const facts = hostFacts(reloading.current(), hostname(), networks(), secrets.given);
     if (JSON.stringify(commands.current().host?.facts) === JSON.stringify(facts)) return;
     commands.observe({ type: "observe-host", facts });
   };

@@ -221,6 +221,7 @@ export function hostFacts(
   config: AgentConfig,
   hostname: string,
   networks: readonly Prefix[],
+  secrets?: HostFacts["secrets"],
 ): HostFacts {
   return {
     node: config.node.name,
@@ -234,5 +235,6 @@ export function hostFacts(
       ? {}
       : { bindAddresses: config.kernel.bindAddresses }),
     ...(config.kernel.bindAs === "routes" ? { bindAs: "routes" } : {}),
+    ...(secrets === undefined ? {} : { secrets }),
   };
 }

@@ -12,6 +12,7 @@ import type { BfdKey, EventId, NeighborKey, ResourceKey, RunId, Seq } from "./id
 import type { Prefix } from "./prefix.ts";
 import type { Resource } from "./resources/kinds.ts";
 import type { Labels, Owner } from "./resources/resource.ts";
+import type { SecretSpec } from "./resources/secret.ts";
 
 export type DesiredEvent =
   /** One accepted command; the facts it led to name it as their cause. */
@@ -89,6 +90,8 @@ export type HostFacts = {
   readonly bindAddresses?: string;
   /** Those of IPv4 as local routes; absent: as addresses. */
   readonly bindAs?: "routes";
+  /** Secrets whose password systemd gave this run as a credential, by `namespace/name`; they go before applied ones. Absent: none. */
+  readonly secrets?: Readonly<Record<string, SecretSpec>>;
 };
 
 export type HostReceive = {

@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as Koffi from "koffi";
+import { isFetched, otherMachine } from "../systemd/package/target.ts";
 import { lackingBooted } from "./vm/booted.ts";
 import { lackingGuest } from "./vm/kernel.ts";
 
@@ -106,6 +107,14 @@ const nft: Probe = () =>
     ? undefined
     : "nft (nftables) is not installed";
 
+/** Nothing is fetched for a test. */
+const otherArchitecture: Probe = () => {
+  const target = otherMachine();
+  return isFetched(target)
+    ? undefined
+    : `its packages are not here: npm run package -- --arch ${target.architecture}`;
+};
+
 const probes = {
   root,
   netns: () => root() ?? netns(),
@@ -122,6 +131,7 @@ const probes = {
   "tcp-md5": tcpMd5,
   guest: lackingGuest,
   booted: () => root() ?? lackingBooted(),
+  "other-architecture": otherArchitecture,
   "shared-wire": present("wire"),
   "shared-examples": present("examples"),
   "shared-reference": present("reference"),

@@ -1,8 +1,11 @@
 /**
  * The secret of a session: its own, or that of the Secret it names. Missing means refused, never "without" (design: fails closed).
+ *
+ * A Secret is what systemd gave this run as a credential, else what was applied.
  */
-import { type EventId, type ResourceKey, resourceKey } from "../../events/ids.ts";
+import { type EventId, resourceKey } from "../../events/ids.ts";
 import type { SecretRef } from "../../events/resources/resource.ts";
+import { SECRET_CREDENTIALS } from "../../events/resources/secret.ts";
 import type { Authentication } from "../../events/resources/session.ts";
 import { type DesiredState, resourcesOf } from "../../events/state.ts";
 
@@ -19,32 +22,38 @@ export function secretOf(
 ): PeerSecret {
   if (authentication.type === "none") return { type: "none" };
   if (authentication.type === "inline") return { type: "found", secret: authentication.secret };
+  const { name } = authentication;
   const namespace = authentication.namespace || home;
-  const held = resourcesOf(desired, "/Secret").get(secretKey(authentication, home));
-  if (held === undefined) {
-    return {
-      type: "missing",
-      reason: `there is no Secret ${namespace}/${authentication.name}; the peer comes up when it is applied`,
-    };
+  const spec =
+    given(desired, authentication, home) ?? applied(desired, authentication, home)?.resource.spec;
+  if (spec === undefined) {
+    const way = `it is applied, or when the agent starts with the credential ${SECRET_CREDENTIALS}${namespace}.${name}`;
+    const reason = `there is no Secret ${namespace}/${name}; the peer comes up when ${way}`;
+    return { type: "missing", reason };
   }
-  const { spec } = held.resource;
   return spec.type === "basic-auth"
     ? { type: "found", secret: spec.password }
-    : { type: "missing", reason: `Secret ${namespace}/${authentication.name}: ${spec.reason}` };
+    : { type: "missing", reason: `Secret ${namespace}/${name}: ${spec.reason}` };
 }
 
-/** The fact of the Secret that is named; none where none is. */
+/** The fact of the Secret that is named, or of the start that was given it; none where none is. */
 export function secretFact(
   desired: DesiredState,
   authentication: Authentication,
   home: string,
 ): readonly EventId[] {
   if (authentication.type !== "reference") return [];
-  const held = resourcesOf(desired, "/Secret").get(secretKey(authentication, home));
-  return held === undefined ? [] : [held.fact];
+  const fact =
+    given(desired, authentication, home) === undefined
+      ? applied(desired, authentication, home)?.fact
+      : desired.host?.fact;
+  return fact === undefined ? [] : [fact];
 }
 
-const secretKey = (
-  { name, namespace }: Extract<Authentication, { type: "reference" }>,
-  home: string,
-): ResourceKey => resourceKey("", "Secret", namespace || home, name);
+type Reference = Extract<Authentication, { type: "reference" }>;
+
+const given = ({ host }: DesiredState, { name, namespace }: Reference, home: string) =>
+  host?.facts.secrets?.[`${namespace || home}/${name}`];
+
+const applied = (desired: DesiredState, { name, namespace }: Reference, home: string) =>
+  resourcesOf(desired, "/Secret").get(resourceKey("", "Secret", namespace || home, name));

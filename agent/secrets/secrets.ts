@@ -2,8 +2,9 @@
  * Secret values, beside the log and never in it: one file for each (name, version), under STATE/secrets (design §4).
  *
  * A value is sealed into a reference at the border, stays in memory until flush(), and is on disk before the event that
- * names it. The digest in a reference is keyed by this host, so that a copy of the log tells no more than which values are
- * equal. Never gives a value to anything but reveal(). Reads next: vault-file.ts, redact.ts.
+ * names it. What systemd gives as a credential stays in memory alone. The digest in a reference is keyed by this host, so that a
+ * copy of the log tells no more than which values are equal. Never gives a value to anything but reveal().
+ * Reads next: vault-file.ts, credentials.ts, redact.ts.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import {
@@ -16,7 +17,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -24,7 +24,9 @@ import {
 import { rm } from "node:fs/promises";
 import type { RevealSecret } from "../../backends/backend.ts";
 import type { Seal, SecretRef } from "../../events/resources/resource.ts";
+import type { SecretSpec } from "../../events/resources/secret.ts";
 import { errorCode } from "../errno.ts";
+import { givenSecrets, readCredential } from "./credentials.ts";
 import { redactValues } from "./redact.ts";
 import { fileName, isVersion } from "./file-name.ts";
 import {
@@ -55,6 +57,8 @@ export type Secrets = SecretBatch & {
   sweep(keep: Iterable<SecretRef>): Promise<number>;
   /** Takes every value that is known out of a text, and what else looks like one. */
   redact(text: string): string;
+  /** Secrets that this run was given as credentials, by `namespace/name` in its order; undefined where there is none. */
+  readonly given: Readonly<Record<string, SecretSpec>> | undefined;
 };
 
 const KEY_FILE = ".key";
@@ -72,7 +76,7 @@ export function openSecrets(
 ): Secrets {
   const directory = `${stateDirectory}/secrets`;
   openDirectory(directory);
-  const lock = credentials === undefined ? undefined : readCredential(credentials);
+  const lock = credentials === undefined ? undefined : readLock(credentials);
   const key = openKey(`${directory}/${KEY_FILE}`, lock);
   if (lock !== undefined) encryptPlain(directory, lock);
   const written = new Set<string>();
@@ -82,6 +86,16 @@ export function openSecrets(
     const digest = createHmac("sha256", key).update(value).digest("hex");
     return { name, version: digest.slice(0, 16), digest };
   };
+  const given = new Map<string, SecretSpec>();
+  for (const { secret, name, password } of givenSecrets(credentials)) {
+    if (password.type === "unusable") {
+      given.set(secret, password);
+    } else {
+      const ref = refOf(name, password.value);
+      values.set(fileName(ref.name, ref.version), password.value);
+      given.set(secret, { type: "basic-auth", password: ref });
+    }
+  }
   const load = (ref: SecretRef, file: string): string | undefined => {
     const text = readOwn(`${directory}/${file}`);
     const read = text === undefined ? undefined : decode(file, text, lock);
@@ -146,6 +160,7 @@ export function openSecrets(
       return lost.length;
     },
     redact: (text) => redactValues(text, values.values()),
+    given: given.size === 0 ? undefined : Object.fromEntries(given),
   };
 }
 
@@ -193,28 +208,14 @@ function openDirectory(directory: string): void {
     if (DRAFT.test(file)) rmSync(`${directory}/${file}`, { force: true });
 }
 
-function readCredential(credentials: string): Lock {
-  let file: number;
-  try {
-    file = openSync(`${credentials}/${CREDENTIAL}`, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw new SecretsError(
-      "SECRETS_UNREADABLE",
-      `the credential ${CREDENTIAL} cannot be read: ${errorCode(error)}`,
-      { cause: error },
-    );
+function readLock(credentials: string): Lock {
+  const octets = readCredential(credentials, CREDENTIAL);
+  if (octets === undefined) return undefined;
+  if (octets.length < MIN_CREDENTIAL_OCTETS) {
+    const message = `the credential ${CREDENTIAL} has ${octets.length} octets: at least ${MIN_CREDENTIAL_OCTETS}`;
+    throw new SecretsError("SECRETS_UNSAFE", message);
   }
-  try {
-    const octets = readFileSync(file);
-    if (octets.length < MIN_CREDENTIAL_OCTETS) {
-      const message = `the credential ${CREDENTIAL} has ${octets.length} octets: at least ${MIN_CREDENTIAL_OCTETS}`;
-      throw new SecretsError("SECRETS_UNSAFE", message);
-    }
-    return lockFrom(octets);
-  } finally {
-    closeSync(file);
-  }
+  return lockFrom(octets);
 }
 
 /** The host's key for digests; drawn once. It is never replaced: every reference in the log hangs on it. */

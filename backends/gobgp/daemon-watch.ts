@@ -33,7 +33,9 @@ const DAEMON = "gobgpd";
 const FIX = {
   ours: "it is started again by itself; rutter log --type speaker-daemon-observed says over what it ended",
   theirs:
-    "start gobgpd, or look why it does not answer: its API must be at gobgp.address of agent.yaml",
+    "start gobgpd with its API at gobgp.address of agent.yaml; Debian's gobgpd.service has it there by the drop-in /usr/share/rutter/gobgpd.conf, which says how",
+  forbidden:
+    "gobgpd's socket is not the agent's to open: /usr/share/rutter/gobgpd.conf is a drop-in for gobgpd.service that makes it so",
 };
 
 export function createDaemonWatch(options: DaemonWatchOptions): DaemonWatch {
@@ -51,6 +53,12 @@ export function createDaemonWatch(options: DaemonWatchOptions): DaemonWatch {
     reason = fact.reason;
     since = clock.monotonicMillis();
     for (const listener of listeners) listener(fact);
+  };
+
+  const fixOf = (): string => {
+    if (state === "up") return "";
+    if (options.isOurs) return FIX.ours;
+    return reason.includes("EACCES") ? FIX.forbidden : FIX.theirs;
   };
 
   return {
@@ -91,7 +99,7 @@ export function createDaemonWatch(options: DaemonWatchOptions): DaemonWatch {
         state,
         sinceMillis: since,
         reason: state === "up" ? lastEnd : (options.problem() ?? reason),
-        fix: state === "up" ? "" : options.isOurs ? FIX.ours : FIX.theirs,
+        fix: fixOf(),
       },
     ],
     watch(listener) {

@@ -51,15 +51,15 @@ export function openLink(
   let lastWords = "";
 
   const down = (error: BackendError, pauseMillis: number): void => {
-    const wasUp = state !== "down";
+    const before = state;
+    const isNews = lastWords !== error.message;
     state = "down";
     stopWatching();
     client.forget();
-    if (wasUp || lastWords !== error.message) {
-      lastWords = error.message;
-      logger.warn({ code: error.code }, error.message);
-      events.onDown(error);
-    }
+    lastWords = error.message;
+    // It is tried four times a second.
+    if (before === "up" || isNews) logger.warn({ code: error.code }, error.message);
+    if (before !== "down" || isNews) events.onDown(error);
     schedule(pauseMillis);
   };
   const schedule = (millis: number): void => {

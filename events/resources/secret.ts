@@ -19,6 +19,9 @@ export type SecretSpec =
 
 export const BASIC_AUTH = "kubernetes.io/basic-auth";
 
+/** How the name of a credential begins that is a Secret's password; namespace and name follow, a dot between them. */
+export const SECRET_CREDENTIALS = "rutter.secret.";
+
 /** A Secret has no `spec`: this is the manifest itself. */
 export const writtenSecret = z.looseObject({
   type: text.optional(),

@@ -31,9 +31,13 @@ const BANNER = [
 /** What was bundled: the inputs' paths from the root, also those of native modules. */
 export type Bundled = { readonly inputs: readonly string[] };
 
+/** The machine whose native modules are taken, as Node calls it, and a node_modules that has koffi's. */
+export type BundledFor = { readonly cpu: string; readonly packages: string };
+
 /** Bundles the program into `directory`, which is made. Throws where a source is not as this file expects it. */
-export async function bundleProgram(directory: string): Promise<Bundled> {
-  const bundled = await bundle(directory, { entryPoints: { ...PROGRAM }, splitting: true });
+export async function bundleProgram(directory: string, target: BundledFor): Promise<Bundled> {
+  const what = { entryPoints: { ...PROGRAM }, splitting: true };
+  const bundled = await bundle(directory, target, what);
   for (const file of globSync("migrations/*.sql", { cwd: ROOT })) {
     copyFileSync(join(ROOT, file), join(directory, basename(file)));
   }
@@ -41,11 +45,12 @@ export async function bundleProgram(directory: string): Promise<Bundled> {
 }
 
 /** The BFD process alone, in one file beside its native module. */
-export const bundleBfd = (directory: string): Promise<Bundled> =>
-  bundle(directory, { entryPoints: { ...BFD } });
+export const bundleBfd = (directory: string, target: BundledFor): Promise<Bundled> =>
+  bundle(directory, target, { entryPoints: { ...BFD } });
 
 async function bundle(
   directory: string,
+  target: BundledFor,
   what: Pick<BuildOptions, "entryPoints" | "splitting">,
 ): Promise<Bundled> {
   mkdirSync(directory, { recursive: true });
@@ -70,7 +75,7 @@ async function bundle(
     assetNames: "[name]-[hash]",
     metafile: true,
     logLevel: "error",
-    plugins: [builtins(), nativeModules(), threads()],
+    plugins: [builtins(), nativeModules(target), threads()],
   });
   return { inputs: Object.keys(metafile.inputs) };
 }
@@ -92,15 +97,14 @@ const builtins = (): Plugin => ({
 });
 
 /** better-sqlite3 and koffi look for their binaries when they are loaded; here it is known which they are. */
-function nativeModules(): Plugin {
-  const platform = `linux-${process.arch}`;
-  const packages = join(ROOT, "node_modules");
+function nativeModules({ cpu, packages }: BundledFor): Plugin {
+  const platform = `linux-${cpu}`;
   const koffi = join(packages, `@koromix/koffi-${platform}`, platform.replace("-", "_"));
   return {
     name: "native modules",
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^better-sqlite3$/ }, () => ({
-        path: join(packages, `better-sqlite3/lib/${platform}.js`),
+        path: join(ROOT, `node_modules/better-sqlite3/lib/${platform}.js`),
       }));
       onResolve({ filter: /^koffi$/ }, () => ({ path: "koffi", namespace: "native" }));
       onLoad({ filter: /.*/, namespace: "native" }, () => ({

@@ -12,10 +12,10 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { bundleBfd, bundleProgram, ROOT } from "./bundle.ts";
 import { licences } from "./licences.ts";
+import { type Target, thisMachine } from "./target.ts";
 
 /** Where each file of `systemd/` goes. */
 const SYSTEM_FILES: Readonly<Record<string, string>> = {
@@ -25,6 +25,7 @@ const SYSTEM_FILES: Readonly<Record<string, string>> = {
   "tmpfiles.conf": "usr/lib/tmpfiles.d/rutter.conf",
   "sysctl.conf": "usr/lib/sysctl.d/60-rutter.conf",
   "agent.yaml": "etc/rutter/agent.yaml",
+  "gobgpd.conf": "usr/share/rutter/gobgpd.conf",
 };
 
 /** The launcher: a shell is there a millisecond later than nothing would be. */
@@ -33,16 +34,20 @@ export NODE_COMPILE_CACHE="\${NODE_COMPILE_CACHE:-/var/cache/rutter/code}" NODE_
 exec /usr/lib/rutter/node /usr/lib/rutter/program/main.js "$@"
 `;
 
-/** The binary of package.json's optional dependency, the very one that runs the tests. */
-const nodeBinary = (): string =>
-  createRequire(join(ROOT, "package.json")).resolve(`node-linux-${process.arch}/bin/node`);
+/** The binary of package.json's optional dependency; this machine's is the very one that runs the tests. */
+const nodeBinary = ({ cpu, packages }: Target): string =>
+  join(packages, `node-linux-${cpu}/bin/node`);
 
 /** Lays out everything below `root`, an empty directory. `version`: what the program says it is. */
-export async function layOut(root: string, version: string): Promise<void> {
+export async function layOut(
+  root: string,
+  version: string,
+  target: Target = thisMachine(),
+): Promise<void> {
   const library = join(root, "usr/lib/rutter");
-  const program = await bundleProgram(join(library, "program"));
-  const bfd = await bundleBfd(join(library, "bfd"));
-  placeNode(join(library, "node"));
+  const program = await bundleProgram(join(library, "program"), target);
+  const bfd = await bundleBfd(join(library, "bfd"), target);
+  placeNode(join(library, "node"), target);
   place(join(library, "api/gobgp.proto"), join(ROOT, "backends/gobgp/api/gobgp.proto"));
   const about = { name: "rutter", version, type: "module" };
   write(join(library, "package.json"), `${JSON.stringify(about)}\n`);
@@ -54,7 +59,9 @@ export async function layOut(root: string, version: string): Promise<void> {
   mkdirSync(join(root, "etc/rutter/manifests.d"), { recursive: true });
   const documents = join(root, "usr/share/doc/rutter");
   place(join(documents, "README.md"), join(ROOT, "README.md"));
-  write(join(documents, "copyright"), licences([...program.inputs, ...bfd.inputs], nodeBinary()));
+  place(join(documents, "credentials.md"), join(ROOT, "docs/credentials.md"));
+  const inputs = [...program.inputs, ...bfd.inputs];
+  write(join(documents, "copyright"), licences(inputs, nodeBinary(target)));
 }
 
 /** Of what the BFD process runs: its own code, its native module, Node. The program's version is no part of it. */
@@ -67,10 +74,10 @@ function digestOf(library: string): string {
   return hash.digest("hex");
 }
 
-/** Without its symbols, where strip(1) is there: 18 MB less to read, and a start is not slower for it. */
-function placeNode(target: string): void {
-  place(target, nodeBinary(), 0o755);
-  spawnSync("strip", [target], { stdio: "ignore" });
+/** Without its symbols, where the strip(1) for it is there: 18 MB less to read, and a start is not slower for it. */
+function placeNode(path: string, target: Target): void {
+  place(path, nodeBinary(target), 0o755);
+  spawnSync(target.strip, [path], { stdio: "ignore" });
 }
 
 function place(target: string, source: string, mode = 0o644): void {

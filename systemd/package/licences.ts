@@ -46,7 +46,7 @@ function paragraph(folder: string): string {
 
 /** A package that is one part of another (koffi's binaries) has its text there. */
 function licenceText(folder: string, name: string): string | undefined {
-  const parent = join(folder, "../..", name.replace(/^@koromix\/(koffi)-.*$/, "$1"));
+  const parent = join(ROOT, "node_modules", name.replace(/^@koromix\/(koffi)-.*$/, "$1"));
   for (const place of [folder, parent]) {
     const [file] = globSync(LICENCE, { cwd: place }).toSorted();
     if (file !== undefined) return readFileSync(join(place, file), "utf8");

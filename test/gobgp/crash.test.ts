@@ -180,4 +180,13 @@ describe("gobgpd as a program", () => {
     ]);
     expect(watch.all()).toMatchObject([{ state: "ended", fix: expect.stringMatching(/^start/) }]);
   });
+
+  test("that the agent may not speak to: a drop-in mends it", () => {
+    const { watch } = watched(false);
+    watch.down(new BackendError("SPEAKER_UNREACHABLE", "connect EACCES /run/gobgp/gobgpd.sock"));
+    expect(watch.all()).toMatchObject([
+      { state: "ended", fix: expect.stringContaining("/usr/share/rutter/gobgpd.conf") },
+    ]);
+    expect(watch.all()[0]?.fix).toContain("is not the agent's to open");
+  });
 });

@@ -198,6 +198,8 @@ test("the host's facts always name the node, and a configured label goes first",
   const asRoutes = mergeConfig({ kernel: { bindAs: "routes" } }, {}, "H1");
   expect(hostFacts(asRoutes, "H1", [])).toMatchObject({ bindAddresses: "lo", bindAs: "routes" });
   expect(mergeConfig({}, {}, "H1").node.name).toBe("h1");
+  const secrets = { "a/b": { type: "unusable", reason: "no" } } as const;
+  expect(hostFacts(config, "H1", [], secrets)).toMatchObject({ secrets });
 });
 
 test("what no neighbour may send: FRR's words, with a minute's pause", () => {

@@ -147,6 +147,56 @@ test("a credential that comes later encrypts what was in the clear, under the sa
   expect(contents()).not.toContain("planted-value");
 });
 
+const give = (name: string, value: string): void =>
+  writeFileSync(join(credentials, `rutter.secret.${name}`), value);
+
+test("a credential is a Secret's password, of this run alone: it is redacted and never on disk", async () => {
+  give("metallb-system.tor", "given-password\n");
+  give("metallb-system.tor.2", "another");
+  const secrets = open(credentials);
+  await secrets.flush();
+  const applied = secrets.seal("/Secret/metallb-system/tor#password", "given-password");
+  expect(secrets.given).toEqual({
+    "metallb-system/tor": {
+      type: "basic-auth",
+      password: { ...applied, name: "rutter.secret.metallb-system.tor" },
+    },
+    "metallb-system/tor.2": { type: "basic-auth", password: expect.anything() },
+  });
+  const ref = { ...applied, name: "rutter.secret.metallb-system.tor" };
+  expect(secrets.reveal(ref)).toBe("given-password");
+  expect(secrets.redact("it is given-password.")).toBe("it is <redacted>.");
+  expect(files()).toEqual([]);
+  rmSync(join(credentials, "rutter.secret.metallb-system.tor"));
+  const later = open(credentials);
+  expect(Object.keys(later.given ?? {})).toEqual(["metallb-system/tor.2"]);
+  expect(later.reveal(ref)).toBeUndefined();
+});
+
+test("a credential that is no key is named with the reason, and one for something else is no Secret", () => {
+  give("a.empty", "\n");
+  give("a.long", "x".repeat(81));
+  writeFileSync(join(credentials, "rutter.secret.a.binary"), Buffer.from([0xff, 0xfe]));
+  give("nameless", "x");
+  writeFileSync(join(credentials, "database-password"), "x");
+  const unusable = (name: string, why: string) => ({
+    type: "unusable",
+    reason: `the credential rutter.secret.a.${name} ${why}`,
+  });
+  const noKey = "is no TCP-MD5 key: 1 to 80 octets and no NUL";
+  expect(open(credentials).given).toEqual({
+    "a/binary": unusable("binary", "is no UTF-8 text"),
+    "a/empty": unusable("empty", noKey),
+    "a/long": unusable("long", noKey),
+  });
+  rmSync(credentials, { recursive: true });
+  mkdirSync(credentials);
+  give("nameless", "x");
+  rmSync(join(state, "secrets"), { recursive: true });
+  expect(open(credentials).given).toBeUndefined();
+  expect(open().given).toBeUndefined();
+});
+
 test("sweep() takes what no reference names, and never what this run wrote", async () => {
   const before = open();
   const [kept] = [before.seal("a", "kept"), before.seal("b", "lost")];

@@ -3,123 +3,52 @@
  *
  * Two versions of it are built from these very sources. What counts is the router's table and systemd's own word.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { run } from "../live/daemon.ts";
-import { startFrr } from "../live/frr.ts";
-import {
-  advertisementManifest,
-  ALWAYS,
-  documents,
-  peerManifest,
-  poolManifest,
-  serviceManifest,
-} from "../live/manifests.ts";
-import { makeNetwork, type Network } from "../live/netns.ts";
-import type { Router } from "../live/router.ts";
-import { until } from "../live/until.ts";
+import { ALWAYS, documents, poolManifest } from "../live/manifests.ts";
+import { makeNetwork } from "../live/netns.ts";
 import { cannot, skipUnless } from "../probe.ts";
 import { type Booted, bootDebian } from "./booted.ts";
+import {
+  buildDebs,
+  type Debs,
+  installed as installedFrom,
+  services,
+  SLOW_MS,
+  type World,
+} from "./packaged.ts";
 
 beforeEach(skipUnless("netns", "frr", "booted"));
 
-const BUILD = join(import.meta.dirname, "../../systemd/package/build.ts");
 const VERSIONS = ["1.0.0", "1.0.1"] as const;
-const HOST_AS = 64512;
-const ROUTER_AS = 64999;
-const SLOW_MS = 240_000;
 
-const debs = mkdtempSync(join(tmpdir(), `rutter-debs-${process.pid}-`));
-const files: Record<string, string> = {};
-
+let debs: Debs | undefined;
 beforeAll(async () => {
-  if (cannot("booted")) return;
-  for (const version of VERSIONS) {
-    const argv = [process.execPath, BUILD, "--version", version, "--out", debs];
-    const built = await run(argv, { timeoutMs: SLOW_MS });
-    if (built.code !== 0) throw new Error(`no package: ${built.stderr}`);
-    files[`${version}.deb`] = built.stdout.trim();
-  }
+  if (!cannot("booted")) debs = await buildDebs(VERSIONS);
 }, SLOW_MS);
-afterAll(() => rmSync(debs, { recursive: true, force: true }));
+afterAll(() => debs?.[Symbol.dispose]());
 
-type World = AsyncDisposable & {
-  readonly booted: Booted;
-  readonly router: Router;
-  /** The host's address at the router. */
-  readonly address: string;
-  /** How many prefixes the router has, and how often it lost the session. */
-  seen(): Promise<{ readonly routes: number; readonly drops: number }>;
-  until(what: string, look: () => Promise<unknown>): Promise<void>;
-  established(): Promise<void>;
-  apply(text: string): Promise<void>;
+const built = (): Debs => {
+  if (debs === undefined) throw new Error("no package was built");
+  return debs;
 };
+const installed = () => installedFrom(built());
 
-/** A booted host with the first version installed and running, and FRR that waits for it. */
-async function installed(config = ""): Promise<World> {
-  const stack = new AsyncDisposableStack();
-  const network: Network<"host" | "router"> = stack.use(await makeNetwork(["host", "router"]));
-  const { host, router: place } = network.nodes;
-  const plan = {
-    asn: ROUTER_AS,
-    routerId: place.ipv4,
-    networks: [],
-    neighbours: [{ name: "host", address: host.ipv4, asn: HOST_AS, passive: true }],
-  };
-  const router = stack.use(await startFrr(place, plan));
-  const booted = stack.use(await bootDebian(host, files));
-  await booted.must(["dpkg", "--install", `/job/${VERSIONS[0]}.deb`]);
-  await booted.must(["tee", "/etc/rutter/agent.yaml"], `${ALWAYS}${config}`);
-  const untilSo: World["until"] = async (what, look) => {
-    await until(look, {
-      what,
-      timeoutMs: 60_000,
-      explain: async () => `${await booted.explain()}\n${await router.explain()}`,
-    });
-  };
-  const apply = async (text: string): Promise<void> => {
-    await booted.must(["rutter", "apply", "-f", "-", "--wait"], text);
-  };
-  await booted.must(["systemctl", "enable", "--now", "rutter-bfd", "rutter"]);
-  await apply(
-    peerManifest({
-      localAs: HOST_AS,
-      remoteAs: ROUTER_AS,
-      address: place.ipv4,
-      gracefulRestart: true,
-      extra: ['connectTime: "1s"'],
-    }),
-  );
-  const established = () =>
-    untilSo("the session", async () => (await router.session(host.ipv4)).established);
-  await established();
-  return {
-    booted,
-    router,
-    address: host.ipv4,
-    async seen() {
-      const table = JSON.parse(await router.ask("show bgp ipv4 unicast json"));
-      const neighbors = JSON.parse(await router.ask(`show bgp neighbors ${host.ipv4} json`));
-      return {
-        routes: Object.keys(table.routes).length,
-        drops: Number(neighbors[host.ipv4].connectionsDropped),
-      };
-    },
-    until: untilSo,
-    established,
-    apply,
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+/** One host for all tests of a group, each of which says itself what it needs of it. */
+function sharedHost(): () => World {
+  let world: World | undefined;
+  beforeAll(async () => {
+    if (!cannot("netns", "frr", "booted")) world = await installed();
+  }, SLOW_MS);
+  afterAll(() => world?.[Symbol.asyncDispose]());
+  return () => {
+    if (world === undefined) throw new Error("no host was booted");
+    return world;
   };
 }
 
-const services = (count: number): string =>
-  documents(
-    poolManifest(["10.20.0.0/16"]),
-    advertisementManifest(),
-    ...Array.from({ length: count }, (_, i) => serviceManifest(`s${i}`)),
-  );
+/** Restarts by systemd itself since it was booted. */
+const restartsOf = async (booted: Booted): Promise<number> =>
+  Number(await booted.property("rutter", "NRestarts"));
 
 const line = (text: string, key: string): string =>
   new RegExp(`^${key}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
@@ -130,9 +59,9 @@ grep -c '^Cap\\(Inh\\|Prm\\|Eff\\|Amb\\):.0000000000000000$' /proc/self/status >
 `;
 
 describe("installed and started", () => {
+  const host = sharedHost();
   test("it runs as its own user with three capabilities, its units are without a fault, and its BFD has the right priority", async () => {
-    await using world = await installed();
-    const { booted } = world;
+    const { booted } = host();
     const units = ["rutter.service", "rutter-bfd.service"];
     const verified = await booted.run(["systemd-analyze", "verify", "--man=no", ...units]);
     expect(verified).toEqual({ code: 0, stdout: "", stderr: "" });
@@ -156,8 +85,7 @@ describe("installed and started", () => {
   });
 
   test("members of its groups may ask or change, and others may not", async () => {
-    await using world = await installed();
-    const { booted } = world;
+    const { booted } = host();
     const groups = { reader: "rutter", writer: "rutter,rutter-admin", other: "users" };
     const answers: Record<string, readonly number[]> = {};
     for (const [name, list] of Object.entries(groups)) {
@@ -172,8 +100,8 @@ describe("installed and started", () => {
 
   test("an installation alone runs nothing", async () => {
     await using network = await makeNetwork(["host"]);
-    await using booted = await bootDebian(network.nodes.host, files);
-    const said = await booted.must(["dpkg", "--install", `/job/${VERSIONS[0]}.deb`]);
+    await using booted = await bootDebian(network.nodes.host, built().files);
+    const said = await booted.must(["dpkg", "--install", built().first]);
     expect(said).toContain("systemctl enable --now rutter-bfd rutter");
     const states = await booted.run(["systemctl", "is-active", "rutter", "rutter-bfd"]);
     expect(states.stdout).toBe("inactive\ninactive\n");
@@ -182,8 +110,9 @@ describe("installed and started", () => {
   });
 
   test("a check of agent.yaml runs without capabilities, and a reload brings it", async () => {
-    await using world = await installed();
+    const world = host();
     const { booted } = world;
+    const restarts = await restartsOf(booted);
     await booted.must(["tee", "/usr/local/bin/check"], CHECK);
     await booted.must(["chmod", "755", "/usr/local/bin/check"]);
     const endpoint = `apiVersion: rutter/v1\nkind: ServiceEndpoint\nmetadata: {name: s0}\nspec: {check: {type: exec, name: look}}`;
@@ -196,38 +125,37 @@ describe("installed and started", () => {
     const agent = await booted.property("rutter", "MainPID");
     expect(await booted.must(["cat", `/proc/${agent}/root/tmp/check.caps`])).toBe("4");
     expect(await booted.must(["journalctl", "-u", "rutter"])).toContain('"msg":"reloaded"');
-    expect(await booted.property("rutter", "NRestarts")).toBe("0");
+    expect(await restartsOf(booted)).toBe(restarts);
   });
 });
 
 describe("an agent that ends", () => {
+  const host = sharedHost();
   test("by kill -9 is started again, and the router keeps its routes", async () => {
-    await using world = await installed();
-    await world.apply(services(20));
-    await world.until("the routes", async () => (await world.seen()).routes === 20);
-    await world.booted.must(["systemctl", "kill", "--signal=KILL", "--kill-who=main", "rutter"]);
-    await world.until(
-      "the next run",
-      async () => (await world.booted.property("rutter", "NRestarts")) === "1",
-    );
-    await world.established();
-    await world.until(
-      "systemd's word",
-      async () => (await world.booted.property("rutter", "ActiveState")) === "active",
-    );
-    expect(await world.seen()).toEqual({ routes: 20, drops: 1 });
-  });
-
-  test("standing still is found by the watchdog and started again", async () => {
-    await using world = await installed();
+    const world = host();
     const { booted } = world;
     await world.apply(services(20));
     await world.until("the routes", async () => (await world.seen()).routes === 20);
-    await booted.must(["systemctl", "kill", "--signal=STOP", "--kill-who=main", "rutter"]);
+    const { drops } = await world.seen();
+    const restarts = await restartsOf(booted);
+    await booted.must(["systemctl", "kill", "--signal=KILL", "--kill-who=main", "rutter"]);
+    await world.until("the next run", async () => (await restartsOf(booted)) === restarts + 1);
+    await world.established();
     await world.until(
-      "the watchdog",
-      async () => (await booted.property("rutter", "NRestarts")) === "1",
+      "systemd's word",
+      async () => (await booted.property("rutter", "ActiveState")) === "active",
     );
+    expect(await world.seen()).toEqual({ routes: 20, drops: drops + 1 });
+  });
+
+  test("standing still is found by the watchdog and started again", async () => {
+    const world = host();
+    const { booted } = world;
+    await world.apply(services(20));
+    await world.until("the routes", async () => (await world.seen()).routes === 20);
+    const restarts = await restartsOf(booted);
+    await booted.must(["systemctl", "kill", "--signal=STOP", "--kill-who=main", "rutter"]);
+    await world.until("the watchdog", async () => (await restartsOf(booted)) === restarts + 1);
     expect(await booted.must(["journalctl", "-u", "rutter"])).toContain("Watchdog timeout");
     await world.established();
     await world.until("the routes", async () => (await world.seen()).routes === 20);

@@ -10,6 +10,8 @@ import type { OnDaemon } from "./watcher.ts";
 const FIX = {
   ended:
     "systemctl start frr, and look in /etc/frr/daemons whether it is enabled; its vty socket must be in frr.vtyDirectory of agent.yaml",
+  forbidden:
+    "FRR's sockets are for group frrvty: [Service] SupplementaryGroups=frrvty (systemctl edit rutter; the package does so where FRR is installed), then systemctl restart rutter",
   hung: "look at its log and at what it does (top, gdb -p); systemctl restart frr ends every session, and all is told again by itself",
 };
 
@@ -46,5 +48,6 @@ function statusOf({ name, state: stateNow }: Daemon): readonly DaemonStatus[] {
   const { sinceMillis } = state;
   if (state.type === "up") return [{ daemon: name, state: "up", sinceMillis, reason: "", fix: "" }];
   const how = state.isHung ? "hung" : "ended";
-  return [{ daemon: name, state: how, sinceMillis, reason: state.reason, fix: FIX[how] }];
+  const fix = state.reason.includes("EACCES") ? FIX.forbidden : FIX[how];
+  return [{ daemon: name, state: how, sinceMillis, reason: state.reason, fix }];
 }

@@ -40,6 +40,12 @@ test("a hang, an end and another process are told apart, each with what mends it
       fix: expect.stringMatching(/^systemctl start/),
     },
   ]);
+  using three = await bench();
+  three.bgpd.fault = unreachable("bgpd.vty: connect EACCES bgpd.vty");
+  await three.advance(1500);
+  expect(three.watcher.daemons(() => []).all()).toMatchObject([
+    { state: "ended", fix: expect.stringContaining("SupplementaryGroups=frrvty") },
+  ]);
   two.bgpd.fault = undefined;
   two.bgpd.answers.set("show modules", modules.replace(/^pid: \d+$/m, "pid: 4242"));
   await two.advance(1500);
