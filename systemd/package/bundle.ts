@@ -70,7 +70,7 @@ async function bundle(
     assetNames: "[name]-[hash]",
     metafile: true,
     logLevel: "error",
-    plugins: [builtins(), nativeModules(), threads()],
+    plugins: [builtins(), nativeModules(), threads(), lessToLoad()],
   });
   return { inputs: Object.keys(metafile.inputs) };
 }
@@ -110,6 +110,25 @@ function nativeModules(): Plugin {
     },
   };
 }
+
+/** What fastify makes of schemas in its routes, and ours have none: they are parsed by zod (agent/api/server.ts). */
+const UNUSED = /^@fastify\/(?:ajv|fast-json-stringify)-compiler$/;
+
+/** Every character of a chunk is held in memory, once it is loaded, for as long as the process lives. */
+const lessToLoad = (): Plugin => ({
+  name: "less to load",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: "unused" }));
+    onLoad({ filter: /.*/, namespace: "unused" }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`${path} is not in this package`)});`,
+    }));
+    // rxjs gives Node its CommonJS, of which all is bundled; these are the same functions as ES modules.
+    onResolve({ filter: /^rxjs$/ }, () => ({
+      path: join(ROOT, "node_modules/rxjs/dist/esm/index.js"),
+      sideEffects: false,
+    }));
+  },
+});
 
 const THREAD = 'new URL("./writer.ts", import.meta.url)';
 
