@@ -111,17 +111,17 @@ function nativeModules(): Plugin {
   };
 }
 
-/** What fastify makes of schemas in its routes, and ours have none: they are parsed by zod (agent/api/server.ts). */
-const UNUSED = /^@fastify\/(?:ajv|fast-json-stringify)-compiler$/;
+/** What fastify asks for and does not get: it speaks HTTP/1.1 here, and routes have no schemas but zod's (agent/api/server.ts). */
+const UNUSED = /^(?:node:http2|@fastify\/(?:ajv|fast-json-stringify)-compiler)$/;
 
 /** Every character of a chunk is held in memory, once it is loaded, for as long as the process lives. */
 const lessToLoad = (): Plugin => ({
   name: "less to load",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: "unused" }));
-    onLoad({ filter: /.*/, namespace: "unused" }, ({ path }) => ({
-      contents: `throw new Error(${JSON.stringify(`${path} is not in this package`)});`,
-    }));
+    onResolve({ filter: UNUSED, namespace: "file" }, ({ path, importer }) =>
+      importer.includes("/node_modules/fastify/") ? { path, namespace: "unused" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
     // rxjs gives Node its CommonJS, of which all is bundled; these are the same functions as ES modules.
     onResolve({ filter: /^rxjs$/ }, () => ({
       path: join(ROOT, "node_modules/rxjs/dist/esm/index.js"),
