@@ -42,7 +42,7 @@ const thisProcess: Memory = {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1000;
   },
-  collect: () => collectGarbage("soon"),
+  collect: collectGarbage,
   giveBack() {
     returnFreed();
     unmapProgram();

@@ -4,7 +4,7 @@
  * Reads next: ../backends/bfd/process.ts.
  */
 import { serveBfd } from "../backends/bfd/process.ts";
-import { collectGarbage, returnFreed, unmapProgram } from "../backends/os/memory.ts";
+import { returnFreed, unmapProgram } from "../backends/os/memory.ts";
 import { programVersion } from "./identity.ts";
 import { createLogger } from "./logger.ts";
 import { thisService } from "./service-manager.ts";
@@ -20,10 +20,9 @@ export type BfdFlags = {
 
 /**
  * What only the start needed, before the first session is there: once and never again, for nothing may hold the loop up that
- * paces them. Some 20 ms, in which nobody waits for a packet of ours.
+ * paces them. No collection: V8 makes two more of its own some 8 seconds later, and would pause the loop for 3 to 8 ms.
  */
 function giveBack(): void {
-  collectGarbage("at-once");
   returnFreed();
   unmapProgram();
 }

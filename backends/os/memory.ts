@@ -2,7 +2,7 @@
  * Memory that a process needed once and holds on to: how V8, malloc and the mapped program are told to let go of it.
  *
  * Nothing that is in use is lost, only time: a collection holds the thread up (40 ms for 20 MB of objects [measured]), the rest
- * some 5 ms. Who calls this says when nobody waits. Reads next: ../../agent/rest.ts (the agent), ../bfd/process.ts.
+ * some 5 ms. Who calls this says when nobody waits. Reads next: ../../agent/rest.ts (the agent), ../../agent/serve-bfd.ts.
  */
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
@@ -13,16 +13,15 @@ const MADV_DONTNEED = 4;
 const PAGE_OCTETS = 4096;
 
 /**
- * A full collection of this thread's heap. `at-once` collects twice, and the pages that become free are the kernel's when it
- * returns; after `soon` V8 keeps them ready for some 8 seconds.
+ * A full collection of this thread's heap. V8 hands the pages that become free to the kernel some 8 seconds later, and collects
+ * twice more by then, in small steps.
  */
-export function collectGarbage(release: "soon" | "at-once"): void {
+export function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
   try {
     // Of a context of its own, which is garbage afterwards: this program's globals stay as they are.
     const collect: NodeJS.GCFunction = runInNewContext("gc");
-    const flavor = release === "at-once" ? "last-resort" : "regular";
-    collect({ type: "major", execution: "sync", flavor });
+    collect({ type: "major", execution: "sync" });
   } finally {
     setFlagsFromString("--no-expose-gc");
   }

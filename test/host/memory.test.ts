@@ -134,7 +134,7 @@ describe("this process", () => {
     await new Promise((resolve) => {
       setImmediate(resolve);
     });
-    collectGarbage("at-once");
+    collectGarbage();
     expect(reference.deref()).toBeUndefined();
     expect(Object.getOwnPropertyNames(globalThis)).toEqual(names);
   });
