@@ -10,7 +10,6 @@ import { runInNewContext } from "node:vm";
 import { calls, check } from "./libc.ts";
 
 const MADV_DONTNEED = 4;
-const PAGE_OCTETS = 4096;
 
 /**
  * A full collection of this thread's heap. V8 hands the pages that become free to the kernel some 8 seconds later, and collects
@@ -57,11 +56,9 @@ export function programPages(smaps: string): readonly Pages[] {
   });
 }
 
-/** Octets that are this process' alone and no file's: what it costs the host whatever else runs. */
+/** Octets that are this process' alone and no file's: what it costs the host whatever else runs (RssAnon of proc(5)). */
 export function ownOctets(): number {
-  // proc(5): size, resident, shared (of files), in pages.
-  const [, resident = 0, shared = 0] = readFileSync("/proc/self/statm", "utf8")
-    .split(" ", 3)
-    .map(Number);
-  return (resident - shared) * PAGE_OCTETS;
+  const [, kibibytes] =
+    /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return Number(kibibytes ?? 0) * 1024;
 }
