@@ -55,6 +55,7 @@ import { nothingUnexplained } from "./pipeline/upgrade.ts";
 import { allUsable, withheld } from "./pipeline/withhold.ts";
 import { plan, replan } from "./plan/plan.ts";
 import { neighborsOfAll } from "./plan/preview.ts";
+import { giveBackAtRest } from "./rest.ts";
 import { openSecrets } from "./secrets/secrets.ts";
 import { thisService } from "./service-manager.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -311,6 +312,7 @@ export async function runAgent(options: AgentOptions, { config, writer }: Early)
     onChange: onHost,
   });
   manager.ready(`serving on ${api.socketPath}`);
+  const stopGivingBack = giveBackAtRest({ clock: systemClock, logger });
 
   const signal = await stopped;
   logger.info({ signal }, "stopping");
@@ -318,6 +320,7 @@ export async function runAgent(options: AgentOptions, { config, writer }: Early)
   manager.stopping();
   stopReloading();
   clearInterval(snapshots);
+  stopGivingBack();
   await fleet?.stop();
   sources.stop();
   health.stop();

@@ -4,7 +4,7 @@
  * Strict: an unknown field is an error, for a mistyped one would silently be a default. Reads next: config-schema.ts (what
  * becomes of it), config.ts (who reads the file).
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { BackendName } from "../backends/intent.ts";
 import { type Address, parseAddress } from "../events/address.ts";
 import { parsePrefix, type Prefix } from "../events/prefix.ts";

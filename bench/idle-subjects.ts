@@ -5,7 +5,7 @@
  * with BFD at 300 ms. Configured as its users have it: what a live test shortens for speed is put back. Reads next: idle.ts.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { startAgent } from "../test/live/agent.ts";
 import { startBird } from "../test/live/bird.ts";
 import { startFrrDaemons } from "../test/live/frr-daemons.ts";
@@ -39,8 +39,9 @@ type Start = (node: Node, peers: Peers, bfd: boolean) => Promise<readonly Restin
 const rutter =
   (name: string, config: string, program: string | undefined): Start =>
   async (node, peers, bfd) => {
+    const ownBfd = bfd ? await packagedBfd(node, program) : "";
     const agent = await startAgent(node, {
-      config,
+      config: config + ownBfd,
       listen: "0.0.0.0:179",
       ...(program === undefined ? {} : { program }),
     });
@@ -72,12 +73,23 @@ const rutter =
     return [{ name, pid: agent.pid }, ...held.map((pid) => ({ name: `${name} bfd`, pid }))];
   };
 
-/** The agent starts it by itself, so that its pid is found by what it runs. */
+/** Started as rutter-bfd.service does, where the program is a package's; gives what agent.yaml says of it. */
+async function packagedBfd(node: Node, program = ""): Promise<string> {
+  const main = join(dirname(program), "../bfd/main.js");
+  if (program === "" || !existsSync(main)) return "";
+  const socket = join(node.directory, "bfd.sock");
+  await node.start([process.execPath, "--single-threaded", main, "--socket", socket]);
+  return `bfd: {socket: ${socket}, start: never}\n`;
+}
+
+/** Where it is no package's the agent starts it by itself, so that its pid is found by what it runs. */
 function bfdProcess(node: Node): Promise<readonly number[]> {
   const isServing = (pid: string): boolean => {
     const command = `/proc/${pid}/cmdline`;
     // Whoever lists them is among them, and gone by now.
-    return existsSync(command) && readFileSync(command, "utf8").includes("\0bfd\0serve\0");
+    return (
+      existsSync(command) && /\0bfd\0serve\0|\/bfd\/main\.js\0/.test(readFileSync(command, "utf8"))
+    );
   };
   return until(
     async () => {

@@ -24,8 +24,8 @@ import { median, print, type Row } from "./subject.ts";
 
 const [seconds = "60", program] = process.argv.slice(2);
 const WINDOWS = 3;
-/** After the last change: what a start leaves to be done (a heap that shrinks, a first rescan) is no rest yet. */
-const SETTLE_MILLIS = 30_000;
+/** After the last change: what a start leaves to be done (agent/rest.ts, a first rescan) is no rest yet. */
+const SETTLE_MILLIS = 45_000;
 
 const PEERS = ["far1", "far2"] as const;
 type Names = (typeof PEERS)[number] | "rutter" | "checking" | "bird" | "frr" | "gobgp";

@@ -6,7 +6,7 @@
  * in stands in requests.ts. The command line takes types from here and nothing else, so that it starts without zod.
  * Reads next: core.ts (who gives these), routes.ts (where they go out).
  */
-import { z } from "zod";
+import * as z from "zod";
 import { BfdJson } from "./bfd-json.ts";
 import { DaemonJson } from "./daemon-json.ts";
 import { FleetJson } from "./fleet-json.ts";

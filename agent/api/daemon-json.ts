@@ -3,7 +3,7 @@
  *
  * Part of the contract (contract.ts), kept apart for its length.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export const DaemonJson = z.object({
   name: z.string(),

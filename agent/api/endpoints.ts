@@ -4,7 +4,7 @@
  * The server runs it and openapi.ts describes it, so the two can't differ. Knows no HTTP beyond method, path and status.
  * A GET changes nothing. Reads next: server.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { BfdJson } from "./bfd-json.ts";
 import * as answers from "./contract.ts";
 import type { Caller, Core } from "./core.ts";

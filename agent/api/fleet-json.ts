@@ -1,7 +1,7 @@
 /**
  * The part of `status` that says how this host is with its fleet; contract.ts takes it in.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export const FleetJson = z.object({
   name: z.string(),

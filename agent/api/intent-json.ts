@@ -3,7 +3,7 @@
  *
  * Mirrors backends/intent.ts field by field with null for undefined; it never holds a secret, only the reference to one.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { RemoteAsJson } from "./contract.ts";
 
 const FamilyJson = z.enum(["ipv4", "ipv6"]);

@@ -3,7 +3,7 @@
  *
  * Nothing is written here that those do not say, but the stream of events, which has no row. Reads next: endpoints.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import * as contract from "./contract.ts";
 import { type Endpoint, endpoints } from "./endpoints.ts";
 import { IntentJson } from "./intent-json.ts";

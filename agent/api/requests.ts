@@ -3,7 +3,7 @@
  *
  * Turned into the arguments of core.ts here, so that nothing behind this border asks whether something is set.
  */
-import { z } from "zod";
+import * as z from "zod";
 import {
   type ApplyRequest,
   type ChangeOptions,

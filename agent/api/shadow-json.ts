@@ -1,7 +1,7 @@
 /**
  * The part of a plan's answer that is there when another speaker was asked for; contract.ts takes it in.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** What a hand-over from the speaker that runs to another one would bring, beside what PlanJson says. */
 export const ShadowJson = z.object({

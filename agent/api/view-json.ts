@@ -3,7 +3,7 @@
  *
  * In Kubernetes' form, so that what reads these kinds there reads them here. The same contract as contract.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** What is shown in the shape of a manifest and stored nowhere: status kinds, and what MetalLB would have generated. */
 export const ViewJson = z.object({

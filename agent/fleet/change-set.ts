@@ -6,7 +6,7 @@
  * Reads next: parts.ts (octets ⇄ messages), signing.ts, trust.ts.
  */
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { type Address, parseAddress } from "../../events/address.ts";
 import { canonicalJson } from "../../events/digest.ts";
 import type { AllocatedAddress } from "../../events/event.ts";

@@ -4,7 +4,7 @@
  * Pure. Trust stands here and nowhere else: whoever could write this file could have the agent run commands anyway.
  * Files are named, never read; what may change while the agent runs (credentials, TLS) is read anew at each connection.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { kinds } from "../../events/resources/kinds.ts";
 import { isSigningKey } from "./signing.ts";
 import type { TrustRule } from "./trust.ts";

@@ -3,7 +3,7 @@
  *
  * Pure; the same words as in agent.yaml's `fleet`, which serves as well where a host publishes. Files are named, never read.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type FleetConfig, type FleetTls, writtenFleet } from "./fleet-config.ts";
 import { isCurveKey } from "./signing.ts";
 import type { TrustRule } from "./trust.ts";

@@ -5,7 +5,7 @@
  * stood: a log that was cut, set back or replaced contradicts an older one, however long it has grown since. Reads next:
  * heads.ts (the judgement), report.ts (when one is made).
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Signer, verifySignature } from "../fleet/signing.ts";
 import type { Message } from "./message.ts";
 

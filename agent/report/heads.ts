@@ -5,7 +5,7 @@
  * word of a host is believed (there is nothing to hold against it); afterwards another key, fewer facts or another hash at a
  * seq that is known are said. Reads next: checkpoint.ts; ../cli/known-heads.ts (the file).
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Checkpoint, Head } from "./checkpoint.ts";
 
 /** Where a message stood: another stream of the same name has another `created`. */

@@ -4,7 +4,7 @@
  * Pure. A host refills a lost stream from what the slowest of its readers lacks, so a reader that is no more must be taken out
  * of the bucket. Reads next: cursor.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Lane, LANES } from "./lanes.ts";
 
 const Schema = z.object({

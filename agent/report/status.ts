@@ -3,7 +3,7 @@
  *
  * Pure. It is an assertion of that host and of nobody else: the server lets each write its own key only. Reads next: report.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const count = z.int().min(0);
 const Counted = z.object({

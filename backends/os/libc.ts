@@ -39,6 +39,8 @@ export const calls = {
   clock_gettime: library.func("int clock_gettime(int, _Out_ void *)"),
   if_nametoindex: library.func("uint if_nametoindex(const char *)"),
   if_indextoname: library.func("void *if_indextoname(uint, _Out_ void *)"),
+  malloc_trim: library.func("int malloc_trim(size_t)"),
+  madvise: library.func("int madvise(uintptr_t, size_t, int)"),
   sched_getscheduler: library.func("int sched_getscheduler(int)"),
   sched_setscheduler: library.func("int sched_setscheduler(int, int, void *)"),
 } as const;

@@ -3,7 +3,7 @@
  *
  * Never holds a key: that is the entry `password` of a Secret of type kubernetes.io/basic-auth in the same namespace.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { flag, text, whole } from "./fields.ts";
 import { type Manifest, type Reading, said } from "./reading.ts";
 import type { Typed } from "./resource.ts";

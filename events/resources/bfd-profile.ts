@@ -3,7 +3,7 @@
  *
  * Milliseconds throughout. Never says what this host can hold: 10 ms is valid here, and whether the engine keeps it is the plan's to tell.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { flag, whole } from "./fields.ts";
 import type { Typed } from "./resource.ts";
 

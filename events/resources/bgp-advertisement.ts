@@ -3,7 +3,7 @@
  *
  * Whether an aggregate fits the pools, and whether two advertisements contradict each other, is the plan's.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_UINT32, texts, whole } from "./fields.ts";
 import { type CommunityRef, communityRef, communityText } from "./communities.ts";
 import { type Reading, refuseDuplicates } from "./reading.ts";

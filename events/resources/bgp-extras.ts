@@ -3,7 +3,7 @@
  *
  * Only the frr backend can use it. Any other ConfigMap says nothing to a host (kinds.ts). Never parses the lines.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { text } from "./fields.ts";
 import { type RawText, sealRaw } from "./raw.ts";
 import type { Reading } from "./reading.ts";

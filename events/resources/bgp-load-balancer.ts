@@ -3,7 +3,7 @@
  *
  * Two generations: the older one lists its peers, the newer one selects BGPPeer resources by label. Not MetalLB's BGPPeer.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Address } from "../address.ts";
 import { type Asn, asn } from "../ids.ts";
 import { MAX_UINT32, text, textMap, unicastAt, whole } from "./fields.ts";

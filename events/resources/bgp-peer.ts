@@ -5,7 +5,7 @@
  * (native: hold 90 s, connect 120 s). Only the missing one of hold and keepalive time is derived from the other, as
  * upstream does. Rules that need other resources (does the BFD profile exist?) are the plan's.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Address } from "../address.ts";
 import { type Asn, asn } from "../ids.ts";
 import { durationSeconds } from "./duration.ts";

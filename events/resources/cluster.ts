@@ -4,7 +4,7 @@
  * Everything else of a Cluster is known by name and says nothing to a host. Which nodes are there at all is read from
  * `controlPlane.nodePoolSpec`, for each of them needs a peer.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Address } from "../address.ts";
 import { type Asn, asn } from "../ids.ts";
 import { prefixContains, hostPrefix } from "../prefix.ts";

@@ -3,7 +3,7 @@
  *
  * A name may be defined once over all Community resources; inside one that is checked here, over all by the plan.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type CommunityValue, parseCommunity } from "./communities.ts";
 import { quoted, text } from "./fields.ts";
 import { type Reading, refuseDuplicates } from "./reading.ts";

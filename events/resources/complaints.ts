@@ -3,7 +3,7 @@
  *
  * Never shows the value that was refused: it may be a password. Read from: kinds.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type FieldComplaint, isFields, type Path, type Rule } from "./reading.ts";
 import { unknownField } from "./unknown.ts";
 

@@ -3,7 +3,7 @@
  *
  * Bound to the Service of the same name and namespace; whether that one exists is the plan's.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { quoted, text } from "./fields.ts";
 import type { Reading } from "./reading.ts";
 import type { LabelSelector, Typed } from "./resource.ts";

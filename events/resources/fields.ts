@@ -4,7 +4,7 @@
  * Schemas describe what a user writes and stay free of transforms, so that the API's description can be made of them; turning the
  * written into the canonical is each kind's own function. Never complains by itself: complaints.ts words what a schema refuses.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Address, addressFromOctets, addressOctets, parseAddress } from "../address.ts";
 import { type Asn, asn } from "../ids.ts";
 import { type ParsedPrefix, parsePrefix, type Prefix } from "../prefix.ts";

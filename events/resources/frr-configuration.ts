@@ -4,7 +4,7 @@
  * Each resource stands for itself: what a neighbour is told must be in its own router's prefixes or in a VRF that it imports,
  * and its BFD profile beside it. Merging several resources is the plan's. Neighbours: frr-neighbor.ts; EVPN: frr-evpn.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Address } from "../address.ts";
 import { type Asn, asn } from "../ids.ts";
 import { comparePrefixes, type Prefix } from "../prefix.ts";

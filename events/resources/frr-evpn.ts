@@ -3,7 +3,7 @@
  *
  * Read and checked whole; carrying it is for a backend that can. Never looks at other resources.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { parseAddress } from "../address.ts";
 import { flag, quoted, text, texts, whole } from "./fields.ts";
 import type { WrittenNeighbor } from "./frr-neighbor.ts";

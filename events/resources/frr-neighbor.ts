@@ -4,7 +4,7 @@
  * Unlike MetalLB's peer it never derives a missing timer. Prefixes are compared masked, not as text (reference/rules.md §7).
  * Reads next: session.ts (shared with BGPPeer), frr-configuration.ts (who calls this).
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Address, type Family, familyOf } from "../address.ts";
 import type { Asn } from "../ids.ts";
 import type { Prefix } from "../prefix.ts";

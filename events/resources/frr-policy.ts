@@ -3,7 +3,7 @@
  *
  * Nothing said means nothing told and nothing accepted. Never looks beyond the neighbour's own router.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Address, type Family, familyOf } from "../address.ts";
 import { comparePrefixes, type Prefix, prefixFamily, prefixLength } from "../prefix.ts";
 import { type CommunityValue, communityText, parseCommunity } from "./communities.ts";

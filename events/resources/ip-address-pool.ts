@@ -3,7 +3,7 @@
  *
  * Ranges become prefixes here, once. Overlap inside one pool is refused here; between pools it is the plan's.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { flag, int32, texts } from "./fields.ts";
 import { type AddressEntry, addressEntryAt, refuseOverlaps } from "./ranges.ts";
 import { type Reading, refuseDuplicates } from "./reading.ts";

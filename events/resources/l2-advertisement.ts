@@ -3,7 +3,7 @@
  *
  * Read whole and strictly all the same, so that a mistake is told today and not when it begins to act.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { texts, whole } from "./fields.ts";
 import { type Reading, refuseDuplicates } from "./reading.ts";
 import type { LabelSelector, Typed } from "./resource.ts";

@@ -4,7 +4,7 @@
  * Annotations pass by an allow-list, for kubectl leaves whole manifests with their secrets in them; managedFields, uid,
  * resourceVersion, ownerReferences and their like are dropped. Deprecated annotation names are renamed to their successors.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { complaintsOf } from "./complaints.ts";
 import { quoted, text, textMap } from "./fields.ts";
 import { type Reading, said } from "./reading.ts";

@@ -3,7 +3,7 @@
  *
  * Only the one named `default` in the cluster's namespace counts upstream, so another name is refused.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Address } from "../address.ts";
 import { texts, unicastAt } from "./fields.ts";
 import { type Manifest, type Reading, refuseDuplicates } from "./reading.ts";

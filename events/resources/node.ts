@@ -3,7 +3,7 @@
  *
  * Its labels are added to those of agent.yaml and of the host, and replace equal keys. Cluster-scoped; its name is the node's.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { flag, textMap } from "./fields.ts";
 import type { Reading } from "./reading.ts";
 import type { Labels, Typed } from "./resource.ts";

@@ -4,7 +4,7 @@
  * A peer that a PeerBackend names is moved: it leaves one speaker before the other one opens it, and only its session resets.
  * Two that give one peer to two speakers are a conflict (agent/plan/peer-backends.ts).
  */
-import { z } from "zod";
+import * as z from "zod";
 import { text, texts } from "./fields.ts";
 import type { Reading } from "./reading.ts";
 import type { LabelSelector, Typed } from "./resource.ts";

@@ -4,7 +4,7 @@
  * Each is told as long as the kernel has it. Never told, whatever a manifest says: what this agent itself learned or bound,
  * loopback, link-local and multicast prefixes; a default route only where `exportDefault` is set.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { bgpCommunitiesAt } from "./bgp-advertisement.ts";
 import type { CommunityRef } from "./communities.ts";
 import { flag, MAX_UINT32, quoted, readAddress, text, texts, whole } from "./fields.ts";

@@ -4,7 +4,7 @@
  * It opens its peers for these routes, too: a RouteImport without a receive rule of FRRConfiguration is enough. Where several
  * take a route, the one that is first in order of name decides. A default route is never taken unless it says so.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Address, type Family, familyOf } from "../address.ts";
 import { flag, MAX_UINT32, text, texts, unicastAt, whole } from "./fields.ts";
 import { filterAt, type PrefixFilter, writtenFilter } from "./frr-policy.ts";

@@ -3,7 +3,7 @@
  *
  * No other entry is kept in any form, for a host has no use for it; their values never leave this file.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { text, textMap } from "./fields.ts";
 import { type Reading, said } from "./reading.ts";
 import type { SecretRef, Typed } from "./resource.ts";

@@ -4,7 +4,7 @@
  * Canonical: labels and expressions in order of key, values sorted, so that equal selectors are equal as JSON. Never
  * matches labels: the plan does. Rules of keys and values are Kubernetes' own (syntax of labels).
  */
-import { z } from "zod";
+import * as z from "zod";
 import { quoted, textMap } from "./fields.ts";
 import { type Path, type Reading, refuseDuplicates } from "./reading.ts";
 import type { Labels, LabelSelector } from "./resource.ts";

@@ -4,7 +4,7 @@
  * Never holds a command: an `exec` check names an entry of `checks:` in the root-owned agent.yaml (design §5).
  * The Service is one of the same namespace. Who runs the checks: agent/health/.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Address } from "../address.ts";
 import { MAX_PORT, text, unicastAt, whole } from "./fields.ts";
 import { type Manifest, type Reading, said } from "./reading.ts";

@@ -4,7 +4,7 @@
  * Upstream's other fields are known by name and ignored, or warned about where ignoring them could surprise. Deprecated
  * annotations were renamed when metadata was read (metadata.ts). Never chooses an address: the plan does.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Address, type Family, familyOf } from "../address.ts";
 import { MAX_PORT, quoted, readAddress, text, textMap, texts, whole } from "./fields.ts";
 import { type Manifest, type Path, type Reading, refuseDuplicates, said } from "./reading.ts";

@@ -4,7 +4,7 @@
  * Never fills in a backend's default: where a user said nothing about a timer, `timers` says so, and the plan pins the value.
  * Read from: bgp-peer.ts, frr-neighbor.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { type Address, familyOf } from "../address.ts";
 import { type Asn, asn } from "../ids.ts";
 import { durationSeconds } from "./duration.ts";

@@ -75,7 +75,7 @@ async function bundle(
     assetNames: "[name]-[hash]",
     metafile: true,
     logLevel: "error",
-    plugins: [builtins(), nativeModules(target), threads()],
+    plugins: [builtins(), nativeModules(target), threads(), lessToLoad()],
   });
   return { inputs: Object.keys(metafile.inputs) };
 }
@@ -114,6 +114,25 @@ function nativeModules({ cpu, packages }: BundledFor): Plugin {
     },
   };
 }
+
+/** What fastify asks for and does not get: it speaks HTTP/1.1 here, and routes have no schemas but zod's (agent/api/server.ts). */
+const UNUSED = /^(?:node:http2|@fastify\/(?:ajv|fast-json-stringify)-compiler)$/;
+
+/** Every character of a chunk is held in memory, once it is loaded, for as long as the process lives. */
+const lessToLoad = (): Plugin => ({
+  name: "less to load",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: UNUSED, namespace: "file" }, ({ path, importer }) =>
+      importer.includes("/node_modules/fastify/") ? { path, namespace: "unused" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
+    // rxjs gives Node its CommonJS, of which all is bundled; these are the same functions as ES modules.
+    onResolve({ filter: /^rxjs$/ }, () => ({
+      path: join(ROOT, "node_modules/rxjs/dist/esm/index.js"),
+      sideEffects: false,
+    }));
+  },
+});
 
 const THREAD = 'new URL("./writer.ts", import.meta.url)';
 

@@ -38,6 +38,33 @@ test("all of its code loads: nothing is left to be found on the host", async () 
   }
 });
 
+/** Files of the program that are read when this one is, without what is imported only when it is needed. */
+function loadedWith(name: string, seen = new Set<string>()): ReadonlySet<string> {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  for (const [, next = ""] of read(`usr/lib/rutter/program/${name}`).matchAll(
+    /(?:import|from)"\.\/([\w.-]+\.js)"/g,
+  )) {
+    loadedWith(next, seen);
+  }
+  return seen;
+}
+
+test("an agent that speaks for itself loads no other speaker's code, no fleet's, and of packages what it uses", () => {
+  const entries = globSync("{main,compose-*,server-*}.js", { cwd: join(library, "program") });
+  expect(entries).toHaveLength(3);
+  const loaded = new Set(entries.flatMap((name) => [...loadedWith(name)]));
+  const code = [...loaded].map((name) => read(`usr/lib/rutter/program/${name}`)).join("\n");
+  // Words that only the code of these has: gRPC, FRR's side, NATS; and of what was left out for good.
+  const needed = ["node_modules/@grpc", "show bgp", "node_modules/@nats-io/nats-core"];
+  const leftOut = ["node_modules/ajv", "node_modules/rxjs/dist/cjs", 'require("node:http2")'];
+  /** zod speaks German, too. */
+  const german = "erwartet";
+  const found = [...needed, ...leftOut, german].filter((word) => code.includes(word));
+  expect(found).toEqual([]);
+  expect(code).toContain("node_modules/fastify");
+});
+
 test("it holds nothing of this machine", () => {
   const code = globSync("usr/lib/rutter/{program,bfd}/*.js", { cwd: tree });
   expect(code.length).toBeGreaterThan(10);
