@@ -14,11 +14,12 @@ import { fleetNames, keyToken, readerKey, token, untoken } from "../fleet/subjec
 import {
   auditReader,
   type AuditReader,
-  gapText,
+  missingText,
   type NewFact,
   type Word,
 } from "../report/audit-reader.ts";
 import { isLane } from "../report/lanes.ts";
+import type { LaneGap } from "../report/reading.ts";
 import { positionText, readPosition, type ReaderPosition } from "../report/positions.ts";
 import { factHeading, factLine } from "./fact-lines.ts";
 import { Failure } from "./failure.ts";
@@ -63,7 +64,7 @@ export async function fleetLog(
     throw new Failure("USAGE", `--lane: "${lane}" is not desired, sessions or routes`);
   }
   const { auditStream: stream } = fleetNames(fleet);
-  const { created } = await connection.streamInfo(stream);
+  const { created, isLimited } = await connection.streamInfo(stream);
   const heads = openKnownHeads(flags.heads, fleet);
   const before = await positionsOf(joined, flags);
   const there = before.get(host ?? ALL_HOSTS);
@@ -106,7 +107,9 @@ export async function fleetLog(
   await readUpToEnd(connection, { ...reading, from: place.sequence + 1 });
   await save("now", io.nowMillis());
   for (const [of, one] of reader.hosts) {
-    for (const gap of one.gaps()) say({ host: of, text: gapText(gap), weight: "fault" });
+    const text = (gap: LaneGap): string => missingText(one, gap, isLimited);
+    for (const gap of one.gaps()) say({ host: of, text: text(gap), weight: "fault" });
+    for (const gap of one.behind()) say({ host: of, text: text(gap), weight: "note" });
   }
   if (flags.verify === true) await io.out(verdict(reader, facts, context));
   if (faults.size > 0) {
@@ -227,6 +230,7 @@ function verdict(
     .map(([host, one]) => {
       const checkpoint = one.newest();
       const gaps = one.gaps().map(({ lane, from, to }) => `${lane} ${from + 1}-${to}`);
+      const begins = one.behind().map(({ lane, to }) => `${lane} ${to + 1}`);
       return [
         host,
         String(facts.get(host) ?? 0),
@@ -236,7 +240,9 @@ function verdict(
           ? "WRITTEN ANEW"
           : gaps.length > 0
             ? `missing ${gaps.join(", ")}`
-            : "whole",
+            : begins.length > 0
+              ? `whole from ${begins.join(", ")} on`
+              : "whole",
       ];
     });
   if (rows.length === 0) return "nothing in the audit stream\n";

@@ -41,14 +41,16 @@ function ofHost(fleet: string, host: string): readonly string[] {
   const names = fleetNames(fleet);
   const own = hostNames(fleet, host);
   const readers = bucket(names.readersBucket);
+  const lanes = [own.audit("desired"), own.audit("sessions"), own.audit("routes")];
   return [
     ...info(names.feedStream, names.auditStream),
     ...reading(names.feedStream, own.consumer),
     `${API}.DIRECT.GET.${names.feedStream}`,
     `${API}.DIRECT.GET.${names.feedStream}.${names.bases}`,
-    own.audit("desired"),
-    own.audit("sessions"),
-    own.audit("routes"),
+    ...lanes,
+    ...lanes.flatMap((lane, at) =>
+      reading(names.auditStream, own.consumer, lane).slice(0, at === 0 ? undefined : 1),
+    ),
     own.checkpoint,
     own.dead,
     `${API}.DIRECT.GET.${names.auditStream}.rutter.${token(fleet)}.host.${token(host)}.>`,

@@ -27,13 +27,18 @@ export type Seen = {
   readonly findings: readonly Finding[];
 };
 
+/** The lane's facts above `from` and up to `to`. */
+export type LaneGap = { readonly lane: Lane; readonly from: number; readonly to: number };
+
 /** Of one host. */
 export type HostReading = {
   fact(lane: Lane, fact: AuditFact, place: StreamPlace): Seen;
   checkpoint(checkpoint: Checkpoint, place: StreamPlace): readonly Finding[];
   /** Of each lane: everything up to this seq was read. */
   positions(): Readonly<Partial<Record<Lane, number>>>;
-  gaps(): readonly { readonly lane: Lane; readonly from: number; readonly to: number }[];
+  gaps(): readonly LaneGap[];
+  /** What the stream did not have when this reader first came to it, and has not told since. */
+  behind(): readonly LaneGap[];
   /** What is to be remembered of it; as before where the log was found rewritten. */
   known(): KnownHost | undefined;
   isRewritten(): boolean;
@@ -148,6 +153,9 @@ export function hostReading(
     return findings;
   }
 
+  const gapsOf = (which: (read: Read) => readonly Gap[]): readonly LaneGap[] =>
+    [...lanes].flatMap(([lane, read]) => which(read).map(({ from, to }) => ({ lane, from, to })));
+
   return {
     fact,
     checkpoint,
@@ -155,10 +163,8 @@ export function hostReading(
       Object.fromEntries(
         [...lanes].map(([lane, read]) => [lane, missed(read)[0]?.from ?? read.upTo]),
       ),
-    gaps: () =>
-      [...lanes].flatMap(([lane, read]) =>
-        missed(read).map(({ from, to }) => ({ lane, from, to })),
-      ),
+    gaps: () => gapsOf(missed),
+    behind: () => gapsOf(({ gaps }) => gaps.filter(({ isBefore }) => isBefore)),
     known: () => {
       if (isRewritten) return remembered;
       return known === undefined || begins === undefined ? known : { ...known, begins };

@@ -115,10 +115,14 @@ export function startReport(plan: ReportPlan): Report {
     signer,
     clock,
     logger,
-    looked: async () => (await lastCheckpoint())?.lanes,
+    looked: lastCheckpoint,
     readers: () => readersOf(connection, readersBucket, names),
     onBegun: () => {
       isBegun = true;
+      made = undefined;
+    },
+    // What the lanes lack is said soon.
+    onHeld: () => {
       made = undefined;
     },
   });
@@ -177,6 +181,7 @@ export function startReport(plan: ReportPlan): Report {
     if (last !== undefined && before?.hash !== last.hash) {
       logger.warn({ seq: last.seq }, "the last checkpoint that left this host is of another log");
     }
+    const { feed } = look();
     const checkpoint: Checkpoint = {
       fleet,
       host,
@@ -187,6 +192,8 @@ export function startReport(plan: ReportPlan): Report {
       key: signer.publicKey,
       before,
       lanes: outbox.positions(),
+      held: outbox.held(),
+      feed: feed && { generation: feed.generation, digest: feed.digest },
     };
     const { headers, body } = checkpointMessage(checkpoint, signer);
     const subject = names.checkpoint;
