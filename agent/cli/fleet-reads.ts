@@ -1,7 +1,7 @@
 /**
- * The commands of a fleet that show what its hosts say: `fleet status` and `fleet log`.
+ * The commands of a fleet that show what its hosts say, and who reads it: `fleet status`, `log` and `readers`.
  *
- * Reads arguments and hands on. Reads next: fleet-status.ts, fleet-log.ts.
+ * Reads arguments and hands on. Reads next: fleet-status.ts, fleet-log.ts, fleet-readers.ts.
  */
 import {
   type Command,
@@ -13,6 +13,7 @@ import {
 } from "./commands.ts";
 import type { MemberFlags } from "./fleet-access.ts";
 import type { FleetLogFlags } from "./fleet-log.ts";
+import type { RemoveFlags } from "./fleet-readers.ts";
 import { memberOptions } from "./fleet-options.ts";
 import type { FleetStatusFlags } from "./fleet-status.ts";
 
@@ -59,4 +60,37 @@ export function addFleetReads(fleet: Command, program: Program): void {
         ).joined(flags, (joined) => fleetLog(context, joined, { ...flags, heads }));
       },
     );
+
+  const readers = reading(
+    fleet,
+    "readers",
+    "Who reads the hosts' books by name, how far, and when that was noted.",
+  )
+    .addHelpText("after", example("rutter fleet readers -o json"))
+    .action(async (flags: Shared & MemberFlags) => {
+      const { fleetReaders } = await import("./fleet-readers.ts");
+      const context = contextOf(program, flags);
+      await (await access()).joined(flags, (joined) => fleetReaders(context, joined));
+    });
+
+  memberOptions(
+    printing(
+      readers,
+      "remove <name>",
+      "Forget a reader that is gone: what it lacks is not told again for it. As a publisher.",
+    ),
+    "publisher",
+  )
+    .option("--host <name>", "only what it noted of this host")
+    .addHelpText("after", example("rutter fleet readers remove old-audit"))
+    .action(async (name: string, flags: Shared & MemberFlags & RemoveFlags) => {
+      const { removeReader } = await import("./fleet-readers.ts");
+      const context = contextOf(program, flags);
+      await (
+        await access()
+      ).asMember(flags, "publisher", async (member) => {
+        await member.connection.connected(AbortSignal.timeout(flags.timeout * 1000));
+        await removeReader(context, member, name, flags);
+      });
+    });
 }

@@ -5,7 +5,7 @@
  * name, and nothing else; the server keeps that, whatever a host that was broken into sends. It guards delivery only: what is
  * believed of a change set is its signature (trust.ts). Reads next: subjects.ts.
  */
-import { fleetNames, hostNames, keyToken, token } from "./subjects.ts";
+import { checkpointsOf, fleetNames, hostNames, keyToken, token } from "./subjects.ts";
 
 export type Role = "host" | "publisher" | "reader";
 
@@ -75,6 +75,12 @@ function ofPublisher(fleet: string): readonly string[] {
     ...reading(names.feedStream, "*"),
     `${API}.DIRECT.GET.${names.feedStream}`,
     `${API}.DIRECT.GET.${names.feedStream}.${names.bases}`,
+    // What hosts say that they have, before a history is begun.
+    ...reading(bucket(names.statusBucket), "*", `$KV.${names.statusBucket}.*`),
+    ...reading(names.auditStream, "*", checkpointsOf(fleet)),
+    // Readers that are gone are a publisher's to remove.
+    ...reading(bucket(names.readersBucket), "*", `$KV.${names.readersBucket}.*.*`),
+    `$KV.${names.readersBucket}.*.*`,
   ];
 }
 

@@ -27,6 +27,7 @@ import {
   nextSet,
   noFleetState,
 } from "../fleet-state.ts";
+import { aheadRefusal, type HostGeneration } from "../ahead.ts";
 import { HEADERS, type SignedOctets, splitSet, verifySigned } from "../parts.ts";
 import type { Signer } from "../signing.ts";
 import { fleetNames } from "../subjects.ts";
@@ -85,6 +86,11 @@ export type PublisherParts = {
   /** Name of the consumer that reads: one that no other publisher has. */
   readonly consumer: string;
   readonly clock: Clock;
+  /**
+   * What hosts say that they have: a set below that of any of them is refused (`hosts-ahead`). undefined: nobody is asked, and
+   * hosts of another history diverge. Rejects with FleetError.
+   */
+  readonly heard?: (() => Promise<readonly HostGeneration[]>) | undefined;
   /** Until it is aborted a server that is away is waited for. */
   readonly signal: AbortSignal;
 };
@@ -120,6 +126,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const names = fleetNames(fleet);
   let reading: Reading | undefined;
   let created = "";
+  /** The stream that no host is ahead of; what follows there is ours or another publisher's. */
+  let guarded = "";
 
   /** Again where the server or a leader of the cluster was away for a moment. */
   const patiently = async <T>(act: () => Promise<T>): Promise<T> => {
@@ -289,6 +297,11 @@ export function createPublisher(parts: PublisherParts): Publisher {
         // What was read last is very likely the end still; where it is not, the stream refuses what was decided on it.
         const known = attempt === 0 && !dryRun ? reading : undefined;
         const before = known ?? (await readOn());
+        if (guarded !== created) {
+          const behind = await hostsAhead();
+          if (behind !== undefined) return { type: "refused", refusals: [behind] };
+          continue;
+        }
         const { puts, deletes } = change(before.state);
         const next = nextSet(before.state, puts, deletes);
         if (next.type !== "set" && known !== undefined) continue;
@@ -320,11 +333,29 @@ export function createPublisher(parts: PublisherParts): Publisher {
     },
   };
 
+  /** Hosts are asked before the stream is read: what they have of it is in it by then. */
+  async function hostsAhead(): Promise<ReturnType<typeof aheadRefusal>> {
+    const { heard } = parts;
+    const words = heard && (await patiently(() => unlessForbidden(heard)));
+    const refusal = aheadRefusal(words, headOf((await readOn()).state).generation);
+    if (refusal === undefined) guarded = created;
+    return refusal;
+  }
+
   /** By the fleet's own rules: a set that is refused would only take a generation. */
   function refusalOf(state: FleetState, set: ChangeSet, digest: string) {
     const position = { stream: names.feedStream, created, sequence: 0 };
     const { result } = foldSet(state, { set, digest, signer: signer.publicKey, position }, trust);
     return result.type === "refused" ? { rule: result.rule, message: result.reason } : undefined;
+  }
+}
+
+async function unlessForbidden<T>(act: () => Promise<T>): Promise<T | "forbidden"> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof FleetError && error.code === "FLEET_FORBIDDEN") return "forbidden";
+    throw error;
   }
 }
 
