@@ -58,7 +58,7 @@ export async function fleetLog(
   flags: FleetLogFlags,
 ): Promise<void> {
   const { io, output } = context;
-  const { connection, fleet, name } = joined;
+  const { connection, fleet, name, pins } = joined;
   const { host, lane } = flags;
   if (lane !== undefined && !isLane(lane)) {
     throw new Failure("USAGE", `--lane: "${lane}" is not desired, sessions or routes`);
@@ -74,6 +74,7 @@ export async function fleetLog(
     lane,
     known: heads.of,
     accept: flags.accept,
+    pins,
     positions: (one) => before.get(one)?.lanes ?? {},
   });
   const facts = new Map<string, number>();
@@ -109,6 +110,11 @@ export async function fleetLog(
   for (const [of, one] of reader.hosts) {
     const text = (gap: LaneGap): string => missingText(one, gap, isLimited);
     for (const gap of one.gaps()) say({ host: of, text: text(gap), weight: "fault" });
+    const other = one.key() === "another" ? one.known()?.other : undefined;
+    if (other !== undefined && !faults.has(of)) {
+      const word = `ANOTHER KEY: it signs with ${other.key} since ${other.at}`;
+      say({ host: of, text: word, weight: "fault" });
+    }
     for (const gap of one.behind()) say({ host: of, text: text(gap), weight: "note" });
   }
   if (flags.verify === true) await io.out(verdict(reader, facts, context));
@@ -236,6 +242,7 @@ function verdict(
         String(facts.get(host) ?? 0),
         checkpoint === undefined ? "" : String(checkpoint.seq),
         checkpoint === undefined ? "" : `${ago(checkpoint.at, nowMillis)} ago`,
+        one.key(),
         one.isRewritten()
           ? "WRITTEN ANEW"
           : gaps.length > 0
@@ -246,5 +253,5 @@ function verdict(
       ];
     });
   if (rows.length === 0) return "nothing in the audit stream\n";
-  return table(["HOST", "NEW FACTS", "CHECKPOINT", "MADE", "VERDICT"], rows, width);
+  return table(["HOST", "NEW FACTS", "CHECKPOINT", "MADE", "KEY", "VERDICT"], rows, width);
 }

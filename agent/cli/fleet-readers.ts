@@ -56,7 +56,11 @@ export async function removeReader(
   });
 }
 
-async function viewsOf({ connection, fleet, name }: Joined): Promise<readonly ReaderView[]> {
+async function viewsOf({
+  connection,
+  fleet,
+  name,
+}: Omit<Joined, "pins">): Promise<readonly ReaderView[]> {
   const { readersBucket: bucket } = fleetNames(fleet);
   const consumer = `${keyToken(name)}-readers-${process.pid}`;
   return readerViews(await readEntries(connection, { bucket, consumer, filter: "*.*" }));

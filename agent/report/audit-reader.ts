@@ -39,8 +39,10 @@ export type AuditReaderPlan = {
   readonly lane: Lane | undefined;
   readonly known: (host: string) => KnownHost | undefined;
   readonly positions: (host: string) => LaneSeqs;
-  /** A host whose log is taken as it is now. */
+  /** A host whose log and key are taken as they are now. */
   readonly accept?: string | undefined;
+  /** Keys that are a host's, by fleet.yaml; none: the first that is heard. */
+  readonly pins?: ReadonlyMap<string, readonly string[]>;
 };
 
 /** A gap is one only where it is still there in the end: a message that was lost on the way is told again behind later ones. */
@@ -50,6 +52,8 @@ const WEIGHTS: Readonly<Record<Finding["type"], Word["weight"]>> = {
   accepted: "note",
   rewritten: "fault",
   "other-key": "fault",
+  "not-pinned": "fault",
+  "new-key": "note",
   unsigned: "fault",
 };
 const NOTHING: Taken = { fact: undefined, words: [] };
@@ -62,13 +66,14 @@ export function auditReader({
   known,
   positions,
   accept,
+  pins,
 }: AuditReaderPlan): AuditReader {
   const hosts = new Map<string, HostReading>();
   const parts = assembler();
   const of = (host: string): HostReading => {
     const before = hosts.get(host);
     if (before !== undefined) return before;
-    const made = hostReading(known(host), positions(host), host === accept);
+    const made = hostReading(known(host), positions(host), host === accept, pins?.get(host));
     hosts.set(host, made);
     return made;
   };
@@ -167,6 +172,10 @@ function textOf(finding: Finding): string {
       return `its log was written anew, and is accepted as it is: ${finding.reason}`;
     case "rewritten":
       return `ITS LOG WAS WRITTEN ANEW: ${finding.reason}`;
+    case "not-pinned":
+      return `NOT ITS PINNED KEY, and not believed: ${finding.reason}`;
+    case "new-key":
+      return `ITS KEY HAS CHANGED: ${finding.reason}`;
     case "other-key":
       return `ANOTHER KEY: ${finding.reason}`;
     case "unsigned":

@@ -7,6 +7,7 @@
  */
 import type { Checkpoint } from "./checkpoint.ts";
 import { contradiction, judge, type KnownHost, noted, type StreamPlace } from "./heads.ts";
+import { hostKey, type KeyFinding, type KeyStanding } from "./host-key.ts";
 import type { Lane } from "./lanes.ts";
 import type { AuditFact } from "./message.ts";
 
@@ -16,10 +17,8 @@ export type Finding =
   /** Nothing of the lane up to `to` is in the stream, and this reader never saw it. */
   | { readonly type: "begins-behind"; readonly lane: Lane; readonly to: number }
   /** `accepted`: rewritten, and an operator has said that it is to be taken as it is. */
-  | {
-      readonly type: "rewritten" | "accepted" | "other-key" | "unsigned";
-      readonly reason: string;
-    };
+  | { readonly type: "rewritten" | "accepted"; readonly reason: string }
+  | KeyFinding;
 
 export type Seen = {
   /** False: it was read before. */
@@ -42,6 +41,7 @@ export type HostReading = {
   /** What is to be remembered of it; as before where the log was found rewritten. */
   known(): KnownHost | undefined;
   isRewritten(): boolean;
+  key(): KeyStanding;
   /** The newest checkpoint of this reading. */
   newest(): Checkpoint | undefined;
 };
@@ -55,12 +55,17 @@ const GAPS_LIMIT = 1000;
 /** Hashes kept, the newest, to hold others against: of one host some hundred kilobytes. */
 const HASHES_LIMIT = 4096;
 
-/** `accepts`: another log in this one's place is taken for the host's from now on. */
+/**
+ * `accepts`: another log in this one's place, or another key, is taken for the host's from now on. `pins`: the keys that the
+ * reader's configuration has of it; none: the first that is heard is believed.
+ */
 export function hostReading(
   remembered: KnownHost | undefined,
   positions: Readonly<Partial<Record<Lane, number>>>,
   accepts = false,
+  pins: readonly string[] = [],
 ): HostReading {
+  const keys = hostKey(remembered, { pins, accepts });
   const lanes = new Map<Lane, Read>();
   for (const lane of ["desired", "sessions", "routes"] as const) {
     const upTo = positions[lane];
@@ -100,14 +105,12 @@ export function hostReading(
   };
 
   function fact(lane: Lane, one: AuditFact, place: StreamPlace): Seen {
-    const findings: Finding[] = [];
+    const { believed, findings: said } = keys.fact(one.seq, one.signer);
+    const findings: Finding[] = [...said];
+    if (!believed && pins.length > 0) return { isNew: false, findings };
     const reason = contrary(one);
     if (reason !== undefined) findings.push(beginAnew(reason, place));
-    if (known !== undefined && one.signer !== known.key) {
-      const by = one.signer === undefined ? "nobody signed it" : `it is signed by ${one.signer}`;
-      findings.push({ type: "unsigned", reason: `seq ${one.seq}: ${by}, not ${known.key}` });
-      return { isNew: true, findings };
-    }
+    if (!believed) return { isNew: true, findings };
     remember(one.seq, one.hash);
     remember(one.seq - 1, one.previousHash);
     const read = lanes.get(lane);
@@ -132,9 +135,10 @@ export function hostReading(
   }
 
   function checkpoint(one: Checkpoint, place: StreamPlace): readonly Finding[] {
-    const findings: Finding[] = [];
+    const { believed, findings: said } = keys.checkpoint(one.key, one.at, known?.at);
+    const findings: Finding[] = [...said];
+    if (!believed) return findings;
     const judgement = judge(known, one, place);
-    if (judgement.type === "other-key") return [judgement];
     if (judgement.type === "rewritten") findings.push(beginAnew(judgement.reason, place));
     if (judgement.type === "known") return findings;
     const told = hashes.get(one.seq);
@@ -167,8 +171,10 @@ export function hostReading(
     behind: () => gapsOf(({ gaps }) => gaps.filter(({ isBefore }) => isBefore)),
     known: () => {
       if (isRewritten) return remembered;
-      return known === undefined || begins === undefined ? known : { ...known, begins };
+      const now = known === undefined || begins === undefined ? known : { ...known, begins };
+      return now && keys.remembered(now);
     },
+    key: keys.standing,
     isRewritten: () => isRewritten,
     newest: () => newest,
   };

@@ -276,3 +276,33 @@ test("a server that hides what hosts have is believed behind a history, and lets
   await apply(publisherOf(stream), ...BASICS);
   expect(await apply(publisher, serviceManifest("web"))).toMatchObject({ set: { generation: 2 } });
 });
+
+test("a history is not begun before hosts could say that there was one; later sets wait for nobody", async () => {
+  const stream = memoryStream();
+  const answers = [[], [{ host: "edge1", generation: 3 }], [], []];
+  const waits: number[] = [];
+  const publisher = createPublisher({
+    fleet: "berlin",
+    connection: stream.connection,
+    signer,
+    trust: [{ key: signer.publicKey }],
+    consumer: "publisher",
+    clock: {
+      ...systemClock,
+      random: () => 0,
+      after: (millis, act) => {
+        waits.push(millis);
+        return systemClock.after(0, act);
+      },
+    },
+    signal: AbortSignal.timeout(20_000),
+    heard: async () => answers.shift() ?? [],
+  });
+  expect(await apply(publisher, ...BASICS)).toMatchObject({
+    refusals: [{ message: expect.stringContaining("edge1 has 3") }],
+  });
+  expect(waits).toEqual([3000]);
+  expect(await apply(publisher, ...BASICS)).toMatchObject({ set: { generation: 1 } });
+  expect(await apply(publisher, serviceManifest("web"))).toMatchObject({ set: { generation: 2 } });
+  expect(waits).toEqual([3000, 3000]);
+});

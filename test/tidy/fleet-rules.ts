@@ -67,6 +67,8 @@ export const FLEET_MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/report/",
     "node:",
   ],
+  "agent/cli/fleet-hosts.ts": ["agent/fleet/", "agent/fleet/io/", "agent/report/"],
+  "agent/cli/fleet-readers.ts": ["agent/fleet/", "agent/fleet/io/", "agent/report/", "node:"],
   "agent/cli/fleet-status.ts": ["agent/fleet/", "agent/report/", "node:"],
   "agent/cli/known-heads.ts": ["agent/report/heads.ts", "node:"],
   "agent/cli/fleet-publisher.ts": [

@@ -381,7 +381,16 @@ export const PURE: readonly Place[] = [
   "agent/fleet/puts.ts",
   "agent/fleet/state-digest.ts",
   "agent/fleet/subjects.ts",
-  ...["coalesce.ts", "cursor.ts", "lanes.ts", "pace.ts"].map((name) => `agent/report/${name}`),
+  ...[
+    "coalesce.ts",
+    "cursor.ts",
+    "holes.ts",
+    "host-key.ts",
+    "lanes.ts",
+    "pace.ts",
+    "readers.ts",
+  ].map((name) => `agent/report/${name}`),
+  "agent/fleet/ahead.ts",
   "agent/fleet/trust.ts",
   "agent/health/effective-check.ts",
 ];

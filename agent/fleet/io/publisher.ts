@@ -105,6 +105,8 @@ const PASSING: ReadonlySet<FleetErrorCode> = new Set([
   "FLEET_NO_ANSWER",
   "FLEET_READING_ENDED",
 ]);
+/** Hosts say who they are every second where their bucket was lost; nobody begins a history before they could. */
+const SILENCE_MILLIS = 3000;
 /** Each lost race means that another publisher won it. */
 const ATTEMPTS = 100;
 
@@ -336,8 +338,14 @@ export function createPublisher(parts: PublisherParts): Publisher {
   /** Hosts are asked before the stream is read: what they have of it is in it by then. */
   async function hostsAhead(): Promise<ReturnType<typeof aheadRefusal>> {
     const { heard } = parts;
-    const words = heard && (await patiently(() => unlessForbidden(heard)));
-    const refusal = aheadRefusal(words, headOf((await readOn()).state).generation);
+    const ask = heard && ((): Promise<Heard> => patiently(() => unlessForbidden(heard)));
+    let words = await ask?.();
+    const { generation } = headOf((await readOn()).state);
+    if (ask !== undefined && generation === 0 && words?.length === 0) {
+      await pause(clock, SILENCE_MILLIS, signal);
+      words = await ask();
+    }
+    const refusal = aheadRefusal(words, generation);
     if (refusal === undefined) guarded = created;
     return refusal;
   }
@@ -350,7 +358,9 @@ export function createPublisher(parts: PublisherParts): Publisher {
   }
 }
 
-async function unlessForbidden<T>(act: () => Promise<T>): Promise<T | "forbidden"> {
+type Heard = readonly HostGeneration[] | "forbidden";
+
+async function unlessForbidden(act: () => Promise<Heard>): Promise<Heard> {
   try {
     return await act();
   } catch (error) {
