@@ -220,7 +220,8 @@ export function refiller(plan: RefillPlan): Refill {
     }
     try {
       const end = Math.min(hole.next + ROWS_A_TURN - 1, hole.to);
-      for (const row of [...reader.rows(hole.next, end)]) await fillWith(hole, row, tell);
+      const rows = [...reader.rows(hole.next, end)];
+      for (const row of rows) await fillWith(hole, row, tell);
       hole.next = end + 1;
       if (hole.next <= hole.to) return true;
       for (const told of hole.coalescing.close()) await again(hole, told, undefined, tell);

@@ -136,6 +136,11 @@ export function startReport(plan: ReportPlan): Report {
     outbox.wake();
   });
 
+  // A server that comes back may have lost what it was told; whoever asks it then is to hear of this host soon.
+  const unlisten = connection.onState(({ connected }) => {
+    if (connected) beatAt = 0;
+  });
+
   const statusOf = (now: Look, state: HostStatus["state"]): string => {
     const { seq, hash } = log.head();
     const status: HostStatus = {
@@ -263,6 +268,7 @@ export function startReport(plan: ReportPlan): Report {
     async stop() {
       ended.abort();
       unfollow();
+      unlisten();
       if (connection.state().connected) {
         const farewell = connection
           .kvPut(statusBucket, names.statusKey, statusOf(look(), "stopped"))

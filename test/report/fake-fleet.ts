@@ -6,6 +6,7 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import {
+  type ConnectionState,
   type FleetConnection,
   FleetError,
   type StoredMessage,
@@ -46,6 +47,7 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
   const ids = new Map<string, number>();
   const asked = { count: 0, most: 0, mostOctets: 0 };
   const readings: string[] = [];
+  const listeners = new Set<(state: ConnectionState) => void>();
   let connected = true;
   let isLimited = false;
   let sequence = 0;
@@ -72,7 +74,10 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
 
   const connection: FleetConnection = {
     state: () => ({ connected, sinceMillis: 0, reason: connected ? "fake" : "the server is gone" }),
-    onState: () => () => undefined,
+    onState: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     async connected(signal) {
       if (connected) return;
       const aborted = Promise.withResolvers<never>();
@@ -155,6 +160,7 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
     },
     up() {
       connected = true;
+      for (const listener of listeners) listener(connection.state());
       upAgain.resolve();
       upAgain = Promise.withResolvers();
     },

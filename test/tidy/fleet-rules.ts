@@ -87,3 +87,19 @@ export const FLEET_MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   ],
   "agent/cli/fleet-rebase.ts": [...EVENTS, "agent/fleet/", "node:"],
 };
+
+/** No clock, no chance, no process, no node:*. */
+export const FLEET_PURE: readonly Place[] = [
+  ...["ahead.ts", "fleet-state.ts", "puts.ts", "state-digest.ts", "subjects.ts", "trust.ts"].map(
+    (name) => `agent/fleet/${name}`,
+  ),
+  ...[
+    "coalesce.ts",
+    "cursor.ts",
+    "holes.ts",
+    "host-key.ts",
+    "lanes.ts",
+    "pace.ts",
+    "readers.ts",
+  ].map((name) => `agent/report/${name}`),
+];
