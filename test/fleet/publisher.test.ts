@@ -301,8 +301,8 @@ test("a history is not begun before hosts could say that there was one; later se
   expect(await apply(publisher, ...BASICS)).toMatchObject({
     refusals: [{ message: expect.stringContaining("edge1 has 3") }],
   });
-  expect(waits).toEqual([3000]);
+  expect(waits).toEqual([5000]);
   expect(await apply(publisher, ...BASICS)).toMatchObject({ set: { generation: 1 } });
   expect(await apply(publisher, serviceManifest("web"))).toMatchObject({ set: { generation: 2 } });
-  expect(waits).toEqual([3000, 3000]);
+  expect(waits).toEqual([5000, 5000]);
 });

@@ -106,7 +106,7 @@ const PASSING: ReadonlySet<FleetErrorCode> = new Set([
   "FLEET_READING_ENDED",
 ]);
 /** Hosts say who they are every second where their bucket was lost; nobody begins a history before they could. */
-const SILENCE_MILLIS = 3000;
+const SILENCE_MILLIS = 5000;
 /** Each lost race means that another publisher won it. */
 const ATTEMPTS = 100;
 
