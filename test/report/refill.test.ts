@@ -50,6 +50,20 @@ test("the middle and the beginning are told again behind the end, and nothing th
   expect(outbox.positions()["desired"]).toEqual({ last: 9, to: 9 });
 });
 
+test("what was told again and is taken again is told once more: the server does not take it for a double", async () => {
+  const all = await bench();
+  await wanted(all, 4);
+  all.start();
+  await allThere(all);
+  take(all, 2, 3);
+  await allThere(all);
+  await wanted(all, 1);
+  await allThere(all);
+  take(all, 2, 3);
+  await allThere(all);
+  expect(seqsIn(all, "desired")).toEqual([1, 4, 5, 6, 2, 3]);
+});
+
 test("one lane's are told again, those of a storm by its newest facts", async () => {
   const all = await bench();
   await all.log.append(Array.from({ length: 100 }, (_, i) => all.pen.session(`flap ${i % 3}`)));
