@@ -27,7 +27,11 @@ export type Member = {
   readonly name: string;
 };
 
-export type Joined = Pick<Member, "connection" | "name"> & { readonly fleet: string };
+export type Joined = Pick<Member, "connection" | "name"> & {
+  readonly fleet: string;
+  /** By host, the keys that fleet.yaml has of it. */
+  readonly pins: PublisherConfig["hostKeys"];
+};
 
 /** Runs `act` with a connection in that role, which may not be up yet. The world's faults become Failures. */
 export async function asMember<T>(
@@ -62,7 +66,7 @@ export async function asMember<T>(
 export const joined = <T>(flags: MemberFlags, act: (joined: Joined) => Promise<T>): Promise<T> =>
   asMember(flags, "reader", async ({ config, connection, name }) => {
     await connection.connected(AbortSignal.timeout(flags.timeout * 1000));
-    return act({ connection, fleet: config.name, name });
+    return act({ connection, fleet: config.name, name, pins: config.hostKeys });
   });
 
 function configOf(file: string | undefined): PublisherConfig {

@@ -14,11 +14,12 @@ import { fleetNames, keyToken, readerKey, token, untoken } from "../fleet/subjec
 import {
   auditReader,
   type AuditReader,
-  gapText,
+  missingText,
   type NewFact,
   type Word,
 } from "../report/audit-reader.ts";
 import { isLane } from "../report/lanes.ts";
+import type { LaneGap } from "../report/reading.ts";
 import { positionText, readPosition, type ReaderPosition } from "../report/positions.ts";
 import { factHeading, factLine } from "./fact-lines.ts";
 import { Failure } from "./failure.ts";
@@ -57,13 +58,13 @@ export async function fleetLog(
   flags: FleetLogFlags,
 ): Promise<void> {
   const { io, output } = context;
-  const { connection, fleet, name } = joined;
+  const { connection, fleet, name, pins } = joined;
   const { host, lane } = flags;
   if (lane !== undefined && !isLane(lane)) {
     throw new Failure("USAGE", `--lane: "${lane}" is not desired, sessions or routes`);
   }
   const { auditStream: stream } = fleetNames(fleet);
-  const { created } = await connection.streamInfo(stream);
+  const { created, isLimited } = await connection.streamInfo(stream);
   const heads = openKnownHeads(flags.heads, fleet);
   const before = await positionsOf(joined, flags);
   const there = before.get(host ?? ALL_HOSTS);
@@ -73,6 +74,7 @@ export async function fleetLog(
     lane,
     known: heads.of,
     accept: flags.accept,
+    pins,
     positions: (one) => before.get(one)?.lanes ?? {},
   });
   const facts = new Map<string, number>();
@@ -106,7 +108,14 @@ export async function fleetLog(
   await readUpToEnd(connection, { ...reading, from: place.sequence + 1 });
   await save("now", io.nowMillis());
   for (const [of, one] of reader.hosts) {
-    for (const gap of one.gaps()) say({ host: of, text: gapText(gap), weight: "fault" });
+    const text = (gap: LaneGap): string => missingText(one, gap, isLimited);
+    for (const gap of one.gaps()) say({ host: of, text: text(gap), weight: "fault" });
+    const other = one.key() === "another" ? one.known()?.other : undefined;
+    if (other !== undefined && !faults.has(of)) {
+      const word = `ANOTHER KEY: it signs with ${other.key} since ${other.at}`;
+      say({ host: of, text: word, weight: "fault" });
+    }
+    for (const gap of one.behind()) say({ host: of, text: text(gap), weight: "note" });
   }
   if (flags.verify === true) await io.out(verdict(reader, facts, context));
   if (faults.size > 0) {
@@ -227,18 +236,22 @@ function verdict(
     .map(([host, one]) => {
       const checkpoint = one.newest();
       const gaps = one.gaps().map(({ lane, from, to }) => `${lane} ${from + 1}-${to}`);
+      const begins = one.behind().map(({ lane, to }) => `${lane} ${to + 1}`);
       return [
         host,
         String(facts.get(host) ?? 0),
         checkpoint === undefined ? "" : String(checkpoint.seq),
         checkpoint === undefined ? "" : `${ago(checkpoint.at, nowMillis)} ago`,
+        one.key(),
         one.isRewritten()
           ? "WRITTEN ANEW"
           : gaps.length > 0
             ? `missing ${gaps.join(", ")}`
-            : "whole",
+            : begins.length > 0
+              ? `whole from ${begins.join(", ")} on`
+              : "whole",
       ];
     });
   if (rows.length === 0) return "nothing in the audit stream\n";
-  return table(["HOST", "NEW FACTS", "CHECKPOINT", "MADE", "VERDICT"], rows, width);
+  return table(["HOST", "NEW FACTS", "CHECKPOINT", "MADE", "KEY", "VERDICT"], rows, width);
 }

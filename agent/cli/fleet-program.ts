@@ -69,6 +69,8 @@ const publishingOptions = (command: Command): Command =>
     "the seed that signs, where fleet.yaml does not name it",
   );
 
+const DESPITE = "publish though a host has a higher generation: it diverges and keeps what it has";
+
 function addFleetChanges(fleet: Command, program: Program): void {
   publishingOptions(
     printing(
@@ -84,6 +86,7 @@ function addFleetChanges(fleet: Command, program: Program): void {
     )
     .option("--dry-run", "say what the change set would hold, publish nothing")
     .option("--prune", "also delete what the fleet has and the manifests do not name")
+    .option("--despite-hosts", DESPITE)
     .addHelpText("after", example("rutter fleet apply -f fleet/ --dry-run"))
     .action(async (flags: Shared & FleetApplyFlags) =>
       (await change()).apply(contextOf(program, flags), flags),
@@ -94,6 +97,7 @@ function addFleetChanges(fleet: Command, program: Program): void {
   )
     .option("-f, --filename <path>", "manifests that name what is to go; may be repeated", collect)
     .option("-n, --namespace <name>", "namespace of what is named")
+    .option("--despite-hosts", DESPITE)
     .option("--dry-run", "say what the change set would hold, publish nothing")
     .addHelpText("after", example("rutter fleet delete services web -n default"))
     .action(async (kind: string | undefined, names: string[], flags: Shared & FleetDeleteFlags) =>
@@ -126,6 +130,7 @@ function addFleetChanges(fleet: Command, program: Program): void {
       "--status <file>",
       "what `rutter status -o json` says on a host that had everything",
     )
+    .option("--despite-hosts", "though another host has a higher generation than this status")
     .addHelpText("after", example("rutter fleet rebase -f fleet/ --status edge1.json"))
     .action(async (flags: Shared & RebaseFlags) => {
       const { rebase } = await import("./fleet-rebase.ts");

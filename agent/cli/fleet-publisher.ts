@@ -7,14 +7,24 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { systemClock } from "../../backends/clock.ts";
+import type { HostGeneration } from "../fleet/ahead.ts";
 import { createPublisher, type Publisher } from "../fleet/io/publisher.ts";
 import { KeyError, type Signer, signerFromSeed } from "../fleet/signing.ts";
 import { Failure } from "./failure.ts";
+import { heardGenerations } from "./fleet-hosts.ts";
 import { asMember, type Member, type MemberFlags } from "./fleet-access.ts";
 
-export type PublisherFlags = MemberFlags & { readonly signingSeed?: string };
+export type PublisherFlags = MemberFlags & {
+  readonly signingSeed?: string;
+  /** Publishes though hosts have a higher generation. */
+  readonly despiteHosts?: boolean;
+};
 
-export type Publishing = Pick<Member, "config"> & { readonly publisher: Publisher };
+export type Publishing = Pick<Member, "config"> & {
+  readonly publisher: Publisher;
+  /** Of each host its highest generation, highest first. */
+  readonly heard: () => Promise<readonly HostGeneration[]>;
+};
 
 /** Runs `act` as a publisher, connected at the latest when it asks. The world's faults become Failures. */
 export const publishing = <T>(
@@ -23,16 +33,23 @@ export const publishing = <T>(
 ): Promise<T> =>
   asMember(flags, "publisher", async ({ config, connection }) => {
     const signer = signerOf(flags.signingSeed ?? config.signingSeed);
+    const consumer = `publisher-${randomBytes(6).toString("hex")}`;
+    const signal = AbortSignal.timeout(flags.timeout * 1000);
+    const heard = async (): Promise<readonly HostGeneration[]> => {
+      await connection.connected(signal);
+      return heardGenerations(connection, config.name, consumer);
+    };
     const publisher = createPublisher({
       fleet: config.name,
       connection,
       signer,
       trust: config.trust ?? [{ key: signer.publicKey }],
-      consumer: `publisher-${randomBytes(6).toString("hex")}`,
+      consumer,
       clock: systemClock,
-      signal: AbortSignal.timeout(flags.timeout * 1000),
+      signal,
+      heard: flags.despiteHosts === true ? undefined : heard,
     });
-    return act({ config, publisher });
+    return act({ config, publisher, heard });
   });
 
 function signerOf(file: string | undefined): Signer {

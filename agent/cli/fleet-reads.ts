@@ -1,7 +1,7 @@
 /**
- * The commands of a fleet that show what its hosts say: `fleet status` and `fleet log`.
+ * The commands of a fleet that show what its hosts say, and who reads it: `fleet status`, `log` and `readers`.
  *
- * Reads arguments and hands on. Reads next: fleet-status.ts, fleet-log.ts.
+ * Reads arguments and hands on. Reads next: fleet-status.ts, fleet-log.ts, fleet-readers.ts.
  */
 import {
   type Command,
@@ -13,6 +13,7 @@ import {
 } from "./commands.ts";
 import type { MemberFlags } from "./fleet-access.ts";
 import type { FleetLogFlags } from "./fleet-log.ts";
+import type { RemoveFlags } from "./fleet-readers.ts";
 import { memberOptions } from "./fleet-options.ts";
 import type { FleetStatusFlags } from "./fleet-status.ts";
 
@@ -21,14 +22,27 @@ const access = () => import("./fleet-access.ts");
 const reading = (fleet: Command, usage: string, description: string): Command =>
   memberOptions(printing(fleet, usage, description), "reader");
 
+const HEADS = "what is known of each host's log and key (default: in the user's state directory)";
+type Headed<T> = Omit<T, "heads"> & { heads?: string };
+
 export function addFleetReads(fleet: Command, program: Program): void {
   reading(fleet, "status", "What every host said last; who is silent, behind, or differs.")
-    .option("--check", "end with 1 where a host is silent, stopped, behind, or differs")
+    .option(
+      "--check",
+      "end with 1 where a host is silent, stopped, behind, differs, or has another key",
+    )
+    .option("--heads <file>", HEADS)
     .addHelpText("after", example("rutter fleet status --check"))
-    .action(async (flags: Shared & MemberFlags & FleetStatusFlags) => {
-      const { fleetStatus } = await import("./fleet-status.ts");
+    .action(async (flags: Shared & MemberFlags & Headed<FleetStatusFlags>) => {
+      const [{ fleetStatus }, { defaultHeadsFile }] = await Promise.all([
+        import("./fleet-status.ts"),
+        import("./known-heads.ts"),
+      ]);
       const context = contextOf(program, flags);
-      await (await access()).joined(flags, (joined) => fleetStatus(context, joined, flags));
+      const heads = flags.heads ?? defaultHeadsFile(program.env);
+      await (
+        await access()
+      ).joined(flags, (joined) => fleetStatus(context, joined, { ...flags, heads }));
     });
 
   reading(fleet, "log", "The hosts' books as they tell them; each fact and checkpoint is verified.")
@@ -43,20 +57,54 @@ export function addFleetReads(fleet: Command, program: Program): void {
       "--reader <name>",
       "go on where the reader of this name was, with the same hosts and lanes",
     )
-    .option("--heads <file>", "what is known of each log (default: in the user's state directory)")
-    .option("--accept <host>", "take this host's log as it is now, whatever it was before")
+    .option("--heads <file>", HEADS)
+    .option(
+      "--accept <host>",
+      "take this host's log and its key as they are now, whatever they were",
+    )
     .addHelpText("after", example("rutter fleet log --reader audit --follow"))
-    .action(
-      async (flags: Shared & MemberFlags & Omit<FleetLogFlags, "heads"> & { heads?: string }) => {
-        const [{ fleetLog }, { defaultHeadsFile }] = await Promise.all([
-          import("./fleet-log.ts"),
-          import("./known-heads.ts"),
-        ]);
-        const context = contextOf(program, flags);
-        const heads = flags.heads ?? defaultHeadsFile(program.env);
-        await (
-          await access()
-        ).joined(flags, (joined) => fleetLog(context, joined, { ...flags, heads }));
-      },
-    );
+    .action(async (flags: Shared & MemberFlags & Headed<FleetLogFlags>) => {
+      const [{ fleetLog }, { defaultHeadsFile }] = await Promise.all([
+        import("./fleet-log.ts"),
+        import("./known-heads.ts"),
+      ]);
+      const context = contextOf(program, flags);
+      const heads = flags.heads ?? defaultHeadsFile(program.env);
+      await (
+        await access()
+      ).joined(flags, (joined) => fleetLog(context, joined, { ...flags, heads }));
+    });
+
+  const readers = reading(
+    fleet,
+    "readers",
+    "Who reads the hosts' books by name, how far, and when that was noted.",
+  )
+    .addHelpText("after", example("rutter fleet readers -o json"))
+    .action(async (flags: Shared & MemberFlags) => {
+      const { fleetReaders } = await import("./fleet-readers.ts");
+      const context = contextOf(program, flags);
+      await (await access()).joined(flags, (joined) => fleetReaders(context, joined));
+    });
+
+  memberOptions(
+    printing(
+      readers,
+      "remove <name>",
+      "Forget a reader that is gone: what it lacks is not told again for it. As a publisher.",
+    ),
+    "publisher",
+  )
+    .option("--host <name>", "only what it noted of this host")
+    .addHelpText("after", example("rutter fleet readers remove old-audit"))
+    .action(async (name: string, flags: Shared & MemberFlags & RemoveFlags) => {
+      const { removeReader } = await import("./fleet-readers.ts");
+      const context = contextOf(program, flags);
+      await (
+        await access()
+      ).asMember(flags, "publisher", async (member) => {
+        await member.connection.connected(AbortSignal.timeout(flags.timeout * 1000));
+        await removeReader(context, member, name, flags);
+      });
+    });
 }

@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import { parseAddress } from "../../events/address.ts";
 import { resourceKey, type ResourceKey } from "../../events/ids.ts";
+import { aheadText } from "../fleet/ahead.ts";
 import type { Allocated } from "../fleet/change-set.ts";
 import { Failure } from "./failure.ts";
 import { conclude, manifests } from "./fleet-change.ts";
@@ -48,8 +49,15 @@ export async function rebase(context: Context, flags: RebaseFlags): Promise<void
       const addresses = given.get(service) ?? [];
       return addresses.length === 0 ? [] : [{ service, addresses }];
     });
+    const has = status.fleet?.generation ?? 0;
+    const [newest] = await by.heard();
+    const ahead = newest === undefined ? undefined : aheadText([newest], has);
+    if (ahead !== undefined && flags.despiteHosts !== true) {
+      const text = `${flags.status} is of generation ${has}, and ${ahead}: take the status of that host, or say --despite-hosts`;
+      throw new Failure("REFUSED", text);
+    }
     await by.publisher.ensureStreams(by.config.replicas);
-    const generation = (status.fleet?.generation ?? 0) + 1;
+    const generation = Math.max(has, newest?.generation ?? 0) + 1;
     const all = puts.filter((_, i) => known[i]);
     if (!(await by.publisher.rebase(generation, all, allocations))) {
       throw new Failure("REFUSED", "another message came into the stream meanwhile: try again");

@@ -6,20 +6,29 @@
 import { readKeys } from "../fleet/io/to-end.ts";
 import { fleetNames, keyToken } from "../fleet/subjects.ts";
 import { standings, type HostView, inTrouble } from "../report/standing.ts";
+import { type KeyStanding, standingOf } from "../report/host-key.ts";
 import { readStatus } from "../report/status.ts";
 import { Failure } from "./failure.ts";
 import type { Joined } from "./fleet-access.ts";
 import { type Context, show } from "./io.ts";
+import { openKnownHeads } from "./known-heads.ts";
 import { screenOf } from "./read.ts";
 import type { Screen } from "./tables.ts";
 import { ago, coloured, safe, table } from "./terminal.ts";
 
-export type FleetStatusFlags = { readonly check?: boolean };
+export type FleetStatusFlags = {
+  readonly check?: boolean;
+  /** File of known heads, for the keys in it; it is read only. */
+  readonly heads: string;
+};
+
+/** `keyIs`: what the key is worth that it says it signs with. */
+type KeyedView = HostView & { readonly keyIs: KeyStanding; readonly known: readonly string[] };
 
 export async function fleetStatus(
   context: Context,
-  { connection, fleet, name }: Joined,
-  { check }: FleetStatusFlags,
+  { connection, fleet, name, pins }: Joined,
+  { check, heads }: FleetStatusFlags,
 ): Promise<void> {
   const { statusBucket: bucket } = fleetNames(fleet);
   const consumer = `${keyToken(name)}-status-${process.pid}`;
@@ -29,13 +38,20 @@ export async function fleetStatus(
     // A host's word is its own only under its own key, which the server keeps.
     return status !== undefined && keyToken(status.host) === key ? [status] : [];
   });
-  const views = standings(statuses, context.io.nowMillis());
+  const remembered = openKnownHeads(heads, fleet);
+  const views = standings(statuses, context.io.nowMillis()).map((view): KeyedView => {
+    const { host, status } = view;
+    const [pinned, known] = [pins.get(host) ?? [], remembered.of(host)];
+    const keyIs = standingOf(status.key, pinned, known);
+    return { ...view, keyIs, known: pinned.length > 0 ? pinned : [known?.key ?? ""] };
+  });
   await show(context, views.map(viewJson), () => statusTable(views, screenOf(context.io)));
-  const trouble = inTrouble(views);
+  const trouble = troubled(views);
   if (check === true && (trouble.length > 0 || views.length === 0)) {
-    const names = trouble.map(({ host, presence, standing }) =>
-      presence === "here" ? `${host} (${standing})` : `${host} (${presence})`,
-    );
+    const names = trouble.map(({ host, presence, standing, keyIs }) => {
+      if (isOtherKey(keyIs)) return `${host} (key: ${keyIs})`;
+      return presence === "here" ? `${host} (${standing})` : `${host} (${presence})`;
+    });
     const text =
       views.length === 0
         ? `no host of ${fleet} ever said a word`
@@ -44,7 +60,13 @@ export async function fleetStatus(
   }
 }
 
-const viewJson = ({ host, heard, presence, standing, status }: HostView) => ({
+const isOtherKey = (key: KeyStanding): boolean => key === "another" || key === "not pinned";
+const troubled = (views: readonly KeyedView[]): readonly KeyedView[] => {
+  const others = new Set(inTrouble(views));
+  return views.filter((view) => others.has(view) || isOtherKey(view.keyIs));
+};
+
+const viewJson = ({ host, heard, presence, standing, status, keyIs }: KeyedView) => ({
   host,
   heard,
   presence,
@@ -59,6 +81,7 @@ const viewJson = ({ host, heard, presence, standing, status }: HostView) => ({
   logSeq: status.log.seq,
   logHash: status.log.hash,
   key: status.key,
+  keyIs,
 });
 
 const HEADING = [
@@ -73,7 +96,7 @@ const HEADING = [
   "DOWN",
 ];
 
-function statusTable(views: readonly HostView[], screen: Screen): string {
+function statusTable(views: readonly KeyedView[], screen: Screen): string {
   if (views.length === 0) return "no host has reported yet\n";
   const rows = views.map(({ host, heard, presence, standing, status }) => {
     const { sessions, bfd, feed, log, program } = status;
@@ -91,8 +114,17 @@ function statusTable(views: readonly HostView[], screen: Screen): string {
     ];
   });
   const text = table(HEADING, rows, screen.width);
-  const trouble = inTrouble(views);
+  const trouble = troubled(views);
   if (trouble.length === 0) return text;
+  const keys = trouble
+    .filter(({ keyIs }) => isOtherKey(keyIs))
+    .map(
+      ({ host, status, keyIs, known }) =>
+        `ANOTHER KEY: ${safe(host)} says since ${safe(status.since)} that it signs with ${safe(status.key ?? "none")}; ${
+          keyIs === "another" ? "it was known with" : "fleet.yaml pins"
+        } ${known.join(", ")}`,
+    );
   const names = trouble.map(({ host }) => safe(host)).join(", ");
-  return `${text}\n${coloured(`look at ${names}`, "red", screen.colour)}\n`;
+  const lines = [...keys, `look at ${names}`];
+  return `${text}\n${lines.map((line) => `${coloured(line, "red", screen.colour)}\n`).join("")}`;
 }

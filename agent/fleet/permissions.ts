@@ -5,7 +5,7 @@
  * name, and nothing else; the server keeps that, whatever a host that was broken into sends. It guards delivery only: what is
  * believed of a change set is its signature (trust.ts). Reads next: subjects.ts.
  */
-import { fleetNames, hostNames, keyToken, token } from "./subjects.ts";
+import { checkpointsOf, fleetNames, hostNames, keyToken, token } from "./subjects.ts";
 
 export type Role = "host" | "publisher" | "reader";
 
@@ -41,14 +41,16 @@ function ofHost(fleet: string, host: string): readonly string[] {
   const names = fleetNames(fleet);
   const own = hostNames(fleet, host);
   const readers = bucket(names.readersBucket);
+  const lanes = [own.audit("desired"), own.audit("sessions"), own.audit("routes")];
   return [
     ...info(names.feedStream, names.auditStream),
     ...reading(names.feedStream, own.consumer),
     `${API}.DIRECT.GET.${names.feedStream}`,
     `${API}.DIRECT.GET.${names.feedStream}.${names.bases}`,
-    own.audit("desired"),
-    own.audit("sessions"),
-    own.audit("routes"),
+    ...lanes,
+    ...lanes.flatMap((lane, at) =>
+      reading(names.auditStream, own.consumer, lane).slice(0, at === 0 ? undefined : 1),
+    ),
     own.checkpoint,
     own.dead,
     `${API}.DIRECT.GET.${names.auditStream}.rutter.${token(fleet)}.host.${token(host)}.>`,
@@ -73,6 +75,12 @@ function ofPublisher(fleet: string): readonly string[] {
     ...reading(names.feedStream, "*"),
     `${API}.DIRECT.GET.${names.feedStream}`,
     `${API}.DIRECT.GET.${names.feedStream}.${names.bases}`,
+    // What hosts say that they have, before a history is begun.
+    ...reading(bucket(names.statusBucket), "*", `$KV.${names.statusBucket}.*`),
+    ...reading(names.auditStream, "*", checkpointsOf(fleet)),
+    // Readers that are gone are a publisher's to remove.
+    ...reading(bucket(names.readersBucket), "*", `$KV.${names.readersBucket}.*.*`),
+    `$KV.${names.readersBucket}.*.*`,
   ];
 }
 

@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import { type FleetConfig, type FleetTls, writtenFleet } from "./fleet-config.ts";
-import { isCurveKey } from "./signing.ts";
+import { isCurveKey, isSigningKey } from "./signing.ts";
 import type { TrustRule } from "./trust.ts";
 
 export type PublisherConfig = {
@@ -19,6 +19,8 @@ export type PublisherConfig = {
   readonly trust: readonly TrustRule[] | undefined;
   /** Curve keys (X…) of the hosts that secrets are sealed to. */
   readonly sealTo: readonly string[];
+  /** By host the keys (U…) that it signs its checkpoints with: pinned, for who reads them. */
+  readonly hostKeys: ReadonlyMap<string, readonly string[]>;
   /** Servers that hold each stream, where this program makes it. */
   readonly replicas: 1 | 3 | 5;
 };
@@ -27,6 +29,12 @@ const { name, servers, credentials, seed, tls, trust } = writtenFleet.shape;
 const path = z.string().regex(/^\/[^\0]*$/, "must be an absolute path");
 /** As many hosts as a fleet is measured with. */
 const MAX_HOSTS = 10_000;
+
+/** The new one and the old ones, as long as what those signed is still read. */
+const MAX_KEYS = 8;
+const hostKey = z
+  .string()
+  .refine(isSigningKey, "must be the public key (U…) that the host signs with");
 
 const shape = {
   name,
@@ -41,6 +49,10 @@ const shape = {
     .record(z.string(), z.string().refine(isCurveKey, "must be a public curve key (X…)"))
     .refine((hosts) => Object.keys(hosts).length <= MAX_HOSTS, "names too many hosts")
     .optional(),
+  hostKeys: z
+    .record(z.string(), z.union([hostKey, z.array(hostKey).min(1).max(MAX_KEYS)]))
+    .refine((hosts) => Object.keys(hosts).length <= MAX_HOSTS, "names too many hosts")
+    .optional(),
   replicas: z.literal([1, 3, 5]).optional(),
 };
 export const writtenPublisher = z
@@ -52,7 +64,7 @@ export const writtenPublisher = z
 export type WrittenPublisher = z.infer<typeof writtenPublisher>;
 
 export function publisherConfig(written: WrittenPublisher): PublisherConfig {
-  const { credentials, seed, hosts } = written;
+  const { credentials, seed, hosts, hostKeys } = written;
   return {
     name: written.name,
     servers: written.servers,
@@ -66,6 +78,9 @@ export function publisherConfig(written: WrittenPublisher): PublisherConfig {
     signingSeed: written.signingSeed,
     trust: written.trust?.map((rule) => ({ key: rule.key, ...definedIn(rule) })),
     sealTo: Object.values(hosts ?? {}),
+    hostKeys: new Map(
+      Object.entries(hostKeys ?? {}).map(([host, keys]) => [host, [keys].flat()] as const),
+    ),
     // Three servers survive the loss of one; of fewer none survives it.
     replicas: written.replicas ?? (written.servers.length >= 3 ? 3 : 1),
   };

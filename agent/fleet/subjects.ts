@@ -76,7 +76,7 @@ export function fleetNames(fleet: string): FleetNames {
     auditStream: `rutter-${plain}-audit`,
     auditSubjects: [
       `rutter.${name}.host.*.audit.*`,
-      `rutter.${name}.host.*.checkpoint`,
+      checkpointsOf(fleet),
       `rutter.${name}.host.*.dead`,
     ],
     statusBucket: bucketName(fleet, "status"),
@@ -110,6 +110,9 @@ export function hostNames(fleet: string, host: string): HostNames {
     consumer: keyToken(host),
   };
 }
+
+/** Checkpoints of all hosts of a fleet, as a filter. */
+export const checkpointsOf = (fleet: string): string => `rutter.${token(fleet)}.host.*.checkpoint`;
 
 /** In the bucket of readers: how far `reader` has the host's audit. */
 export const readerKey = (reader: string, host: string): string =>

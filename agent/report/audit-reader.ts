@@ -6,13 +6,13 @@
  */
 import type { StoredMessage } from "../fleet/io/connection.ts";
 import { hostOfSubject } from "../fleet/subjects.ts";
-import { readCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import { isGivenUp, type KnownHost } from "./heads.ts";
 import { isLane, type Lane } from "./lanes.ts";
 import { type AuditFact, readFact } from "./message.ts";
 import { assembler } from "./parts.ts";
 import type { LaneSeqs } from "./positions.ts";
-import { type Finding, type HostReading, hostReading } from "./reading.ts";
+import { type Finding, type HostReading, hostReading, type LaneGap } from "./reading.ts";
 
 /** A fact that was not read before. */
 export type NewFact = { readonly host: string; readonly lane: Lane; readonly fact: AuditFact };
@@ -39,8 +39,10 @@ export type AuditReaderPlan = {
   readonly lane: Lane | undefined;
   readonly known: (host: string) => KnownHost | undefined;
   readonly positions: (host: string) => LaneSeqs;
-  /** A host whose log is taken as it is now. */
+  /** A host whose log and key are taken as they are now. */
   readonly accept?: string | undefined;
+  /** Keys that are a host's, by fleet.yaml; none: the first that is heard. */
+  readonly pins?: ReadonlyMap<string, readonly string[]>;
 };
 
 /** A gap is one only where it is still there in the end: a message that was lost on the way is told again behind later ones. */
@@ -50,6 +52,8 @@ const WEIGHTS: Readonly<Record<Finding["type"], Word["weight"]>> = {
   accepted: "note",
   rewritten: "fault",
   "other-key": "fault",
+  "not-pinned": "fault",
+  "new-key": "note",
   unsigned: "fault",
 };
 const NOTHING: Taken = { fact: undefined, words: [] };
@@ -62,13 +66,14 @@ export function auditReader({
   known,
   positions,
   accept,
+  pins,
 }: AuditReaderPlan): AuditReader {
   const hosts = new Map<string, HostReading>();
   const parts = assembler();
   const of = (host: string): HostReading => {
     const before = hosts.get(host);
     if (before !== undefined) return before;
-    const made = hostReading(known(host), positions(host), host === accept);
+    const made = hostReading(known(host), positions(host), host === accept, pins?.get(host));
     hosts.set(host, made);
     return made;
   };
@@ -129,8 +134,33 @@ export function auditReader({
   };
 }
 
-export const gapText = ({ lane, from, to }: ReturnType<HostReading["gaps"]>[number]): string =>
+const gapText = ({ lane, from, to }: LaneGap): string =>
   `${lane}: facts above seq ${from} and up to seq ${to} are missing`;
+
+/** What is missing in the end, with what its host says of it. `isLimited`: of the stream (StreamInfo). */
+export function missingText(reading: HostReading, gap: LaneGap, isLimited: boolean): string {
+  return `${gapText(gap)}: ${fateOf(reading.newest(), gap)}${
+    isLimited ? "; the stream's own limits let messages go" : ""
+  }`;
+}
+
+function fateOf(newest: Checkpoint | undefined, { lane, from, to }: LaneGap): string {
+  if (newest === undefined) return "nothing is known of its host, which alone can fill it";
+  if (newest.lanes[lane] === undefined) return "its host does not tell this lane any more";
+  const said = newest.held?.missing.find(
+    (one) => one.lane === lane && one.from < to && one.to > from,
+  );
+  switch (said?.why) {
+    case "read":
+      return "every reader that has a name had read it when it was taken out, so it is not filled";
+    case "limits":
+      return "it cannot be filled, for the stream has limits that would take it again";
+    case "log":
+      return "it cannot be filled, for the host's own log lacks it";
+    case undefined:
+      return "its host fills it while it is connected";
+  }
+}
 
 function textOf(finding: Finding): string {
   switch (finding.type) {
@@ -142,6 +172,10 @@ function textOf(finding: Finding): string {
       return `its log was written anew, and is accepted as it is: ${finding.reason}`;
     case "rewritten":
       return `ITS LOG WAS WRITTEN ANEW: ${finding.reason}`;
+    case "not-pinned":
+      return `NOT ITS PINNED KEY, and not believed: ${finding.reason}`;
+    case "new-key":
+      return `ITS KEY HAS CHANGED: ${finding.reason}`;
     case "other-key":
       return `ANOTHER KEY: ${finding.reason}`;
     case "unsigned":

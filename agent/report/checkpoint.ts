@@ -7,6 +7,7 @@
  */
 import * as z from "zod";
 import { type Signer, verifySignature } from "../fleet/signing.ts";
+import { LANES } from "./lanes.ts";
 import type { Message } from "./message.ts";
 
 const seq = z.int().min(0);
@@ -17,6 +18,17 @@ export const Head = z.object({ seq, hash });
 /** Of each lane: its newest acknowledged seq, and up to which seq the log was looked through for it. */
 const Positions = z.record(z.string(), z.object({ last: seq, to: seq }));
 export type Positions = Readonly<z.infer<typeof Positions>>;
+
+/** The audit stream as it was when the lanes were last held against it, and the holes that stay in them (holes.ts). */
+const Held = z.object({
+  created: z.string(),
+  /** Messages that had been taken out of it. */
+  removed: seq,
+  missing: z.array(
+    z.object({ lane: z.enum(LANES), from: seq, to: seq, why: z.enum(["read", "limits", "log"]) }),
+  ),
+});
+export type Held = z.infer<typeof Held>;
 
 const Schema = z.object({
   fleet: z.string(),
@@ -32,6 +44,10 @@ const Schema = z.object({
   /** What this log has at the seq of the checkpoint before; null: there was none. */
   before: Head.nullable(),
   lanes: Positions,
+  /** Absent: not known, or told by an older version. */
+  held: Held.optional(),
+  /** The fleet's feed as this host has it; absent: told by an older version. */
+  feed: z.object({ generation: seq, digest: z.string() }).nullable().optional(),
 });
 export type Checkpoint = z.infer<typeof Schema>;
 export type Head = Readonly<z.infer<typeof Head>>;

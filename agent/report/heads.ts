@@ -2,8 +2,8 @@
  * What a reader remembers of each host's log, and the judgement whether the log it hears of now is still that one.
  *
  * Pure. What is remembered is a key and some (seq, hash): a log is append-only, so each of them must hold for ever. The first
- * word of a host is believed (there is nothing to hold against it); afterwards another key, fewer facts or another hash at a
- * seq that is known are said. Reads next: checkpoint.ts; ../cli/known-heads.ts (the file).
+ * word of a host is believed (there is nothing to hold against it); afterwards fewer facts or another hash at a seq that is
+ * known are said. Reads next: checkpoint.ts; ../cli/known-heads.ts (the file).
  */
 import * as z from "zod";
 import { type Checkpoint, Head } from "./checkpoint.ts";
@@ -14,6 +14,10 @@ export type StreamPlace = Readonly<z.infer<typeof StreamPlace>>;
 
 const KnownHost = z.object({
   key: z.string(),
+  /** Keys that were this host's before, and were replaced with an operator's word. */
+  former: z.array(z.string()).readonly().optional(),
+  /** Another key that was heard and is not believed; `at`: of its first checkpoint, RFC 3339. */
+  other: z.object({ key: z.string(), at: z.string() }).readonly().optional(),
   /** In order of seq; the last one is the newest head. */
   heads: z.array(Head).readonly(),
   /** Of the newest checkpoint, RFC 3339. */
@@ -46,7 +50,7 @@ export function readKnown(text: string): KnownFleets | undefined {
 
 export type Judgement =
   | { readonly type: "goes-on" | "first" | "known" }
-  | { readonly type: "rewritten" | "other-key"; readonly reason: string };
+  | { readonly type: "rewritten"; readonly reason: string };
 
 /** A year of checkpoints is thinned out; the oldest and the newest stay. */
 const HEADS_LIMIT = 256;
@@ -67,6 +71,7 @@ const isAfter = (known: KnownHost, { at }: Checkpoint, place: StreamPlace): bool
     ? place.sequence > known.place.sequence
     : Date.parse(at) > Date.parse(known.at);
 
+/** Whether the log goes on from what is known. Whose signature it is was asked before (host-key.ts). */
 export function judge(
   known: KnownHost | undefined,
   checkpoint: Checkpoint,
@@ -74,12 +79,6 @@ export function judge(
 ): Judgement {
   const newest = known?.heads.at(-1);
   if (known === undefined || newest === undefined) return { type: "first" };
-  if (known.key !== checkpoint.key) {
-    return {
-      type: "other-key",
-      reason: `signs with ${checkpoint.key}, and signed with ${known.key} before`,
-    };
-  }
   const { seq, hash, before } = checkpoint;
   const rewritten = (reason: string): Judgement => ({ type: "rewritten", reason });
   const contrary =
@@ -99,8 +98,7 @@ export function noted(
   place: StreamPlace,
 ): KnownHost {
   const heads = (known?.heads ?? []).filter((head) => head.seq < seq);
-  const begins = known?.begins === undefined ? {} : { begins: known.begins };
-  return { key, heads: thinned([...heads, { seq, hash }]), at, place, ...begins };
+  return { ...known, key, heads: thinned([...heads, { seq, hash }]), at, place };
 }
 
 /** Whether a message is of a log that was given up. */

@@ -5,6 +5,7 @@
  * surrounds it in the chain stands in NATS headers, so that a reader can verify each fact alone: the hash before it, its own,
  * its body's digest, and the host's signature. `Rutter-Lane-Previous` is the seq up to which the lane was told before, so that
  * a gap is seen; `Rutter-Confirmed` the one up to which the server had acknowledged it, which is what the outbox goes on from.
+ * `Rutter-Newest` stands in a message that only fills a hole: the lane's end is still where that says.
  * A fact that is larger than a message travels in parts. Reads next: parts.ts (put together again), cursor.ts.
  */
 import { promisify } from "node:util";
@@ -126,6 +127,15 @@ export const confirming = (headers: Message["headers"], confirmed: number): Mess
   "Rutter-Confirmed": `${confirmed}`,
 });
 
+/** Of a message that fills a hole: the newest fact of the lane, which was told before it and stays the newest. */
+export const filling = (
+  headers: Message["headers"],
+  newest: { readonly seq: number; readonly hash: string },
+): Message["headers"] => ({
+  ...confirming(headers, newest.seq),
+  "Rutter-Newest": `${newest.seq} ${newest.hash}`,
+});
+
 const numberOf = (text: string | undefined): number =>
   text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
 const isHash = (text: string | undefined): text is string =>
@@ -149,6 +159,17 @@ export function placeOf(headers: Message["headers"]): Place | undefined {
   const isPlace = seq >= 1 && previous >= 0 && confirmed >= 0;
   if (!isPlace || !isHash(hash) || part === undefined) return undefined;
   return { seq, hash, previous, confirmed, isWhole: part.index === part.count };
+}
+
+/** Where the lane ended when the message was sent: its own place, or that of the newest fact where it only fills a hole. */
+export function endOf(headers: Message["headers"]): Place | undefined {
+  const place = placeOf(headers);
+  const newest = headers["Rutter-Newest"];
+  if (place === undefined || newest === undefined) return place;
+  const [number, hash] = newest.split(" ");
+  const seq = numberOf(number);
+  if (!isHash(hash) || !(seq >= 1)) return place;
+  return { seq, hash, previous: seq, confirmed: seq, isWhole: true };
 }
 
 export type Read =

@@ -15,13 +15,16 @@ import { backoffMillis, pause } from "../fleet/io/backoff.ts";
 import { type FleetConnection, FleetError } from "../fleet/io/connection.ts";
 import type { Signer } from "../fleet/signing.ts";
 import { fleetNames, hostNames } from "../fleet/subjects.ts";
-import { type Coalescer, coalescer } from "./coalesce.ts";
+import { type Coalescer, coalescer, type Told as ToldFact } from "./coalesce.ts";
 import { type Resume, resume } from "./cursor.ts";
 import { type Flight, flight } from "./flight.ts";
+import { removedFrom } from "./holes.ts";
 import { type Lane, laneOf } from "./lanes.ts";
-import { confirming, messagesOf, placeOf, type Place, type Telling } from "./message.ts";
+import { confirming, endOf, filling, messagesOf, type Place, type Telling } from "./message.ts";
 import { pace } from "./pace.ts";
-import type { Positions } from "./checkpoint.ts";
+import type { Held, Positions } from "./checkpoint.ts";
+import type { LaneSeqs } from "./positions.ts";
+import { type Again, refiller } from "./refill.ts";
 
 export type OutboxPlan = {
   readonly fleet: string;
@@ -34,16 +37,22 @@ export type OutboxPlan = {
   readonly clock: Clock;
   readonly logger: Pick<Logger, "info" | "warn">;
   /** What the newest checkpoint in the stream says of the lanes. */
-  readonly looked: () => Promise<Positions | undefined>;
+  readonly looked: () => Promise<
+    { readonly lanes: Positions; readonly held?: Held | undefined } | undefined
+  >;
   /** Of each reader how far it has the lanes that it reads. */
-  readonly readers: () => Promise<readonly Readonly<Partial<Record<Lane, number>>>[]>;
+  readonly readers: () => Promise<readonly LaneSeqs[]>;
   /** It begins, or begins again, to tell. */
   readonly onBegun: () => void;
+  /** What the lanes lack is known anew. */
+  readonly onHeld: () => void;
 };
 
 export type Outbox = {
   /** Of each lane that is told: what is acknowledged, and how far the log was looked through for it. */
   positions(): Positions;
+  /** What was taken out of the stream and stays out; undefined: not known (yet). */
+  held(): Held | undefined;
   state(): {
     readonly telling: boolean;
     /** Why nothing is told now; empty while it is. */
@@ -59,6 +68,7 @@ export type Outbox = {
 type Told = {
   readonly lane: Lane;
   readonly why: Resume["why"];
+  readonly budget: number;
   readonly coalescing: Coalescer;
   /** The window that waits, and since when it has been seen here. */
   window?: { readonly opened: number; readonly sinceMillis: number };
@@ -93,6 +103,16 @@ export function startOutbox(plan: OutboxPlan): Outbox {
   const ended = new AbortController();
   const { signal } = ended;
   const spend = pace(RATE).spend;
+  const refill = refiller({
+    connection,
+    stream: auditStream,
+    names,
+    reader,
+    readers: plan.readers,
+    clock,
+    logger,
+    onHeld: plan.onHeld,
+  });
   let lanes: readonly Told[] = [];
   let next = 1;
   let state = { telling: false, reason: "not connected yet", foreign: false };
@@ -101,7 +121,7 @@ export function startOutbox(plan: OutboxPlan): Outbox {
 
   const placeIn = async (lane: Lane): Promise<(Place & { sequence: number }) | undefined> => {
     const last = await connection.lastOfSubject(auditStream, names.audit(lane));
-    const place = last && placeOf(last.headers);
+    const place = last && endOf(last.headers);
     return place && { ...place, sequence: last.sequence };
   };
 
@@ -111,11 +131,13 @@ export function startOutbox(plan: OutboxPlan): Outbox {
     for (const lane of plan.lanes.keys()) lasts.set(lane, await placeIn(lane));
     const isLost = [...lasts.values()].includes(undefined);
     const readers = isLost ? await plan.readers() : [];
-    const { lastSequence } = await connection.streamInfo(auditStream);
+    const info = await connection.streamInfo(auditStream);
+    // What was taken out and is told again within two minutes is no double; what merely lost its acknowledgement may be two.
+    const mark = removedFrom(info) > 0 ? ` behind ${info.lastSequence}` : "";
     lanes = [...plan.lanes].map(([lane, budget]) => {
       const last = lasts.get(lane);
       const { upTo, readFrom, why } = resume(
-        { last, looked: looked?.[lane], readers: readers.flatMap((one) => one[lane] ?? []) },
+        { last, looked: looked?.lanes[lane], readers: readers.flatMap((one) => one[lane] ?? []) },
         reader.hashAt,
       );
       if (why !== "goes-on") {
@@ -125,22 +147,26 @@ export function startOutbox(plan: OutboxPlan): Outbox {
       return {
         lane,
         why,
+        budget,
         coalescing: coalescer(budget),
         readFrom,
-        refill: why === "goes-on" ? "" : ` behind ${lastSequence}`,
+        refill: why === "goes-on" ? mark : ` behind ${info.lastSequence}`,
         previous: upTo,
         confirmed: upTo,
         sequence,
       };
     });
     next = Math.min(...lanes.map(({ readFrom }) => readFrom));
+    refill.remember(looked?.held);
     const foreign = lanes.some(({ why }) => why === "foreign");
     if (foreign) logger.warn({ fleet }, "the audit stream tells of another log than this one has");
     state = { telling: true, reason: "", foreign };
     plan.onBegun();
   }
 
-  async function tell(lane: Told, telling: Telling, way: Flight) {
+  /** `isOld`: it fills a hole, and the lane's end stays where it is; nothing newer may be on its way. */
+  async function tell(lane: Told, telling: Telling, way: Flight, isOld: boolean) {
+    const newest = { seq: lane.confirmed, hash: reader.hashAt(lane.confirmed) ?? "" };
     const origin = { fleet, host, lane: lane.lane };
     const messages = await messagesOf(telling, origin, signer, connection.maxPayload());
     // Of parts the last one alone says that all are there: each waits for the one before.
@@ -150,24 +176,28 @@ export function startOutbox(plan: OutboxPlan): Outbox {
       const wait = spend(body.length, clock.monotonicMillis());
       if (wait > 0) await pause(clock, wait, signal);
       signal.throwIfAborted();
-      way.send(lane, telling.row.seq, body.length, () =>
+      way.send(lane, isOld ? newest.seq : telling.row.seq, body.length, () =>
         connection.publish({
           stream: auditStream,
           subject: names.audit(lane.lane),
-          headers: confirming(headers, lane.confirmed),
+          headers: isOld ? filling(headers, newest) : confirming(headers, lane.confirmed),
           body,
         }),
       );
       if (messages.length > 1) await way.landed();
     }
-    lane.previous = telling.row.seq;
+    if (!isOld) lane.previous = telling.row.seq;
   }
 
   async function tellRow(
     lane: Told,
-    seq: number,
-    standsFor: number,
-    at: Row | undefined,
+    {
+      seq,
+      row: at,
+      isOld = false,
+      ...rest
+    }: Omit<Telling, "row" | "previousHash"> &
+      Pick<Again, "seq" | "row"> & { readonly isOld?: boolean },
     way: Flight,
   ): Promise<void> {
     const [row] = at?.seq === seq ? [at] : reader.rows(seq, seq);
@@ -175,9 +205,10 @@ export function startOutbox(plan: OutboxPlan): Outbox {
     if (row === undefined || previousHash === undefined) {
       throw new LogError("LOG_CORRUPT", `seq ${seq} is missing`);
     }
-    const { previous, refill } = lane;
-    await tell(lane, { row, previousHash, previous, standsFor, refill }, way);
+    await tell(lane, { ...rest, row, previousHash }, way, isOld);
   }
+  const tellNext = (lane: Told, { seq, standsFor }: ToldFact, row: Row | undefined, way: Flight) =>
+    tellRow(lane, { seq, row, standsFor, previous: lane.previous, refill: lane.refill }, way);
 
   /** Looks at the rows that follow; false: there are none. */
   async function lookOn(way: Flight): Promise<boolean> {
@@ -188,7 +219,7 @@ export function startOutbox(plan: OutboxPlan): Outbox {
       if (lane !== undefined && row.seq >= lane.readFrom) {
         const millis = Number(BigInt(at.monotonic) / 1_000_000n);
         const told = lane.coalescing.push({ seq: row.seq, subject, millis, boot: at.boot });
-        for (const { seq, standsFor } of told) await tellRow(lane, seq, standsFor, row, way);
+        for (const one of told) await tellNext(lane, one, row, way);
       }
       next = row.seq + 1;
     }
@@ -208,9 +239,7 @@ export function startOutbox(plan: OutboxPlan): Outbox {
       const end = lane.window.sinceMillis + waiting.spanMillis;
       if (end > now) soonest = Math.min(soonest, end);
       else {
-        for (const { seq, standsFor } of lane.coalescing.close()) {
-          await tellRow(lane, seq, standsFor, undefined, way);
-        }
+        for (const one of lane.coalescing.close()) await tellNext(lane, one, undefined, way);
       }
     }
     return soonest;
@@ -224,20 +253,34 @@ export function startOutbox(plan: OutboxPlan): Outbox {
     return true;
   }
 
+  /** Tells some of what was taken out of the stream; false: nothing is missing. */
+  async function fillOn(way: Flight): Promise<boolean> {
+    // What is told before and behind it says where the lane ends.
+    await way.landed();
+    const isMore = await refill.fillOn(async ({ lane: name, ...again }) => {
+      const lane = lanes.find((one) => one.lane === name);
+      if (lane !== undefined) await tellRow(lane, { ...again, isOld: true }, way);
+    });
+    await way.landed();
+    return isMore;
+  }
+
   /** Until the stream is found to be another one; rejects with what the world did. */
   async function goOn(way: Flight): Promise<void> {
     const nextLook = (): number =>
       clock.monotonicMillis() + LOOK_MILLIS * (0.9 + 0.2 * clock.random());
+    await refill.look(lanes);
     for (let look = nextLook(); !signal.aborted;) {
       news = Promise.withResolvers();
       // Others have their turn before each look, whatever there is to do.
       do await turn(undefined, { signal });
-      while (await lookOn(way));
+      while ((await lookOn(way)) || (await fillOn(way)));
       const windowEnd = await closeWindows(way);
       await way.landed();
       await sleep(Math.min(look, windowEnd) - clock.monotonicMillis());
       if (clock.monotonicMillis() < look) continue;
       if (!(await isAsLeft())) return;
+      await refill.look(lanes);
       look = nextLook();
     }
   }
@@ -295,6 +338,7 @@ export function startOutbox(plan: OutboxPlan): Outbox {
           return [lane.lane, { last: lane.confirmed, to }];
         }),
       ),
+    held: refill.held,
     state: () => state,
     wake,
     async stop() {

@@ -7,6 +7,7 @@
  */
 import type { Checkpoint } from "./checkpoint.ts";
 import { contradiction, judge, type KnownHost, noted, type StreamPlace } from "./heads.ts";
+import { hostKey, type KeyFinding, type KeyStanding } from "./host-key.ts";
 import type { Lane } from "./lanes.ts";
 import type { AuditFact } from "./message.ts";
 
@@ -16,10 +17,8 @@ export type Finding =
   /** Nothing of the lane up to `to` is in the stream, and this reader never saw it. */
   | { readonly type: "begins-behind"; readonly lane: Lane; readonly to: number }
   /** `accepted`: rewritten, and an operator has said that it is to be taken as it is. */
-  | {
-      readonly type: "rewritten" | "accepted" | "other-key" | "unsigned";
-      readonly reason: string;
-    };
+  | { readonly type: "rewritten" | "accepted"; readonly reason: string }
+  | KeyFinding;
 
 export type Seen = {
   /** False: it was read before. */
@@ -27,16 +26,22 @@ export type Seen = {
   readonly findings: readonly Finding[];
 };
 
+/** The lane's facts above `from` and up to `to`. */
+export type LaneGap = { readonly lane: Lane; readonly from: number; readonly to: number };
+
 /** Of one host. */
 export type HostReading = {
   fact(lane: Lane, fact: AuditFact, place: StreamPlace): Seen;
   checkpoint(checkpoint: Checkpoint, place: StreamPlace): readonly Finding[];
   /** Of each lane: everything up to this seq was read. */
   positions(): Readonly<Partial<Record<Lane, number>>>;
-  gaps(): readonly { readonly lane: Lane; readonly from: number; readonly to: number }[];
+  gaps(): readonly LaneGap[];
+  /** What the stream did not have when this reader first came to it, and has not told since. */
+  behind(): readonly LaneGap[];
   /** What is to be remembered of it; as before where the log was found rewritten. */
   known(): KnownHost | undefined;
   isRewritten(): boolean;
+  key(): KeyStanding;
   /** The newest checkpoint of this reading. */
   newest(): Checkpoint | undefined;
 };
@@ -50,12 +55,17 @@ const GAPS_LIMIT = 1000;
 /** Hashes kept, the newest, to hold others against: of one host some hundred kilobytes. */
 const HASHES_LIMIT = 4096;
 
-/** `accepts`: another log in this one's place is taken for the host's from now on. */
+/**
+ * `accepts`: another log in this one's place, or another key, is taken for the host's from now on. `pins`: the keys that the
+ * reader's configuration has of it; none: the first that is heard is believed.
+ */
 export function hostReading(
   remembered: KnownHost | undefined,
   positions: Readonly<Partial<Record<Lane, number>>>,
   accepts = false,
+  pins: readonly string[] = [],
 ): HostReading {
+  const keys = hostKey(remembered, { pins, accepts });
   const lanes = new Map<Lane, Read>();
   for (const lane of ["desired", "sessions", "routes"] as const) {
     const upTo = positions[lane];
@@ -95,14 +105,12 @@ export function hostReading(
   };
 
   function fact(lane: Lane, one: AuditFact, place: StreamPlace): Seen {
-    const findings: Finding[] = [];
+    const { believed, findings: said } = keys.fact(one.seq, one.signer);
+    const findings: Finding[] = [...said];
+    if (!believed && pins.length > 0) return { isNew: false, findings };
     const reason = contrary(one);
     if (reason !== undefined) findings.push(beginAnew(reason, place));
-    if (known !== undefined && one.signer !== known.key) {
-      const by = one.signer === undefined ? "nobody signed it" : `it is signed by ${one.signer}`;
-      findings.push({ type: "unsigned", reason: `seq ${one.seq}: ${by}, not ${known.key}` });
-      return { isNew: true, findings };
-    }
+    if (!believed) return { isNew: true, findings };
     remember(one.seq, one.hash);
     remember(one.seq - 1, one.previousHash);
     const read = lanes.get(lane);
@@ -127,9 +135,10 @@ export function hostReading(
   }
 
   function checkpoint(one: Checkpoint, place: StreamPlace): readonly Finding[] {
-    const findings: Finding[] = [];
+    const { believed, findings: said } = keys.checkpoint(one.key, one.at, known?.at);
+    const findings: Finding[] = [...said];
+    if (!believed) return findings;
     const judgement = judge(known, one, place);
-    if (judgement.type === "other-key") return [judgement];
     if (judgement.type === "rewritten") findings.push(beginAnew(judgement.reason, place));
     if (judgement.type === "known") return findings;
     const told = hashes.get(one.seq);
@@ -148,6 +157,9 @@ export function hostReading(
     return findings;
   }
 
+  const gapsOf = (which: (read: Read) => readonly Gap[]): readonly LaneGap[] =>
+    [...lanes].flatMap(([lane, read]) => which(read).map(({ from, to }) => ({ lane, from, to })));
+
   return {
     fact,
     checkpoint,
@@ -155,14 +167,14 @@ export function hostReading(
       Object.fromEntries(
         [...lanes].map(([lane, read]) => [lane, missed(read)[0]?.from ?? read.upTo]),
       ),
-    gaps: () =>
-      [...lanes].flatMap(([lane, read]) =>
-        missed(read).map(({ from, to }) => ({ lane, from, to })),
-      ),
+    gaps: () => gapsOf(missed),
+    behind: () => gapsOf(({ gaps }) => gaps.filter(({ isBefore }) => isBefore)),
     known: () => {
       if (isRewritten) return remembered;
-      return known === undefined || begins === undefined ? known : { ...known, begins };
+      const now = known === undefined || begins === undefined ? known : { ...known, begins };
+      return now && keys.remembered(now);
     },
+    key: keys.standing,
     isRewritten: () => isRewritten,
     newest: () => newest,
   };

@@ -115,10 +115,14 @@ export function startReport(plan: ReportPlan): Report {
     signer,
     clock,
     logger,
-    looked: async () => (await lastCheckpoint())?.lanes,
+    looked: lastCheckpoint,
     readers: () => readersOf(connection, readersBucket, names),
     onBegun: () => {
       isBegun = true;
+      made = undefined;
+    },
+    // What the lanes lack is said soon.
+    onHeld: () => {
       made = undefined;
     },
   });
@@ -130,6 +134,11 @@ export function startReport(plan: ReportPlan): Report {
     if (!isTold) return;
     isDirty = true;
     outbox.wake();
+  });
+
+  // A server that comes back may have lost what it was told; whoever asks it then is to hear of this host soon.
+  const unlisten = connection.onState(({ connected }) => {
+    if (connected) beatAt = 0;
   });
 
   const statusOf = (now: Look, state: HostStatus["state"]): string => {
@@ -177,6 +186,7 @@ export function startReport(plan: ReportPlan): Report {
     if (last !== undefined && before?.hash !== last.hash) {
       logger.warn({ seq: last.seq }, "the last checkpoint that left this host is of another log");
     }
+    const { feed } = look();
     const checkpoint: Checkpoint = {
       fleet,
       host,
@@ -187,6 +197,8 @@ export function startReport(plan: ReportPlan): Report {
       key: signer.publicKey,
       before,
       lanes: outbox.positions(),
+      held: outbox.held(),
+      feed: feed && { generation: feed.generation, digest: feed.digest },
     };
     const { headers, body } = checkpointMessage(checkpoint, signer);
     const subject = names.checkpoint;
@@ -256,6 +268,7 @@ export function startReport(plan: ReportPlan): Report {
     async stop() {
       ended.abort();
       unfollow();
+      unlisten();
       if (connection.state().connected) {
         const farewell = connection
           .kvPut(statusBucket, names.statusKey, statusOf(look(), "stopped"))

@@ -49,7 +49,13 @@ test("auth names single subjects for each member, whatever the host is called", 
     "$JS.API.DIRECT.GET.rutter-berlin-audit.rutter.berlin.host.edge%2E1.>",
     "$JS.API.CONSUMER.CREATE.KV_rutter-berlin-readers.edge=2E1.$KV.rutter-berlin-readers.*.edge=2E1",
   ]);
+  expect(host?.publish).toContain(
+    "$JS.API.CONSUMER.CREATE.rutter-berlin-audit.edge=2E1.rutter.berlin.host.edge%2E1.audit.desired",
+  );
+  expect(host?.publish).toContain("$JS.API.CONSUMER.MSG.NEXT.rutter-berlin-audit.edge=2E1");
   expect(publisher?.publish).toContain("rutter.berlin.feed.change");
+  expect(publisher?.publish).toContain("$KV.rutter-berlin-readers.*.*");
+  expect(publisher?.publish).not.toContain("$KV.rutter-berlin-status.*");
 });
 
 test.for([

@@ -1,10 +1,13 @@
 /**
  * `fleet:` in agent.yaml: defaults, strictness, and that a mistyped key or kind is a complaint and no trust.
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ConfigError, parseConfig } from "../../agent/config.ts";
+import { ConfigError, loadPublisherConfig, parseConfig } from "../../agent/config.ts";
 import { mergeConfig } from "../../agent/config-schema.ts";
 import { newSeed, publicKeyOf } from "../../agent/fleet/signing.ts";
+import { ownDirectory } from "../log/facts.ts";
 
 const KEY = publicKeyOf(newSeed("user"));
 
@@ -92,4 +95,26 @@ test.for<readonly [string, string, string]>([
   ]);
   members.set(member.slice(0, member.indexOf(":")), member);
   expect(problems(`{${[...members.values()].join(", ")}}`)).toContain(complaint);
+});
+
+test("fleet.yaml pins a host's key, or the new one beside the old ones; what is no key is a complaint", () => {
+  const file = join(ownDirectory(), "fleet.yaml");
+  const load = (hostKeys: string) => {
+    writeFileSync(
+      file,
+      `name: berlin\nservers: ["nats://10.0.0.1:4222"]\nhostKeys: ${hostKeys}\n`,
+      { mode: 0o600 },
+    );
+    return loadPublisherConfig(file).hostKeys;
+  };
+  const other = publicKeyOf(newSeed("user"));
+  expect(load(`{edge1: ${KEY}, edge2: [${KEY}, ${other}]}`)).toEqual(
+    new Map([
+      ["edge1", [KEY]],
+      ["edge2", [KEY, other]],
+    ]),
+  );
+  expect(load("{}")).toEqual(new Map());
+  expect(() => load(`{edge1: ${publicKeyOf(newSeed("curve"))}}`)).toThrow(ConfigError);
+  expect(() => load("{edge1: []}")).toThrow(ConfigError);
 });

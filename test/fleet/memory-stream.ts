@@ -104,7 +104,11 @@ export function memoryStream(maxPayload = 1024 * 1024): MemoryStream {
         stored
           .filter(({ sequence }) => sequence >= next)
           .filter(({ subject }) => filter === undefined || filter === subject)
-          .map((message, at, all) => ({ ...message, pending: all.length - at - 1 }));
+          .map((message, at, all) => ({
+            ...message,
+            pending: all.length - at - 1,
+            storedAt: "2026-01-01T00:00:00Z",
+          }));
       onStart?.(rest().length);
       while (!signal.aborted) {
         if (age !== began) throw new FleetError("FLEET_READING_ENDED", "the reading was broken");
@@ -135,11 +139,13 @@ export function memoryStream(maxPayload = 1024 * 1024): MemoryStream {
         firstSequence: stored[0]?.sequence ?? 0,
         lastSequence: last,
         messages: stored.length,
+        isLimited: false,
       };
     },
     ensureStream: async () => {},
     ensureBucket: async () => {},
     kvPut: unused,
+    kvDelete: unused,
     close: async () => {},
   };
   return {

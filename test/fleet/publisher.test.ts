@@ -8,7 +8,11 @@ import { canonicalJson } from "../../events/digest.ts";
 import { systemClock } from "../../backends/clock.ts";
 import { headOf } from "../../agent/fleet/fleet-state.ts";
 import { FleetError } from "../../agent/fleet/io/connection.ts";
-import { createPublisher, type Publisher } from "../../agent/fleet/io/publisher.ts";
+import {
+  createPublisher,
+  type Publisher,
+  type PublisherParts,
+} from "../../agent/fleet/io/publisher.ts";
 import { HEADERS, splitSet } from "../../agent/fleet/parts.ts";
 import { readFleetManifests } from "../../agent/fleet/read-manifests.ts";
 import { newSeed, type Signer, signerFromSeed } from "../../agent/fleet/signing.ts";
@@ -30,6 +34,7 @@ function publisherOf(
   { connection }: MemoryStream,
   by: Signer = signer,
   trust: readonly TrustRule[] = [{ key: signer.publicKey }, { key: other.publicKey }],
+  heard?: PublisherParts["heard"],
 ): Publisher {
   return createPublisher({
     fleet: "berlin",
@@ -39,6 +44,7 @@ function publisherOf(
     consumer: "publisher",
     clock: { ...systemClock, random: () => 0 },
     signal: AbortSignal.timeout(20_000),
+    heard,
   });
 }
 
@@ -230,4 +236,73 @@ test("a server that is away is waited for, until the time is over", async () => 
   const patient = apply(publisherOf(stream), serviceManifest("web"));
   stream.mend();
   expect(await patient).toMatchObject({ type: "set", set: { generation: 2 } });
+});
+
+test("a set below what a host has is refused, in an empty stream and behind an older one, until hosts and stream agree", async () => {
+  const stream = memoryStream();
+  let words = [{ host: "edge1", generation: 7 }];
+  let asked = 0;
+  const publisher = publisherOf(stream, signer, [{ key: signer.publicKey }], async () => {
+    asked += 1;
+    return words;
+  });
+  const refused = {
+    type: "refused",
+    refusals: [{ rule: "hosts-ahead", message: expect.stringContaining("edge1 has 7") }],
+  };
+  expect(await apply(publisher, ...BASICS)).toMatchObject(refused);
+  expect(stream.messages()).toHaveLength(0);
+  await apply(publisherOf(stream), ...BASICS);
+  expect(await apply(publisher, serviceManifest("web"))).toMatchObject(refused);
+  expect(await publisher.rebase(8, putsOf(...BASICS), [])).toBe(true);
+  expect(await apply(publisher, serviceManifest("web"))).toMatchObject({ set: { generation: 9 } });
+  // What follows in a stream that no host is ahead of is nobody else's history.
+  words = [{ host: "edge1", generation: 99 }];
+  const { length } = stream.messages();
+  expect(await apply(publisher, serviceManifest("two"))).toMatchObject({ type: "set" });
+  expect(stream.messages()).toHaveLength(length + 1);
+  expect(asked).toBe(3);
+  stream.recreate();
+  expect(await apply(publisher, serviceManifest("two"))).toMatchObject({
+    refusals: [{ message: expect.stringContaining("edge1 has 99") }],
+  });
+});
+
+test("a server that hides what hosts have is believed behind a history, and lets none begin", async () => {
+  const stream = memoryStream();
+  const hidden = () => Promise.reject(new FleetError("FLEET_FORBIDDEN", "no"));
+  const publisher = publisherOf(stream, signer, [{ key: signer.publicKey }], hidden);
+  expect(await apply(publisher, ...BASICS)).toMatchObject({ refusals: [{ rule: "hosts-ahead" }] });
+  await apply(publisherOf(stream), ...BASICS);
+  expect(await apply(publisher, serviceManifest("web"))).toMatchObject({ set: { generation: 2 } });
+});
+
+test("a history is not begun before hosts could say that there was one; later sets wait for nobody", async () => {
+  const stream = memoryStream();
+  const answers = [[], [{ host: "edge1", generation: 3 }], [], []];
+  const waits: number[] = [];
+  const publisher = createPublisher({
+    fleet: "berlin",
+    connection: stream.connection,
+    signer,
+    trust: [{ key: signer.publicKey }],
+    consumer: "publisher",
+    clock: {
+      ...systemClock,
+      random: () => 0,
+      after: (millis, act) => {
+        waits.push(millis);
+        return systemClock.after(0, act);
+      },
+    },
+    signal: AbortSignal.timeout(20_000),
+    heard: async () => answers.shift() ?? [],
+  });
+  expect(await apply(publisher, ...BASICS)).toMatchObject({
+    refusals: [{ message: expect.stringContaining("edge1 has 3") }],
+  });
+  expect(waits).toEqual([5000]);
+  expect(await apply(publisher, ...BASICS)).toMatchObject({ set: { generation: 1 } });
+  expect(await apply(publisher, serviceManifest("web"))).toMatchObject({ set: { generation: 2 } });
+  expect(waits).toEqual([5000, 5000]);
 });

@@ -1,5 +1,6 @@
 /**
- * What an operator of the NATS server may do to a fleet's streams, as a program of a node: make, delete, purge, list.
+ * What an operator of the NATS server may do to a fleet's streams, as a program of a node: make, delete, purge, list, and
+ * take single messages out.
  *
  * Speaks the client's own API and nothing of the agent's, so that a test sees what is really there. Read next: fleet-stage.ts.
  */
@@ -29,16 +30,16 @@ async function make(fleet: string): Promise<void> {
   await buckets.create(`rutter-${fleet}-readers`, { history: 1 });
 }
 
-/** One message a line: subject, headers, body in base64. */
+/** One message a line: sequence, subject, headers, body in base64. */
 async function list(stream: string): Promise<void> {
   const { state } = await manager.streams.info(stream);
   for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
     const message = await manager.streams.getMessage(stream, { seq }).catch(() => null);
     if (message === null) continue;
-    const { header, subject, data } = message;
+    const { header, subject, data, seq: sequence } = message;
     const headers = Object.fromEntries(header.keys().map((key) => [key, header.get(key)]));
     const body = Buffer.from(data).toString("base64");
-    process.stdout.write(`${JSON.stringify({ subject, headers, body })}\n`);
+    process.stdout.write(`${JSON.stringify({ sequence, subject, headers, body })}\n`);
   }
 }
 
@@ -46,6 +47,11 @@ if (action === "make") await make(name);
 else if (action === "delete") await manager.streams.delete(name);
 else if (action === "purge") {
   await manager.streams.purge(name, filter === undefined ? undefined : { filter });
+} else if (action === "purge-below") {
+  await manager.streams.purge(name, { seq: Number(filter) });
+} else if (action === "take") {
+  for (const seq of (filter ?? "").split(","))
+    await manager.streams.deleteMessage(name, Number(seq));
 } else if (action === "list") await list(name);
 else throw new Error(`unknown: ${action}`);
 await connection.close();

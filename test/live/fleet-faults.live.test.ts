@@ -190,8 +190,13 @@ test("a stream that was lost withdraws nothing, is told, and is gone beyond by a
     what: "the loss in the status",
     timeoutMs: 60_000,
   });
-  // Somebody who does not know begins at generation 1.
-  await fleet.apply(serviceManifest("three"));
+  // The host is heard in the bucket that this makes, and says that there was a history.
+  const careful = await fleet.rutter(["apply", "-f", "-"], serviceManifest("three"));
+  expect(careful).toMatchObject({ code: 1 });
+  expect(careful.stderr).toContain(`${host.name} has 1`);
+  expect(careful.stderr).toContain("[hosts-ahead]");
+  // Somebody who does not care begins at generation 1.
+  await fleet.apply(serviceManifest("three"), "--despite-hosts");
   const diverged = await until(async () => (await fleetOf(agent)).diverged, {
     what: "the divergence",
     timeoutMs: 60_000,

@@ -19,6 +19,7 @@ export const FLEET = "berlin";
 export const AUDIT = `rutter-${FLEET}-audit`;
 
 export type Stored = {
+  readonly sequence: number;
   readonly subject: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;

@@ -39,6 +39,8 @@ export type Fleet = AsyncDisposable & {
   readonly configFile: string;
   /** `rutter fleet ARGS` at the publisher's desk. */
   rutter(args: readonly string[], input?: string): Promise<Finished>;
+  /** `rutter fleet ARGS` of a reader, with more of its fleet.yaml; what it remembers is of this fleet alone. */
+  read(args: readonly string[], more?: string): Promise<Finished>;
   /** `rutter fleet apply -f -`; throws with its words where it ends otherwise than with 0. */
   apply(manifests: string, ...args: readonly string[]): Promise<string>;
   /** agent.yaml of a host of the fleet. */
@@ -55,6 +57,7 @@ export async function makeFleet(
 ): Promise<Fleet> {
   const signer = newKey(ops, "signer.nk");
   const opsKey = newKey(ops, "ops.nk");
+  const readerKey = newKey(ops, "reader.nk");
   const keys = new Map(hosts.map((host) => [host.name, newKey(host, "nats.nk")]));
   const hostKey = (host: Node): Key => {
     const key = keys.get(host.name);
@@ -64,9 +67,14 @@ export async function makeFleet(
   const members = [
     ...hosts.map((host) => `host ${host.name} ${hostKey(host).publicKey}`),
     `publisher ops ${opsKey.publicKey}`,
+    `reader audit ${readerKey.publicKey}`,
   ];
   const run = (args: readonly string[], input = ""): Promise<Finished> =>
-    ops.run([process.execPath, PROGRAM, "fleet", ...args], { input });
+    ops.run([process.execPath, PROGRAM, "fleet", ...args], {
+      input,
+      timeoutMs: 60_000,
+      env: { ...process.env, XDG_STATE_HOME: ops.directory },
+    });
   const auth = await run(["auth", "--fleet", FLEET, "-f", "-"], members.join("\n"));
   if (auth.code !== 0) throw new Error(auth.stderr);
   const [only] = serverNodes;
@@ -87,6 +95,12 @@ trust: [{ key: ${signer.publicKey} }]
   );
   const rutter = (args: readonly string[], input?: string): Promise<Finished> =>
     run([...args, "--fleet-config", configFile, "--as", "ops"], input);
+  const readerFile = join(ops.directory, "reader.yaml");
+  const read = (args: readonly string[], more = ""): Promise<Finished> => {
+    const text = `name: ${FLEET}\nservers: [${urls}]\nseed: ${readerKey.file}\n${more}`;
+    writeFileSync(readerFile, text);
+    return run([...args, "--fleet-config", readerFile, "--as", "audit"]);
+  };
   const agentConfig = (host: Node, more = ""): string => `
 node: { name: ${host.name} }
 ${ALWAYS}fleet:
@@ -102,6 +116,7 @@ ${more}`;
     opsKey,
     configFile,
     rutter,
+    read,
     async apply(manifests, ...args) {
       // A cluster that was cut in half takes its time on a busy machine.
       const done = await rutter(["apply", "-f", "-", "--timeout", "90", ...args], manifests);

@@ -121,13 +121,6 @@ describe("the judgement", () => {
     });
   });
 
-  test("another key is said", () => {
-    const stranger = signerFromSeed(newSeed("user")).publicKey;
-    expect(judge(known(10), checkpoint(20, { key: stranger }), place(2))).toMatchObject({
-      type: "other-key",
-    });
-  });
-
   test("a fact's hash is held against what is known", () => {
     expect(contradiction(known(10, 20), { seq: 10, hash: hashOf("a", 10) })).toBeUndefined();
     expect(contradiction(known(10, 20), { seq: 15, hash: hashOf("b", 15) })).toBeUndefined();

@@ -6,6 +6,7 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import {
+  type ConnectionState,
   type FleetConnection,
   FleetError,
   type StoredMessage,
@@ -22,6 +23,12 @@ export type FakeFleet = {
   up(): void;
   /** The stream is purged; as the server does, it goes on to take what was told before for doubles. */
   wipe(): void;
+  /** What `which` is true of is taken out of the stream; doubles are taken for doubles as after wipe(). */
+  remove(which: (message: StoredMessage) => boolean): void;
+  /** The stream's own rules let messages go from now on. */
+  limit(): void;
+  /** Streams that were read (not keys), one entry a reading. */
+  readonly readings: string[];
   /** The publication of this index (from 0, counted from now) is not stored and fails; the next ones are stored. */
   lose(index: number): void;
   /** The next publication to a subject with this end fails. */
@@ -39,7 +46,10 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
   const keys = new Map<string, Uint8Array>();
   const ids = new Map<string, number>();
   const asked = { count: 0, most: 0, mostOctets: 0 };
+  const readings: string[] = [];
+  const listeners = new Set<(state: ConnectionState) => void>();
   let connected = true;
+  let isLimited = false;
   let sequence = 0;
   let lost = new Set<number>();
   let lostEnd: string | undefined;
@@ -64,7 +74,10 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
 
   const connection: FleetConnection = {
     state: () => ({ connected, sinceMillis: 0, reason: connected ? "fake" : "the server is gone" }),
-    onState: () => () => undefined,
+    onState: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     async connected(signal) {
       if (connected) return;
       const aborted = Promise.withResolvers<never>();
@@ -97,14 +110,18 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
         flyingOctets -= octets.length;
       }
     },
-    async read({ stream, onStart, onMessage }, signal) {
+    async read({ stream, filter, onStart, onMessage }, signal) {
       need();
-      const entries = stream.startsWith("KV_") ? [...keys] : [];
+      const isKeys = stream.startsWith("KV_");
+      if (!isKeys) readings.push(filter ?? "");
+      const entries = isKeys
+        ? [...keys].map(([subject, body]) => ({ subject, headers: {}, body, sequence: 1 }))
+        : stored.filter(({ subject }) => subject === filter);
       onStart?.(entries.length);
-      for (const [index, [subject, body]] of entries.entries()) {
+      for (const [index, message] of entries.entries()) {
         if (signal.aborted) return;
         const pending = entries.length - index - 1;
-        await onMessage({ subject, headers: {}, body, sequence: index + 1, pending });
+        await onMessage({ ...message, pending, storedAt: "2026-11-21T12:00:00Z" });
       }
     },
     async lastOfSubject(_, subject) {
@@ -119,6 +136,7 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
         firstSequence: stored[0]?.sequence ?? 0,
         lastSequence: sequence,
         messages: stored.length,
+        isLimited,
       };
     },
     ensureStream: refuse,
@@ -127,6 +145,7 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
       need();
       keys.set(`${bucket}/${key}`, octetsOf(value));
     },
+    kvDelete: refuse,
     close: () => Promise.resolve(),
   };
   return {
@@ -141,12 +160,21 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
     },
     up() {
       connected = true;
+      for (const listener of listeners) listener(connection.state());
       upAgain.resolve();
       upAgain = Promise.withResolvers();
     },
     wipe() {
       stored.length = 0;
     },
+    remove(which) {
+      const stay = stored.filter((message) => !which(message));
+      stored.splice(0, stored.length, ...stay);
+    },
+    limit() {
+      isLimited = true;
+    },
+    readings,
     lose(index) {
       lost = new Set([...lost, asked.count + index]);
     },

@@ -182,6 +182,33 @@ describe("a fact that the host's key did not sign", () => {
   });
 });
 
+describe("a host whose key is pinned", () => {
+  test("has no fact and no checkpoint that another key signed, and nothing of them is remembered", () => {
+    const one = hostReading(undefined, {}, false, ["UPINNED"]);
+    const seen = one.fact("desired", fact(1, 0), place(1));
+    expect(seen).toMatchObject({ isNew: false, findings: [{ type: "unsigned" }] });
+    expect(one.checkpoint(checkpoint(1), place(2))[0]?.type).toBe("not-pinned");
+    expect(one.known()).toBeUndefined();
+    expect(one.positions()).toEqual({});
+    expect(one.key()).toBe("not pinned");
+    expect(one.fact("desired", fact(1, 0, "a", "UPINNED"), place(3))).toEqual({
+      isNew: true,
+      findings: [],
+    });
+  });
+});
+
+test("a key that an operator accepts takes the known one's place, and the log goes on", () => {
+  const one = hostReading(noted(undefined, checkpoint(2), place(1)), {}, true);
+  const findings = one.checkpoint(checkpoint(5, "a", { key: "UNEW" }), place(2));
+  expect(findings.map(({ type }) => type)).toEqual(["new-key"]);
+  expect(one.known()).toMatchObject({
+    key: "UNEW",
+    former: [KEY],
+    heads: [{ seq: 2 }, { seq: 5 }],
+  });
+});
+
 test("what is remembered is written and read as it is; anything else is refused", () => {
   const fleets = { berlin: { "edge-1": noted(undefined, checkpoint(2), place(3)) } };
   const text = knownText(fleets).replaceAll("a-2", "ab".repeat(32));

@@ -102,6 +102,20 @@ test("tells its status at once and again, and what changed without waiting", asy
   await until(() => statusIn(fleet)?.at !== first.at, { what: "the next heartbeat" });
 });
 
+test("a server that comes back is told at once, though the next heartbeat is far", async () => {
+  const all = await bench();
+  all.start({
+    settings: { heartbeatSeconds: 3600, sessionsPerSecond: 10, routes: "none" },
+  });
+  await until(() => statusIn(all.fleet), { what: "the first word" });
+  all.fleet.keys.clear();
+  all.fleet.down();
+  all.fleet.up();
+  expect(await until(() => statusIn(all.fleet), { what: "the next word" })).toMatchObject({
+    host: "edge-1",
+  });
+});
+
 test("a stop is told, and takes no time where there is no server", async () => {
   const { fleet, start } = await bench();
   const report = start();

@@ -21,7 +21,8 @@ const server = (
     reading.onStart?.(counted);
     for (const [key, pending] of sent) {
       const message = { subject: `$KV.b.${key}`, headers: {}, body: new Uint8Array(0) };
-      await reading.onMessage({ ...message, sequence: 1, pending });
+      const storedAt = "2026-11-21T12:00:00Z";
+      await reading.onMessage({ ...message, sequence: 1, pending, storedAt });
     }
     if (signal.aborted) return;
     await new Promise((resolve) => {

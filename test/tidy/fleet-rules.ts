@@ -67,6 +67,8 @@ export const FLEET_MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
     "agent/report/",
     "node:",
   ],
+  "agent/cli/fleet-hosts.ts": ["agent/fleet/", "agent/fleet/io/", "agent/report/"],
+  "agent/cli/fleet-readers.ts": ["agent/fleet/", "agent/fleet/io/", "agent/report/", "node:"],
   "agent/cli/fleet-status.ts": ["agent/fleet/", "agent/report/", "node:"],
   "agent/cli/known-heads.ts": ["agent/report/heads.ts", "node:"],
   "agent/cli/fleet-publisher.ts": [
@@ -85,3 +87,19 @@ export const FLEET_MAY_IMPORT: Readonly<Record<Place, readonly Place[]>> = {
   ],
   "agent/cli/fleet-rebase.ts": [...EVENTS, "agent/fleet/", "node:"],
 };
+
+/** No clock, no chance, no process, no node:*. */
+export const FLEET_PURE: readonly Place[] = [
+  ...["ahead.ts", "fleet-state.ts", "puts.ts", "state-digest.ts", "subjects.ts", "trust.ts"].map(
+    (name) => `agent/fleet/${name}`,
+  ),
+  ...[
+    "coalesce.ts",
+    "cursor.ts",
+    "holes.ts",
+    "host-key.ts",
+    "lanes.ts",
+    "pace.ts",
+    "readers.ts",
+  ].map((name) => `agent/report/${name}`),
+];

@@ -4,7 +4,7 @@
  * Only data. A row is changed together with ARCHITECTURE.md, never to let one file through.
  * Read next: fleet-rules.ts, faults.ts (judges a file by these), ../tidy.test.ts.
  */
-import { FLEET_MAY_IMPORT, NATS } from "./fleet-rules.ts";
+import { FLEET_MAY_IMPORT, FLEET_PURE, NATS } from "./fleet-rules.ts";
 
 /** A folder (`events/log/`), the files right in one (`events/*.ts`), one file, a package, or a scheme (`node:`). */
 export type Place = string;
@@ -378,12 +378,7 @@ export const PURE: readonly Place[] = [
   "backends/frr/version.ts",
   "agent/plan/",
   "agent/decide/",
-  "agent/fleet/fleet-state.ts",
-  "agent/fleet/puts.ts",
-  "agent/fleet/state-digest.ts",
-  "agent/fleet/subjects.ts",
-  ...["coalesce.ts", "cursor.ts", "lanes.ts", "pace.ts"].map((name) => `agent/report/${name}`),
-  "agent/fleet/trust.ts",
+  ...FLEET_PURE,
   "agent/health/effective-check.ts",
 ];
 

@@ -47,6 +47,8 @@ export type StoredMessage = {
 export type ReadMessage = StoredMessage & {
   /** How many more the stream had for this reading when this one was sent. */
   readonly pending: number;
+  /** RFC 3339, the server's clock. */
+  readonly storedAt: string;
 };
 
 export type StreamInfo = {
@@ -56,6 +58,8 @@ export type StreamInfo = {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly messages: number;
+  /** Its own rules (age, octets, count) let messages go. */
+  readonly isLimited: boolean;
 };
 
 export type Reading = {
@@ -66,6 +70,8 @@ export type Reading = {
   readonly filter?: string;
   /** The first sequence to read, from 1; or the newest message of each subject, and then what follows. */
   readonly from: number | "newest-of-each-subject";
+  /** Bodies stay with the server: they are empty. */
+  readonly headersOnly?: boolean;
   /** Before the first message: how many there are to read now. */
   readonly onStart?: (pending: number) => void;
   /** In order of sequence; the next message waits for it. Where it rejects, the reading ends with that error. */
@@ -137,6 +143,8 @@ export type FleetConnection = {
   ensureStream(spec: StreamSpec): Promise<void>;
   ensureBucket(spec: { readonly name: string; readonly replicas: number }): Promise<void>;
   kvPut(bucket: string, key: string, value: Uint8Array | string): Promise<void>;
+  /** The key has no value afterwards; one that is not there is none already. */
+  kvDelete(bucket: string, key: string): Promise<void>;
   /** Ends all readings and the connection; nothing is tried again. Idempotent. */
   close(): Promise<void>;
 };

@@ -34,7 +34,6 @@ import { errorCode } from "../../errno.ts";
 import { hostOf, octetsIn, seedIn } from "./access.ts";
 import { backoffMillis, pause } from "./backoff.ts";
 import {
-  type ConnectionState,
   type FleetAccess,
   type FleetConnection,
   FleetError,
@@ -42,6 +41,7 @@ import {
   type Reading,
   type StoredMessage,
 } from "./connection.ts";
+import { presence } from "./presence.ts";
 
 /** To connect, and for an answer of the server. A cluster that elects a leader answers after one or two seconds. */
 const ANSWER_MILLIS = 5000;
@@ -74,23 +74,7 @@ export function connectFleet(
   let live: Live | undefined;
   let maxPayload = 0;
   const closing = new AbortController();
-  let state: ConnectionState = {
-    connected: false,
-    sinceMillis: clock.monotonicMillis(),
-    reason: "not connected yet",
-  };
-  const listeners = new Set<(state: ConnectionState) => void>();
-
-  const become = (connected: boolean, reason: string): void => {
-    const isNews = connected !== state.connected;
-    if (isNews || reason !== state.reason) logger.info({ connected, reason }, "fleet connection");
-    state = {
-      connected,
-      sinceMillis: isNews ? clock.monotonicMillis() : state.sinceMillis,
-      reason,
-    };
-    for (const listener of listeners) listener(state);
-  };
+  const { become, state, onState, connected } = presence(clock, logger);
 
   /** Until the connection has ended; gives how long it stood, in milliseconds. */
   const connectOnce = async (server: string): Promise<number> => {
@@ -132,38 +116,15 @@ export function connectFleet(
   const running = keepConnected();
 
   const using = async <T>(act: (live: Live) => Promise<T>): Promise<T> => {
-    if (live === undefined) throw new FleetError("FLEET_NOT_CONNECTED", state.reason);
+    if (live === undefined) throw new FleetError("FLEET_NOT_CONNECTED", state().reason);
     try {
       return await act(live);
     } catch (error) {
       throw fleetError(error);
     }
   };
-  const onState = (listener: (state: ConnectionState) => void): (() => void) => {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  };
-  const connected = (signal?: AbortSignal): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const aborted = (): void => {
-        stop();
-        reject(new FleetError("FLEET_NOT_CONNECTED", state.reason));
-      };
-      const stop = onState((now) => {
-        if (!now.connected) return;
-        stop();
-        signal?.removeEventListener("abort", aborted);
-        resolve();
-      });
-      if (signal?.aborted === true) aborted();
-      else if (state.connected) {
-        stop();
-        resolve();
-      } else signal?.addEventListener("abort", aborted, { once: true });
-    });
-
   return {
-    state: () => state,
+    state,
     onState,
     connected,
     maxPayload: () => maxPayload,
@@ -188,9 +149,11 @@ export function connectFleet(
       using(async ({ jsm }) => stored(await jsm.direct.getMessage(stream, { seq: sequence }))),
     streamInfo: (stream) =>
       using(async ({ jsm }) => {
-        const { created, state: held } = await jsm.streams.info(stream);
+        const { created, config, state: held } = await jsm.streams.info(stream);
+        const { max_age, max_bytes, max_msgs, max_msgs_per_subject } = config;
         return {
           created,
+          isLimited: [max_age, max_bytes, max_msgs, max_msgs_per_subject].some((most) => most > 0),
           firstSequence: held.first_seq,
           lastSequence: held.last_seq,
           messages: held.messages,
@@ -216,6 +179,10 @@ export function connectFleet(
     kvPut: (bucket, key, value) =>
       using(async ({ kvm }) => {
         await (await kvm.open(bucket, { allow_direct: true })).put(key, value);
+      }),
+    kvDelete: (bucket, key) =>
+      using(async ({ kvm }) => {
+        await (await kvm.open(bucket, { allow_direct: true })).delete(key);
       }),
     async close() {
       closing.abort();
@@ -280,7 +247,7 @@ async function isThere(jsm: JetStreamManager, stream: string): Promise<boolean> 
  * server. It lives in one server's memory; where that is lost, the reading ends and is begun again.
  */
 async function readOn(live: Live, reading: Reading, signal: AbortSignal): Promise<void> {
-  const { stream, consumer, filter, from } = reading;
+  const { stream, consumer, filter, from, headersOnly = false } = reading;
   await live.jsm.consumers.delete(stream, consumer).catch((error: unknown) => {
     if (!(error instanceof JetStreamApiError)) throw error;
   });
@@ -290,6 +257,7 @@ async function readOn(live: Live, reading: Reading, signal: AbortSignal): Promis
     inactive_threshold: nanos(FORGET_CONSUMER_MILLIS),
     mem_storage: true,
     num_replicas: 1,
+    headers_only: headersOnly,
     ...(filter === undefined ? {} : { filter_subject: filter }),
     ...(from === "newest-of-each-subject"
       ? { deliver_policy: DeliverPolicy.LastPerSubject }
@@ -329,6 +297,7 @@ const readMessage = (message: JsMsg) => ({
   body: message.data,
   sequence: message.seq,
   pending: message.info.pending,
+  storedAt: message.time.toISOString(),
 });
 
 function stored(

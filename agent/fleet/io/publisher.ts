@@ -27,6 +27,7 @@ import {
   nextSet,
   noFleetState,
 } from "../fleet-state.ts";
+import { aheadRefusal, type HostGeneration } from "../ahead.ts";
 import { HEADERS, type SignedOctets, splitSet, verifySigned } from "../parts.ts";
 import type { Signer } from "../signing.ts";
 import { fleetNames } from "../subjects.ts";
@@ -85,6 +86,11 @@ export type PublisherParts = {
   /** Name of the consumer that reads: one that no other publisher has. */
   readonly consumer: string;
   readonly clock: Clock;
+  /**
+   * What hosts say that they have: a set below that of any of them is refused (`hosts-ahead`). undefined: nobody is asked, and
+   * hosts of another history diverge. Rejects with FleetError.
+   */
+  readonly heard?: (() => Promise<readonly HostGeneration[]>) | undefined;
   /** Until it is aborted a server that is away is waited for. */
   readonly signal: AbortSignal;
 };
@@ -99,6 +105,8 @@ const PASSING: ReadonlySet<FleetErrorCode> = new Set([
   "FLEET_NO_ANSWER",
   "FLEET_READING_ENDED",
 ]);
+/** Hosts say who they are every second where their bucket was lost; nobody begins a history before they could. */
+const SILENCE_MILLIS = 5000;
 /** Each lost race means that another publisher won it. */
 const ATTEMPTS = 100;
 
@@ -120,6 +128,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const names = fleetNames(fleet);
   let reading: Reading | undefined;
   let created = "";
+  /** The stream that no host is ahead of; what follows there is ours or another publisher's. */
+  let guarded = "";
 
   /** Again where the server or a leader of the cluster was away for a moment. */
   const patiently = async <T>(act: () => Promise<T>): Promise<T> => {
@@ -289,6 +299,11 @@ export function createPublisher(parts: PublisherParts): Publisher {
         // What was read last is very likely the end still; where it is not, the stream refuses what was decided on it.
         const known = attempt === 0 && !dryRun ? reading : undefined;
         const before = known ?? (await readOn());
+        if (guarded !== created) {
+          const behind = await hostsAhead();
+          if (behind !== undefined) return { type: "refused", refusals: [behind] };
+          continue;
+        }
         const { puts, deletes } = change(before.state);
         const next = nextSet(before.state, puts, deletes);
         if (next.type !== "set" && known !== undefined) continue;
@@ -320,11 +335,37 @@ export function createPublisher(parts: PublisherParts): Publisher {
     },
   };
 
+  /** Hosts are asked before the stream is read: what they have of it is in it by then. */
+  async function hostsAhead(): Promise<ReturnType<typeof aheadRefusal>> {
+    const { heard } = parts;
+    const ask = heard && ((): Promise<Heard> => patiently(() => unlessForbidden(heard)));
+    let words = await ask?.();
+    const { generation } = headOf((await readOn()).state);
+    if (ask !== undefined && generation === 0 && words?.length === 0) {
+      await pause(clock, SILENCE_MILLIS, signal);
+      words = await ask();
+    }
+    const refusal = aheadRefusal(words, generation);
+    if (refusal === undefined) guarded = created;
+    return refusal;
+  }
+
   /** By the fleet's own rules: a set that is refused would only take a generation. */
   function refusalOf(state: FleetState, set: ChangeSet, digest: string) {
     const position = { stream: names.feedStream, created, sequence: 0 };
     const { result } = foldSet(state, { set, digest, signer: signer.publicKey, position }, trust);
     return result.type === "refused" ? { rule: result.rule, message: result.reason } : undefined;
+  }
+}
+
+type Heard = readonly HostGeneration[] | "forbidden";
+
+async function unlessForbidden(act: () => Promise<Heard>): Promise<Heard> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof FleetError && error.code === "FLEET_FORBIDDEN") return "forbidden";
+    throw error;
   }
 }
 

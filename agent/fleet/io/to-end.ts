@@ -44,26 +44,33 @@ export async function readUpToEnd(
   }
 }
 
+type Keys = { readonly bucket: string; readonly consumer: string; readonly filter: string };
+
 /** Every key of a bucket that matches `filter` (`*` for a whole token), with its value. */
 export async function readKeys(
   connection: Pick<FleetConnection, "read">,
-  {
-    bucket,
-    consumer,
-    filter,
-  }: { readonly bucket: string; readonly consumer: string; readonly filter: string },
+  keys: Keys,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
-  const found = new Map<string, Uint8Array>();
+  const entries = await readEntries(connection, keys);
+  return new Map([...entries].map(([key, { value }]) => [key, value]));
+}
+
+/** As readKeys(); `storedAt` is RFC 3339, the server's clock. */
+export async function readEntries(
+  connection: Pick<FleetConnection, "read">,
+  { bucket, consumer, filter }: Keys,
+): Promise<ReadonlyMap<string, { readonly value: Uint8Array; readonly storedAt: string }>> {
+  const found = new Map<string, { readonly value: Uint8Array; readonly storedAt: string }>();
   const prefix = `$KV.${bucket}.`;
   await readUpToEnd(connection, {
     stream: `KV_${bucket}`,
     consumer,
     filter: prefix + filter,
     from: "newest-of-each-subject",
-    onMessage: ({ subject, headers, body }) => {
+    onMessage: ({ subject, headers, body: value, storedAt }) => {
       const key = subject.slice(prefix.length);
       if (Object.hasOwn(headers, "KV-Operation")) found.delete(key);
-      else found.set(key, body);
+      else found.set(key, { value, storedAt });
     },
   });
   return found;
