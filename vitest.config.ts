@@ -5,8 +5,12 @@
  * at a time, whatever the machine has. `vitest run --project live` and `--project spec` run one tier alone.
  * Read next: test/probe.ts, test/skips.test-reporter.ts.
  */
+import { join } from "node:path";
 import { configDefaults, defineConfig } from "vitest/config";
 import { skipsReporter } from "./test/skips.test-reporter.ts";
+
+// Of the hundreds of programs that a run starts none strips and compiles what another one has: agent/main.ts has the same folder.
+process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/rutter");
 
 const live = "test/**/*.live.test.ts";
 

@@ -40,6 +40,7 @@ PATH=$PATH:/$modules
 pivot_root . mnt
 exec <dev/console >dev/console 2>&1
 umount -l /mnt
+if [ -n "${COMPILED:-}" ]; then mount -t hostfs -o "$COMPILED" compiled "$COMPILED"; fi
 # What is there before anybody asks for it.
 modprobe -a ipv6 tun
 ip link set lo up
