@@ -36,8 +36,9 @@ export default defineConfig({
         test: {
           name: "live",
           include: [live],
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
+          // Alone most take seconds; beside other work ten times as long.
+          testTimeout: 300_000,
+          hookTimeout: 180_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

@@ -189,16 +189,16 @@ describe("the manifests directory", () => {
         .then((all) => [all].flat().map(({ metadata }) => metadata.name));
     expect(await names()).toEqual(["a", "b", "c"]);
     await write("d.yaml", pool("d", 9));
-    await expect.poll(names, { timeout: 10_000 }).toEqual(["a", "b", "c", "d"]);
+    await expect.poll(names, { timeout: 60_000 }).toEqual(["a", "b", "c", "d"]);
     await host.run(["rm", join(directory, "d.yaml")]);
-    await expect.poll(names, { timeout: 10_000 }).toEqual(["a", "b", "c"]);
+    await expect.poll(names, { timeout: 60_000 }).toEqual(["a", "b", "c"]);
     await host.run(["rm", "-r", directory]);
     await write("a.yaml", pool("a", 0));
     const held = () =>
       agent.ask<{ held: { what: string }[] }>("status").then((status) => status.held.length);
-    await expect.poll(held, { timeout: 10_000 }).toBe(1);
+    await expect.poll(held, { timeout: 60_000 }).toBe(1);
     expect(await names()).toEqual(["a", "b", "c"]);
     expect((await agent.rutter("confirm")).code).toBe(0);
-    await expect.poll(names, { timeout: 10_000 }).toEqual(["a"]);
+    await expect.poll(names, { timeout: 60_000 }).toEqual(["a"]);
   });
 });

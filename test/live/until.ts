@@ -10,7 +10,7 @@ import { inspect } from "node:util";
 export type Patience = {
   /** What is awaited, as it ends the sentence "gave up waiting for …". */
   readonly what: string;
-  /** Milliseconds; 20 s by default, because BIRD and FRR retry a refused connection only after seconds. */
+  /** Milliseconds; a minute by default: BIRD and FRR retry a refused connection only after seconds, and the machine may do much else. */
   readonly timeoutMs?: number;
   /** Milliseconds between two looks. */
   readonly everyMs?: number;
@@ -18,7 +18,7 @@ export type Patience = {
   readonly explain?: () => string | Promise<string>;
 };
 
-const DEFAULT_TIMEOUT_MS = 20_000;
+const DEFAULT_TIMEOUT_MS = 60_000;
 /** Short enough that a measured time is not the pause's, long enough not to take the core from what is awaited. */
 const DEFAULT_PAUSE_MS = 25;
 /** The last answer is shown up to this many characters. */

@@ -48,11 +48,11 @@ export type GuestRun = {
 
 /** The code of a script whose time ran out. */
 export const TIMED_OUT = 124;
-const SCRIPT_SECONDS = 60;
+const SCRIPT_SECONDS = 200;
 /** What the script has after a polite SIGTERM. */
 const GRACE_SECONDS = 2;
 /** Boot and power-off, on a machine that does much else. */
-const KERNEL_SECONDS = 40;
+const KERNEL_SECONDS = 90;
 /** A kernel in trouble may say the same for ever. */
 const CONSOLE_LIMIT = 100_000;
 const PROJECT = join(import.meta.dirname, "../..");
