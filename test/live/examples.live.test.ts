@@ -8,6 +8,7 @@ import { SHARED, skipUnless } from "../probe.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { ALWAYS } from "./manifests.ts";
 import { makeNetwork } from "./netns.ts";
+import { until } from "./until.ts";
 
 beforeEach(skipUnless("netns", "shared-examples"));
 
@@ -158,6 +159,9 @@ describe("an example applies unchanged", () => {
     await using network = await makeNetwork(["host"]);
     await using agent = await startAgent(network.nodes.host, { config: ALWAYS });
     const file = join(SHARED, "examples", "09-network-gateway-as-found.yaml");
+    const applies = async () =>
+      (await agent.rutter("log", "--type", "applied", "-o", "json")).stdout;
+    await until(async () => (await applies()) !== "", { what: "the last fact of a start" });
     const before = await agent.ask<{ logSeq: number }>("status");
     const refused = await agent.rutter("apply", "-f", file);
     expect(refused.code).toBe(1);
