@@ -6,6 +6,7 @@
  * Reads next: core/book.ts (the log and its fold), pipeline/commands.ts, pipeline/speaker.ts, core/core.ts.
  */
 import { hash } from "node:crypto";
+import { flushCompileCache } from "node:module";
 import { hostname } from "node:os";
 import { BehaviorSubject } from "rxjs";
 import type { RestartContext } from "../backends/backend.ts";
@@ -313,6 +314,8 @@ export async function runAgent(options: AgentOptions, { config, writer }: Early)
   });
   manager.ready(`serving on ${api.socketPath}`);
   const stopGivingBack = giveBackAtRest({ clock: systemClock, logger });
+  // Node keeps what it compiled when a process ends; one that is killed leaves it to its successor, too.
+  flushCompileCache();
 
   const signal = await stopped;
   logger.info({ signal }, "stopping");

@@ -244,16 +244,18 @@ function lookAt(from: KernelIntent | undefined, to: KernelIntent): Look {
     };
     return { wanted, before: undefined };
   }
+  // One table by its number and by its VRF's name is one rule in the kernel: it goes with the last that wants it.
+  const rules = [...changed(to.rules, from.rules)];
   return {
     wanted: {
       addresses: changed(from.addresses, to.addresses),
       routes: changed(from.routes, to.routes),
-      rules: changed(from.rules, to.rules),
+      rules: rules.length === 0 ? changed(from.rules, to.rules) : to.rules.values(),
     },
     before: {
       addresses: changed(to.addresses, from.addresses),
       routes: changed(to.routes, from.routes),
-      rules: changed(to.rules, from.rules),
+      rules,
     },
   };
 }
@@ -277,7 +279,7 @@ async function compare(known: Known, { wanted, before }: Look): Promise<Differen
   for (const placed of placing(known, wanted)) {
     if (rest()) await turn();
     if (placed.type === "problem") problems.push(placed.problem);
-    if (placed.type !== "item") continue;
+    if (placed.type !== "item" || texts.has(placed.item.text)) continue;
     texts.add(placed.item.text);
     if (!isThere(known, placed.item)) add.push(placed.item);
   }

@@ -37,7 +37,7 @@ import type { Backend, Speaker } from "./speakers.ts";
 import { AS_OF, type FarName, NODE_NAMES, prepareLanes, type World } from "./world.ts";
 
 /** Two processors run five routers, a speaker and an agent, beside another file of tests. */
-export const PATIENCE_MS = 45_000;
+export const PATIENCE_MS = 90_000;
 
 type Shown = { readonly prefix: string; readonly peer: string; readonly accepted: boolean };
 type Peer = AgentSays & { readonly name: string; readonly address: string | null };

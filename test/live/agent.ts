@@ -15,7 +15,7 @@ import { until } from "./until.ts";
 /** The program's entry, from this file, so that tests run from any directory. */
 const PROGRAM = join(import.meta.dirname, "../../agent/main.ts");
 /** A cold start of Node and a replay of a large log, on a machine that does much else. */
-const READY_TIMEOUT_MS = 30_000;
+const READY_TIMEOUT_MS = 60_000;
 
 export type AgentPlan = {
   /** Told apart where one place has several agents. */

@@ -177,7 +177,7 @@ describe("FRR's bfdd", () => {
       await frr.configure(["bfd", `no peer ${name}`]);
       return false;
     };
-    await until(isUpByNow, { what: "BFD", timeoutMs: 40_000, ...frr });
+    await until(isUpByNow, { what: "BFD", ...frr });
     await until(async () => (await frr.peer())?.status === "up", { what: "bfdd", ...frr });
     expect(agent.transitions().at(-1)).toMatchObject({ to: "Up" });
     await seesTheCut(agent, far);

@@ -26,7 +26,7 @@ export type Daemon = AsyncDisposable & {
 /** A daemon that logs each route must not fill the test's memory. */
 const OUTPUT_LIMIT = 4_000_000;
 /** What a daemon may take for a graceful end before it is killed. */
-const GRACE_MS = 5_000;
+const GRACE_MS = 20_000;
 
 const alive = new Set<ChildProcess>();
 process.once("exit", () => {

@@ -8,6 +8,7 @@ import { SHARED, skipUnless } from "../probe.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { ALWAYS } from "./manifests.ts";
 import { makeNetwork } from "./netns.ts";
+import { until } from "./until.ts";
 
 beforeEach(skipUnless("netns", "shared-examples"));
 
@@ -158,6 +159,9 @@ describe("an example applies unchanged", () => {
     await using network = await makeNetwork(["host"]);
     await using agent = await startAgent(network.nodes.host, { config: ALWAYS });
     const file = join(SHARED, "examples", "09-network-gateway-as-found.yaml");
+    const applies = async () =>
+      (await agent.rutter("log", "--type", "applied", "-o", "json")).stdout;
+    await until(async () => (await applies()) !== "", { what: "the last fact of a start" });
     const before = await agent.ask<{ logSeq: number }>("status");
     const refused = await agent.rutter("apply", "-f", file);
     expect(refused.code).toBe(1);
@@ -189,16 +193,16 @@ describe("the manifests directory", () => {
         .then((all) => [all].flat().map(({ metadata }) => metadata.name));
     expect(await names()).toEqual(["a", "b", "c"]);
     await write("d.yaml", pool("d", 9));
-    await expect.poll(names, { timeout: 10_000 }).toEqual(["a", "b", "c", "d"]);
+    await expect.poll(names, { timeout: 60_000 }).toEqual(["a", "b", "c", "d"]);
     await host.run(["rm", join(directory, "d.yaml")]);
-    await expect.poll(names, { timeout: 10_000 }).toEqual(["a", "b", "c"]);
+    await expect.poll(names, { timeout: 60_000 }).toEqual(["a", "b", "c"]);
     await host.run(["rm", "-r", directory]);
     await write("a.yaml", pool("a", 0));
     const held = () =>
       agent.ask<{ held: { what: string }[] }>("status").then((status) => status.held.length);
-    await expect.poll(held, { timeout: 10_000 }).toBe(1);
+    await expect.poll(held, { timeout: 60_000 }).toBe(1);
     expect(await names()).toEqual(["a", "b", "c"]);
     expect((await agent.rutter("confirm")).code).toBe(0);
-    await expect.poll(names, { timeout: 10_000 }).toEqual(["a"]);
+    await expect.poll(names, { timeout: 60_000 }).toEqual(["a"]);
   });
 });

@@ -43,7 +43,6 @@ export const shows = (node: Node, prefixes: readonly string[], driver?: KernelDr
     },
     {
       what: "the routes",
-      timeoutMs: 5_000,
       everyMs: 50,
       explain: async () =>
         `wanted ${prefixes.slice(0, 20).join(" ")}\nseen ${(await prefixesOf(node)).slice(0, 20).join(" ")}\n${driver?.daemon.stderr() ?? ""}\n${JSON.stringify(await driver?.status())}`,

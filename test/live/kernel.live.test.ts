@@ -279,6 +279,35 @@ describe("own entries", () => {
     expect(await host.ip("address", "show", "dev", "lo")).not.toMatch(/192\.0\.2\.1|2001:db8/);
   });
 
+  test("a rule that is wanted twice is one, and goes with the last that wants it", async () => {
+    await using network = await makeNetwork(["host"]);
+    const { host } = network.nodes;
+    await using kernel = await startKernel(host);
+    const rule = {
+      priority: 700,
+      family: "ipv4" as const,
+      from: "192.0.2.0/24" as never,
+      to: undefined,
+      incoming: "",
+      mark: undefined,
+      table: 100,
+    };
+    const [one, other] = [rule, rule].map((same, at) => ({
+      ...same,
+      provenance: [`${at}` as never],
+    }));
+    const entry = "rule 700 ipv4 from 192.0.2.0/24 table 100";
+    const same = { added: [], removed: [], failed: [] };
+    expect(await kernel.apply({ rules: [one, other] as never })).toEqual({
+      ...same,
+      added: [entry],
+    });
+    expect(await kernel.apply({ rules: [other] as never })).toEqual(same);
+    expect(await host.ip("rule")).toContain("from 192.0.2.0/24 lookup 100 proto 82");
+    expect(await kernel.apply({ rules: [one] as never })).toEqual(same);
+    expect(await kernel.apply({})).toEqual({ ...same, removed: [entry] });
+  });
+
   test("an address that another device has counts as bound; a device that is not there is a problem in words", async () => {
     await using network = await makeNetwork(["host"]);
     const { host } = network.nodes;

@@ -39,7 +39,7 @@ describe("what is wrong is named", () => {
     await until(async () => words.test((await peer())?.reason ?? ""), {
       what: String(words),
       explain,
-      timeoutMs: 25_000,
+      timeoutMs: 60_000,
     });
   };
   const plain = (far: { ipv4: string }, host: { ipv4: string }): RouterPlan =>

@@ -86,9 +86,11 @@ export async function startNats(node: Node, plan: NatsPlan = {}): Promise<NatsSe
       daemon = await start();
     },
     async reload(config) {
+      const reloads = () => daemon.stderr().split("Reloaded server configuration").length;
+      const before = reloads();
       writeFileSync(file, configOf(node, { ...plan, config }));
       process.kill(daemon.pid, "SIGHUP");
-      await until(() => daemon.stderr().includes("Reloaded server configuration"), {
+      await until(() => reloads() > before, {
         what: `the reload of nats-server in ${node.name}`,
         explain: () => lastLines(daemon.stderr()),
       });

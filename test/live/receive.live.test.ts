@@ -50,7 +50,7 @@ const waitFor = (what: string, speaker: Speaker, look: () => Promise<unknown>) =
   until(async () => Boolean(await look()), {
     what,
     explain: async () => `${JSON.stringify(await verdicts(speaker))}\n${await speaker.explain()}`,
-    timeoutMs: 40_000,
+    timeoutMs: 60_000,
   });
 const hasReceived = (speaker: Speaker, node: Node, count: number) => async () =>
   (await speaker.session(keyOf(node.ipv4))).received === count;

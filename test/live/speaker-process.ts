@@ -5,6 +5,7 @@
  * Read next: speaker.ts (how tests talk to it).
  */
 import { createServer } from "node:http";
+import { flushCompileCache } from "node:module";
 import { systemClock } from "../../backends/clock.ts";
 import { createNativeBackend } from "../../backends/native/native-backend.ts";
 import type { OwnRoute, SpeakerIntent } from "../../backends/intent.ts";
@@ -74,4 +75,6 @@ createServer((request, response) => {
   });
 }).listen(path, () => {
   process.stdout.write("ready\n");
+  // It is killed in the end.
+  flushCompileCache();
 });

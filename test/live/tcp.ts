@@ -15,7 +15,7 @@ type End = {
 
 const PORT = 8080;
 /** A guest with one processor takes its time; a lost way costs this much. */
-const SILENCE_MS = 5000;
+const SILENCE_MS = 10_000;
 
 /** A server that tells each caller whom it reached and who it is, for as long as it is not disposed of. */
 export async function serve(

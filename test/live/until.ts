@@ -10,17 +10,19 @@ import { inspect } from "node:util";
 export type Patience = {
   /** What is awaited, as it ends the sentence "gave up waiting for …". */
   readonly what: string;
-  /** Milliseconds; 20 s by default, because BIRD and FRR retry a refused connection only after seconds. */
+  /** Milliseconds; a minute by default: BIRD and FRR retry a refused connection only after seconds, and the machine may do much else. */
   readonly timeoutMs?: number;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two looks; more where a look takes longer than that. */
   readonly everyMs?: number;
   /** Looked at only on failure: logs and the like, to be shown with it. */
   readonly explain?: () => string | Promise<string>;
 };
 
-const DEFAULT_TIMEOUT_MS = 20_000;
+const DEFAULT_TIMEOUT_MS = 60_000;
 /** Short enough that a measured time is not the pause's, long enough not to take the core from what is awaited. */
 const DEFAULT_PAUSE_MS = 25;
+/** A look that starts programs shall leave at least as much to what is awaited, but never be the one that is waited for. */
+const LONGEST_PAUSE_MS = 500;
 /** The last answer is shown up to this many characters. */
 const SHOWN_CHARACTERS = 2_000;
 
@@ -57,6 +59,7 @@ export async function until<T>(
   const deadline = performance.now() + timeoutMs;
   let seen = "nothing";
   for (;;) {
+    const began = performance.now();
     try {
       const answer = await look();
       if (answer !== undefined && answer !== null && answer !== false) return answer;
@@ -65,7 +68,8 @@ export async function until<T>(
       seen = error instanceof Error ? error.message : inspect(error);
     }
     if (performance.now() > deadline) break;
-    await pause(patience.everyMs ?? DEFAULT_PAUSE_MS);
+    const took = Math.min(performance.now() - began, LONGEST_PAUSE_MS);
+    await pause(Math.max(patience.everyMs ?? DEFAULT_PAUSE_MS, took));
   }
   const explained = patience.explain === undefined ? "" : `\n${await patience.explain()}`;
   throw new Error(

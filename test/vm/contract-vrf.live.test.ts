@@ -10,7 +10,7 @@ import { runInGuest } from "./guest.ts";
 beforeEach(skipUnless("guest", "bird", "frr"));
 
 /** Alone a backend takes some 30 seconds. */
-const SECONDS = 60 + 90 * BACKENDS.length;
+const SECONDS = 60 + 180 * BACKENDS.length;
 
 test("every backend keeps the contract in a VRF", { timeout: 1e3 * (SECONDS + 60) }, async () => {
   const script = [

@@ -3,9 +3,10 @@
 #
 # The machine's root file system comes in read-only through hostfs; what the guest writes goes to memory above it
 # (overlayfs), so that each run starts afresh and no program has to be installed twice. Only /job is shared for writing,
-# with guest.ts. It must never mount the machine's files writable, nor leave without powering off.
+# with guest.ts, and what Node compiled, with later guests. It must never mount the machine's other files writable, nor leave
+# without powering off.
 # From the kernel's command line: KERNEL (build.sh's folder), JOB (the shared folder) or SHARES (the file system that has it by the
-# name of job; full/). Read next: guest.ts.
+# name of job; full/), and COMPILED (Node's folder, if it is shared). Read next: guest.ts.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 busybox=$KERNEL/modules/busybox
@@ -40,6 +41,7 @@ PATH=$PATH:/$modules
 pivot_root . mnt
 exec <dev/console >dev/console 2>&1
 umount -l /mnt
+if [ -n "${COMPILED:-}" ]; then mount -t hostfs -o "$COMPILED" compiled "$COMPILED"; fi
 # What is there before anybody asks for it.
 modprobe -a ipv6 tun
 ip link set lo up

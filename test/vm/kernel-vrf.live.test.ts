@@ -12,7 +12,7 @@ beforeEach(skipUnless("guest"));
 
 test("routes of a VRF go into the table of its device, wait for it, and move with it", async () => {
   const program = join(import.meta.dirname, "in-guest/kernel-in-vrf.ts");
-  const done = await runInGuest({ timeoutSeconds: 75, script: `node ${program}` });
+  const done = await runInGuest({ timeoutSeconds: 200, script: `node ${program}` });
   expect(done.code, done.log).toBe(0);
   const line = done.log.split("\n").find((one) => one.startsWith("{")) ?? "{}";
   const seen = JSON.parse(line) as Record<string, unknown>;

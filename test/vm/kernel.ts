@@ -13,7 +13,7 @@ import { join } from "node:path";
 /** Enough for Node, FRR and BIRD with small tables; the machine gives only what the guest touches. */
 const MEMORY_MEBIBYTES = 1024;
 /** A boot takes two seconds; a machine that does much else gets more. */
-const PROBE_TIMEOUT_MS = 30_000;
+const PROBE_TIMEOUT_MS = 90_000;
 
 /** The folder that build.sh makes, whether it is there or not. */
 export function kernelFolder(): string {

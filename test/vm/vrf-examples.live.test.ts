@@ -12,9 +12,9 @@ import { runInGuest } from "./guest.ts";
 
 beforeEach(skipUnless("guest", "bird", "frr", "shared-examples"));
 
-/** Alone each takes 25 to 90 seconds; beside other work, more. */
+/** Alone each takes 25 to 50 seconds; beside other work, more. */
 const SCRIPT_SECONDS = 300;
-const PATIENT = { timeout: 360_000 };
+const PATIENT = { timeout: 420_000 };
 
 /** What the program in the guest saw. */
 async function seenBy(program: string, backend = "native"): Promise<unknown> {

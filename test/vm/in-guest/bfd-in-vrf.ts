@@ -13,7 +13,7 @@ import { startBird } from "../../live/bird.ts";
 import { makeNetwork, type Node } from "../../live/netns.ts";
 import { until } from "../../live/until.ts";
 
-const PATIENT = { timeoutMs: 40_000 };
+const PATIENT = { timeoutMs: 60_000 };
 
 /** The guest has one processor for everybody. */
 const timing: BfdParameters["timing"] = {

@@ -12,7 +12,7 @@ import { keyOf, spokenNeighbor, startSpeaker } from "../../live/speaker.ts";
 import { until } from "../../live/until.ts";
 
 /** The guest has one processor for everybody. */
-const PATIENT = { timeoutMs: 40_000 };
+const PATIENT = { timeoutMs: 60_000, everyMs: 100 };
 const [, , who = "we-dial", shared = "0", password = ""] = process.argv;
 
 await using network = await makeNetwork(["host", "far", "blue"]);

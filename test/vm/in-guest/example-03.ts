@@ -58,6 +58,12 @@ const imports = routeImport("clients", {
   prefixes: [{ prefix: CLIENTS, le: 32 }],
 });
 const { code } = await agent.apply(documents(example("03-vrf.yaml"), imports));
+const missing = () =>
+  wait("what is missing, said of the VIP and of the peer", async () => {
+    const { peers, problems } = await status();
+    return problems.length > 0 && peers.some((reason) => reason.includes("VRF device"));
+  });
+await missing();
 const before = await status();
 
 await makeVrf(network.nodes, plan);
@@ -91,10 +97,7 @@ await wait("the route again", async () => (await learned(network.nodes, 10)).len
 
 await host.ip("link", "delete", plan.vrf);
 await host.ip("link", "delete", "vlan1001");
-await wait("what is missing, said of the VIP and of the peer", async () => {
-  const { peers, problems } = await status();
-  return problems.length > 0 && peers.some((reason) => reason.includes("VRF device"));
-});
+await missing();
 const after = await status();
 await makeVrf(network.nodes, { ...plan, table: 12 });
 // It would keep the old session for as long as its hold time.

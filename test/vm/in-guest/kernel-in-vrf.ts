@@ -8,7 +8,7 @@ import { importRule, startKernel } from "../../live/kernel-process.ts";
 import { makeNetwork } from "../../live/netns.ts";
 import { pause, until } from "../../live/until.ts";
 
-const PATIENT = { timeoutMs: 30_000 };
+const PATIENT = { timeoutMs: 60_000 };
 await using network = await makeNetwork(["host", "far"]);
 const { host } = network.nodes;
 

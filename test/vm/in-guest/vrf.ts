@@ -14,8 +14,8 @@ import { ALWAYS } from "../../live/manifests.ts";
 import type { Node } from "../../live/netns.ts";
 import { SHARED } from "../../probes.ts";
 
-/** The guest has one processor for everybody. */
-export const PATIENT = { timeoutMs: 60_000, everyMs: 200 };
+/** The guest has one processor for everybody: a look that starts a program takes a fifth of a second from what is awaited. */
+export const PATIENT = { timeoutMs: 60_000, everyMs: 500 };
 
 export type Nodes = Readonly<Record<"host" | "far" | "near", Node>>;
 
