@@ -222,24 +222,19 @@ export function startReport(plan: ReportPlan): Report {
     }
   }
 
-  /** One that fails does not keep the others from their turn. */
-  async function tick(): Promise<void> {
-    for (const act of [beat, post, nail]) {
+  /** Each by itself: one that fails, or waits for an answer that does not come, does not keep the others from their turn. */
+  const running = Promise.all([beat, post, nail].map(repeat));
+
+  async function repeat(act: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
       try {
-        await act();
+        if (connection.state().connected) await act();
       } catch (error) {
         if (!(error instanceof FleetError)) throw error;
       }
-    }
-  }
-
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      if (connection.state().connected) await tick();
       await pause(clock, TICK_MILLIS, signal);
     }
   }
-  const running = run();
 
   return {
     state() {

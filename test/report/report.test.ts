@@ -102,6 +102,35 @@ test("tells its status at once and again, and what changed without waiting", asy
   await until(() => statusIn(fleet)?.at !== first.at, { what: "the next heartbeat" });
 });
 
+test("the status is told while a question about checkpoints has no answer", async () => {
+  const { fleet, start, log, pen } = await bench();
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<undefined>();
+  let look = LOOK;
+  let begun = false;
+  start({
+    look: () => look,
+    connection: {
+      ...fleet.connection,
+      lastOfSubject(stream, subject) {
+        // The lanes ask first, as they begin.
+        const isForNext = subject.endsWith(".checkpoint") && begun;
+        begun = true;
+        if (!isForNext) return fleet.connection.lastOfSubject(stream, subject);
+        asked.resolve();
+        return answer.promise;
+      },
+    },
+  });
+  await asked.promise;
+  look = { ...LOOK, sessions: [] };
+  await log.append([pen.session()]);
+  await until(() => statusIn(fleet)?.sessions.all === 0, { what: "the change" });
+  expect(checkpointsIn(fleet)).toEqual([]);
+  answer.resolve(undefined);
+  await until(() => checkpointsIn(fleet).length === 1, { what: "the checkpoint" });
+});
+
 test("a server that comes back is told at once, though the next heartbeat is far", async () => {
   const all = await bench();
   all.start({
