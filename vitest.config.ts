@@ -13,13 +13,17 @@ import { skipsReporter } from "./test/skips.test-reporter.ts";
 // Of the hundreds of programs that a run starts none strips and compiles what another one has: agent/main.ts has the same folder.
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/rutter");
 
-/** Small files that take minutes: begun last they would run alone. A clean checkout knows no times of earlier runs to go by. */
-const isLong = ({ moduleId }: TestSpecification): boolean => moduleId.includes("/test/vm/");
+/**
+ * The quick ones, then small files that take minutes: begun last they would run alone. A clean checkout knows no times of earlier
+ * runs to go by.
+ */
+const rank = ({ moduleId }: TestSpecification): number =>
+  moduleId.endsWith(".live.test.ts") ? (moduleId.includes("/test/vm/") ? 1 : 2) : 0;
 
 class LongFilesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    return [...sorted.filter(isLong), ...sorted.filter((one) => !isLong(one))];
+    return sorted.toSorted((a, b) => rank(a) - rank(b));
   }
 }
 

@@ -28,6 +28,8 @@ export type MemoryStream = {
   recreate(): void;
   /** Removes everything up to this sequence. */
   purge(upTo: number): void;
+  /** So many readings from now on are of a server that has nothing above this sequence. */
+  lag(readings: number, upTo: number): void;
   /** Consumers' names and first sequences of all readings so far. */
   readonly readings: readonly string[];
 };
@@ -40,6 +42,8 @@ export function memoryStream(maxPayload = 1024 * 1024): MemoryStream {
   const readings: string[] = [];
   let state: ConnectionState = { connected: true, sinceMillis: 0, reason: "memory" };
   const listeners = new Set<(state: ConnectionState) => void>();
+  let behind = 0;
+  let behindUpTo = 0;
   /** Counts the breaks: a reading of another age is over. */
   let age = 0;
 
@@ -99,10 +103,12 @@ export function memoryStream(maxPayload = 1024 * 1024): MemoryStream {
       if (typeof from !== "number") unused();
       readings.push(`${consumer} ${from}`);
       const began = age;
+      const upTo = behind > 0 ? behindUpTo : Number.POSITIVE_INFINITY;
+      behind -= 1;
       let next = Number(from);
       const rest = (): ReadMessage[] =>
         stored
-          .filter(({ sequence }) => sequence >= next)
+          .filter(({ sequence }) => sequence >= next && sequence <= upTo)
           .filter(({ subject }) => filter === undefined || filter === subject)
           .map((message, at, all) => ({
             ...message,
@@ -142,6 +148,10 @@ export function memoryStream(maxPayload = 1024 * 1024): MemoryStream {
         isLimited: false,
       };
     },
+    async newestSequence() {
+      demand();
+      return stored.at(-1)?.sequence ?? 0;
+    },
     ensureStream: async () => {},
     ensureBucket: async () => {},
     kvPut: unused,
@@ -170,6 +180,10 @@ export function memoryStream(maxPayload = 1024 * 1024): MemoryStream {
     },
     purge(upTo) {
       stored = stored.filter(({ sequence }) => sequence > upTo);
+    },
+    lag(count, upTo) {
+      behind = count;
+      behindUpTo = upTo;
     },
     readings,
   };

@@ -117,6 +117,28 @@ test("who loses the race decides anew: two publishers never give one address twi
   expect(passed).toEqual([]);
 });
 
+test("a server that lags behind the stream is not the end of it: nothing is decided on what it has", async () => {
+  const stream = memoryStream();
+  const first = publisherOf(stream);
+  await apply(first, ...BASICS);
+  await apply(first, serviceManifest("one"));
+  stream.lag(2, 1);
+  expect(await apply(publisherOf(stream, other), serviceManifest("two"))).toMatchObject({
+    type: "set",
+    set: { generation: 3 },
+  });
+  expect(await addressesIn(publisherOf(stream))).toEqual({
+    "/Service/default/one": "203.0.113.0",
+    "/Service/default/two": "203.0.113.1",
+  });
+  // Messages that are gone are nothing to wait for: the server counts on behind them.
+  await publisherOf(stream).writeBase();
+  const late = publisherOf(stream);
+  const count = stream.messages().length;
+  stream.purge(count);
+  expect((await late.read()).passed).toEqual([]);
+});
+
 test("a base comes after a hundred sets, and a newcomer begins with it", async () => {
   const stream = memoryStream();
   const publisher = publisherOf(stream);

@@ -129,6 +129,7 @@ export function fakeFleet(maxPayload = 1024 * 1024): FakeFleet {
       return stored.findLast((message) => message.subject === subject);
     },
     at: refuse,
+    newestSequence: refuse,
     async streamInfo() {
       need();
       return {

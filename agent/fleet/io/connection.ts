@@ -139,6 +139,8 @@ export type FleetConnection = {
   /** undefined: there is none of that sequence (any more). */
   at(stream: string, sequence: number): Promise<StoredMessage | undefined>;
   streamInfo(stream: string): Promise<StreamInfo>;
+  /** Of the newest message that there is, by the stream's leader; 0: there is none. Readings may come from a server that lags. */
+  newestSequence(stream: string): Promise<number>;
   /** Makes the stream unless there is one of that name; one that is there is left as it is. */
   ensureStream(spec: StreamSpec): Promise<void>;
   ensureBucket(spec: { readonly name: string; readonly replicas: number }): Promise<void>;

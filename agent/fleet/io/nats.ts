@@ -159,6 +159,15 @@ export function connectFleet(
           messages: held.messages,
         };
       }),
+    newestSequence: (stream) =>
+      using(async ({ jsm }) => {
+        const { state: held } = await jsm.streams.info(stream, { deleted_details: true });
+        if (held.messages === 0) return 0;
+        const gone = new Set(held.deleted);
+        let sequence = held.last_seq;
+        while (gone.has(sequence)) sequence -= 1;
+        return sequence;
+      }),
     ensureStream: ({ name, subjects, replicas, maxOctets }) =>
       using(async ({ jsm }) => {
         if (await isThere(jsm, name)) return;

@@ -231,6 +231,13 @@ export function createPublisher(parts: PublisherParts): Publisher {
         },
       });
     }
+    // A reading comes from one server of a cluster, which may not have all of it yet: what it lacks is no reason to decide without.
+    if (
+      into.last < lastSequence &&
+      into.last < (await connection.newestSequence(names.feedStream))
+    ) {
+      throw new FleetError("FLEET_READING_ENDED", "the server that was read is behind the stream");
+    }
     // Messages that were removed count as well: the server compares with the last one that it ever had.
     into.last = Math.max(into.last, lastSequence);
     return into.newest <= headOf(into.state).generation;
