@@ -56,7 +56,7 @@ test("one apply, and two routers spread a VIP over three hosts; two of three ser
   const spread = (node: Node, prefix: string) =>
     until(async () => (await nextHops(node, prefix)).length === 3 && nextHops(node, prefix), {
       what: `three next hops of ${prefix} in ${node.name}`,
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
       explain,
     });
   const all = hosts.map(({ ipv4 }) => ipv4);
@@ -109,4 +109,4 @@ test("one apply, and two routers spread a VIP over three hosts; two of three ser
   expect(await spread(inner, "203.0.113.2/32")).toEqual(all);
   expect(await spread(outer, "203.0.113.2")).toEqual(all);
   expect(await flaps()).toBe(0);
-}, 240_000);
+}, 400_000);
