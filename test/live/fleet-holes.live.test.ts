@@ -5,36 +5,16 @@
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
-import type { Agent } from "./agent.ts";
-import { apiOf } from "./api.ts";
-import { AUDIT, makeStage, type Stage, type Stored } from "./fleet-stage.ts";
-import { poolManifest, serviceManifest } from "./manifests.ts";
+import { AUDIT, change, makeStage, type Stage, type Stored, verify } from "./fleet-stage.ts";
 import { until } from "./until.ts";
 
 beforeEach(skipUnless("netns", "nats"));
 
 const TIMEOUT = { timeout: 240_000 };
 
-async function change(agent: Agent, from: number, count: number): Promise<void> {
-  const api = apiOf(agent.socket);
-  expect(await api.apply(poolManifest(["198.18.0.0/24"]))).toBe(200);
-  for (let index = from; index < from + count; index += 1) {
-    const loadBalancerIP = `198.18.0.${index + 1}`;
-    expect(await api.apply(serviceManifest(`s${index}`, { loadBalancerIP }))).toBe(200);
-  }
-}
-
 const desired = async (stage: Stage): Promise<readonly Stored[]> =>
   (await stage.stored()).filter(({ subject }) => subject.endsWith(".desired"));
 const seqOf = ({ headers }: Stored): number => Number(headers["Rutter-Seq"]);
-/** `fleet log --verify` of a reader without memory. */
-const verify = (stage: Stage, heads: string): ReturnType<Stage["fleet"]> =>
-  stage.fleet(
-    "log",
-    "--verify",
-    "--heads",
-    join(stage.network.nodes.server.directory, `${heads}.json`),
-  );
 
 test(
   "messages that were taken from the middle and the beginning are told again, each once, while the agent runs and after a restart",
@@ -46,7 +26,7 @@ test(
     const before = await stage.allTold(first);
     const taken = (await desired(stage)).slice(3, 6);
     await stage.admin("take", AUDIT, taken.map(({ sequence }) => sequence).join());
-    const damaged = await verify(stage, "damaged");
+    const damaged = await verify(stage, "damaged.json");
     expect(damaged).toMatchObject({ code: 1 });
     expect(damaged.stderr).toMatch(/desired: facts above seq \d+ and up to seq \d+ are missing/);
     const mended = await stage.allTold(first);
@@ -64,7 +44,8 @@ test(
     await using second = await first.restart();
     await stage.allTold(second);
     await until(
-      async () => ((await verify(stage, "whole")).stdout.includes("whole\n") ? true : undefined),
+      async () =>
+        (await verify(stage, "whole.json")).stdout.includes("whole\n") ? true : undefined,
       {
         what: "a whole log for a new reader",
         timeoutMs: 60_000,
@@ -90,7 +71,7 @@ test(
     await stage.admin("take", AUDIT, String(taken?.sequence));
     const said = await until(
       async () => {
-        const verdict = await verify(stage, "stranger");
+        const verdict = await verify(stage, "stranger.json");
         return verdict.stderr.includes("so it is not filled") ? verdict : undefined;
       },
       {
@@ -118,7 +99,7 @@ test(
       },
       { what: "the hole, filled", timeoutMs: 150_000, everyMs: 1000, explain: agent.explain },
     );
-    expect(await verify(stage, "whole")).toMatchObject({ code: 0, stderr: "" });
+    expect(await verify(stage, "whole.json")).toMatchObject({ code: 0, stderr: "" });
     expect((await desired(stage)).map(seqOf).at(-1)).toBe(taken && seqOf(taken));
     expect(new Set(told).size).toBe(told.length);
   },

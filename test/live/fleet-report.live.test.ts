@@ -6,31 +6,14 @@ import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { skipUnless } from "../probe.ts";
-import type { Agent } from "./agent.ts";
 import { apiOf } from "./api.ts";
-import { AUDIT, FLEET, makeStage, type Stage } from "./fleet-stage.ts";
-import { poolManifest, serviceManifest } from "./manifests.ts";
+import { AUDIT, change, FLEET, makeStage, verify } from "./fleet-stage.ts";
 import { until } from "./until.ts";
 
 beforeEach(skipUnless("netns", "nats"));
 
 const TIMEOUT = { timeout: 240_000 };
 
-/** Services of one address each, a change each, after their pool. */
-async function change(agent: Agent, from: number, count: number): Promise<void> {
-  const api = apiOf(agent.socket);
-  expect(await api.apply(poolManifest(["198.18.0.0/15"]))).toBe(200);
-  for (let index = from; index < from + count; index += 1) {
-    const loadBalancerIP = `198.18.${Math.floor(index / 250)}.${(index % 250) + 1}`;
-    expect(await api.apply(serviceManifest(`s${index}`, { loadBalancerIP }))).toBe(200);
-  }
-}
-
-/** `fleet log --verify` of a reader without memory. */
-const verify = (stage: Stage, heads = "verify.json"): ReturnType<Stage["fleet"]> => {
-  const file = join(stage.network.nodes.server.directory, heads);
-  return stage.fleet("log", "--verify", "--heads", file);
-};
 const seqsOf = (facts: readonly { readonly seq: number }[]): number[] =>
   facts.map(({ seq }) => seq);
 /** Ascending, each once. */

@@ -6,11 +6,14 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { type Agent, startAgent } from "./agent.ts";
+import { apiOf } from "./api.ts";
 import type { Finished } from "./daemon.ts";
 import { type NatsServer, startNats } from "./nats.ts";
 import { type Network, makeNetwork, type Node } from "./netns.ts";
 import { type Key, newKey } from "./fleet-keys.ts";
+import { poolManifest, serviceManifest } from "./manifests.ts";
 import { until } from "./until.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../agent/main.ts");
@@ -131,3 +134,19 @@ export async function makeStage(): Promise<Stage> {
     },
   };
 }
+
+/** Services of one address each, a change each, after their pool. */
+export async function change(agent: Agent, from: number, count: number): Promise<void> {
+  const api = apiOf(agent.socket);
+  expect(await api.apply(poolManifest(["198.18.0.0/15"]))).toBe(200);
+  for (let index = from; index < from + count; index += 1) {
+    const loadBalancerIP = `198.18.${Math.floor(index / 250)}.${(index % 250) + 1}`;
+    expect(await api.apply(serviceManifest(`s${index}`, { loadBalancerIP }))).toBe(200);
+  }
+}
+
+/** `fleet log --verify` of a reader without memory. */
+export const verify = (stage: Stage, heads = "verify.json"): ReturnType<Stage["fleet"]> => {
+  const file = join(stage.network.nodes.server.directory, heads);
+  return stage.fleet("log", "--verify", "--heads", file);
+};
