@@ -25,6 +25,11 @@ const reading = (fleet: Command, usage: string, description: string): Command =>
 const HEADS = "what is known of each host's log and key (default: in the user's state directory)";
 type Headed<T> = Omit<T, "heads"> & { heads?: string };
 
+async function headsFile({ env }: Program, { heads }: { heads?: string }): Promise<string> {
+  const { defaultHeadsFile } = await import("./known-heads.ts");
+  return heads ?? defaultHeadsFile(env);
+}
+
 export function addFleetReads(fleet: Command, program: Program): void {
   reading(fleet, "status", "What every host said last; who is silent, behind, or differs.")
     .option(
@@ -34,12 +39,9 @@ export function addFleetReads(fleet: Command, program: Program): void {
     .option("--heads <file>", HEADS)
     .addHelpText("after", example("rutter fleet status --check"))
     .action(async (flags: Shared & MemberFlags & Headed<FleetStatusFlags>) => {
-      const [{ fleetStatus }, { defaultHeadsFile }] = await Promise.all([
-        import("./fleet-status.ts"),
-        import("./known-heads.ts"),
-      ]);
+      const { fleetStatus } = await import("./fleet-status.ts");
       const context = contextOf(program, flags);
-      const heads = flags.heads ?? defaultHeadsFile(program.env);
+      const heads = await headsFile(program, flags);
       await (
         await access()
       ).joined(flags, (joined) => fleetStatus(context, joined, { ...flags, heads }));
@@ -64,12 +66,9 @@ export function addFleetReads(fleet: Command, program: Program): void {
     )
     .addHelpText("after", example("rutter fleet log --reader audit --follow"))
     .action(async (flags: Shared & MemberFlags & Headed<FleetLogFlags>) => {
-      const [{ fleetLog }, { defaultHeadsFile }] = await Promise.all([
-        import("./fleet-log.ts"),
-        import("./known-heads.ts"),
-      ]);
+      const { fleetLog } = await import("./fleet-log.ts");
       const context = contextOf(program, flags);
-      const heads = flags.heads ?? defaultHeadsFile(program.env);
+      const heads = await headsFile(program, flags);
       await (
         await access()
       ).joined(flags, (joined) => fleetLog(context, joined, { ...flags, heads }));

@@ -92,12 +92,14 @@ function touchedServices(
   // Where the default asks nothing, a start does not go through 10,000 Services for the few that have an endpoint.
   const asksAll = isObserved({ type: hostDefault(after) });
   if (asksAll || endpoints.size > 0) {
-    const isAsked = (key: ResourceKey): boolean => asksAll || endpoints.has(key);
-    for (const { key } of diff(resourcesOf(before, "/Service"), services)) {
-      if (isAsked(key)) touched.add(key);
-    }
-    for (const { key } of diff(before.allocations, after.allocations)) {
-      if (isAsked(key)) touched.add(key);
+    const pairs = [
+      [resourcesOf(before, "/Service"), services],
+      [before.allocations, after.allocations],
+    ] as const;
+    for (const [were, are] of pairs) {
+      for (const { key } of diff<ResourceKey, unknown>(were, are)) {
+        if (asksAll || endpoints.has(key)) touched.add(key);
+      }
     }
   }
   if (hostDefault(before) !== hostDefault(after)) {
